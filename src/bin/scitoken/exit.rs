@@ -1,0 +1,42 @@
+//! The exit codes of every command, one table for all.
+
+use std::process::ExitCode;
+
+/// How a command ended. `scitoken help exit-codes` and the man page show the same table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It did what was asked; for a question: yes.
+    Ok = 0,
+    /// For a question (`token verify`, `token enforce`, `jwt decode`): no.
+    Refused = 1,
+    /// The command line cannot be understood.
+    Usage = 2,
+    /// A local file, directory or disk would not have it.
+    Local = 3,
+    /// Name resolution, connection or TLS failed.
+    Connect = 4,
+    /// A time limit passed, or the transfer stalled.
+    Timeout = 5,
+    /// No token was found where one is required.
+    NoToken = 7,
+    /// The server refused the token (401, 403).
+    TokenRefused = 8,
+    /// The server does not have it (404, 410).
+    NotFound = 9,
+    /// The transfer ended before the data did.
+    Incomplete = 10,
+    /// The same command may work later; HTCondor and Pelican read this code so.
+    TryLater = 11,
+    /// The data does not have the checksum that it should have.
+    Mismatch = 12,
+    /// The server failed (5xx), or answered what makes no sense.
+    Server = 13,
+    /// A redirect was refused by policy.
+    Redirect = 14,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}

@@ -1,0 +1,168 @@
+//! How URLs and foreign texts are shown: without the credentials that travel in them.
+
+use std::fmt;
+
+use url::Url;
+
+/// Query keys whose values say something about the data and nothing about the user.
+///
+/// A list of what may be shown, not of what must be hidden: servers invent new names for tokens every year.
+const HARMLESS_KEYS: [&str; 14] = [
+    "action",
+    "depth",
+    "directread",
+    "format",
+    "limit",
+    "metalink",
+    "offset",
+    "op",
+    "pack",
+    "page",
+    "prefix",
+    "recursive",
+    "type",
+    "version",
+];
+
+/// A URL with user info, fragment and all but harmless query values masked.
+///
+/// ```
+/// use reqwest_scitokens::SafeUrl;
+///
+/// let url = "https://me:pw@h/f?authz=Bearer%20abc&recursive=1".parse()?;
+/// assert_eq!(SafeUrl::new(&url).to_string(), "https://…@h/f?authz=…&recursive=1");
+/// # Ok::<(), url::ParseError>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct SafeUrl<'a>(&'a Url);
+
+impl<'a> SafeUrl<'a> {
+    /// Wraps a URL for showing.
+    pub fn new(url: &'a Url) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Display for SafeUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.0;
+        write!(f, "{}:", url.scheme())?;
+        if url.has_authority() {
+            f.write_str("//")?;
+            if !url.username().is_empty() || url.password().is_some() {
+                f.write_str("…@")?;
+            }
+            f.write_str(url.host_str().unwrap_or_default())?;
+            if let Some(port) = url.port() {
+                write!(f, ":{port}")?;
+            }
+        }
+        f.write_str(&text(url.path()))?;
+        if let Some(query) = url.query() {
+            for (n, pair) in query.split('&').enumerate() {
+                f.write_str(if n == 0 { "?" } else { "&" })?;
+                match pair.split_once('=') {
+                    Some((key, value)) if HARMLESS_KEYS.contains(&key.to_ascii_lowercase().as_str()) => {
+                        write!(f, "{key}={}", text(value))?;
+                    }
+                    Some((key, _)) => write!(f, "{}=…", text(key))?,
+                    // A bare word can be a credential itself.
+                    None if HARMLESS_KEYS.contains(&pair.to_ascii_lowercase().as_str()) => {
+                        f.write_str(pair)?
+                    }
+                    None if pair.is_empty() => {}
+                    None => f.write_str("…")?,
+                }
+            }
+        }
+        if url.fragment().is_some() {
+            f.write_str("#…")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SafeUrl<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A text from a server, fit for a terminal: control characters as spaces, anything that looks like a JWT or a
+/// Gafaelfawr token masked, cut after 300 characters.
+pub(crate) fn text(foreign: &str) -> String {
+    const LONGEST: usize = 300;
+    let mut shown = String::with_capacity(foreign.len().min(LONGEST));
+    let mut rest = foreign;
+    for _ in 0..LONGEST {
+        let Some(first) = rest.chars().next() else { return shown };
+        let length = credential_length(rest);
+        if length > 0 {
+            shown.push('…');
+            rest = &rest[length..];
+        } else {
+            shown.push(if first.is_control() || is_bidi_control(first) { ' ' } else { first });
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    if !rest.is_empty() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// How many bytes at the start of `text` look like a credential: a JWT, or a Gafaelfawr token.
+fn credential_length(text: &str) -> usize {
+    let is_token =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/' | '=');
+    if !text.starts_with("eyJ") && !text.starts_with("gt-") {
+        return 0;
+    }
+    let run = text.find(|c| !is_token(c)).unwrap_or(text.len());
+    let looks_secret =
+        if text.starts_with("gt-") { run >= 40 && text[..run].contains('.') } else { run > 20 };
+    if looks_secret { run } else { 0 }
+}
+
+/// Characters that make a terminal show text in another order than it stands.
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        SafeUrl::new(&Url::parse(url).unwrap()).to_string()
+    }
+
+    #[test]
+    fn every_value_that_could_be_a_credential_is_masked() {
+        assert_eq!(shown("https://h/f?authz=Bearer%20a.b.c"), "https://h/f?authz=…");
+        assert_eq!(shown("https://h/f?AUTHZ=x&Page=2"), "https://h/f?AUTHZ=…&Page=2");
+        assert_eq!(
+            shown("https://h/f?X-Amz-Signature=abc&new_name=abc"),
+            "https://h/f?X-Amz-Signature=…&new_name=…"
+        );
+        assert_eq!(shown("https://h/f?eyJhbGciOi.J9.x"), "https://h/f?…");
+        assert_eq!(shown("https://u:p@h:8443/f#access_token=x"), "https://…@h:8443/f#…");
+        assert_eq!(shown("https://[::1]:1/f?directread"), "https://[::1]:1/f?directread");
+    }
+
+    #[test]
+    fn a_token_in_the_path_is_masked() {
+        assert_eq!(shown("https://h/eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.sig/f"), "https://h/…");
+    }
+
+    #[test]
+    fn foreign_text_loses_tokens_and_control_characters() {
+        assert_eq!(text("bad token eyJhbGciOiJIUzI1NiJ9.e30.abcdef!"), "bad token …!");
+        assert_eq!(text("gt-MLF5MB3Peg79wEC0BY8U8Q.ChbkqEyp3EIJ2e_1Sqff3w is old"), "… is old");
+        assert_eq!(text("authz=Bearer%20eyJhbGciOiJIUzI1NiJ9.e30.abcdef"), "authz=Bearer%20…");
+        assert_eq!(text("weight-1.5 kg"), "weight-1.5 kg");
+        assert_eq!(text("a\u{1b}[2Jb\u{202e}c"), "a [2Jb c");
+        assert_eq!(text("eyJ is how they start"), "eyJ is how they start");
+        assert_eq!(text(&"x".repeat(1_000)).chars().count(), 301);
+    }
+}

@@ -1,0 +1,241 @@
+//! Paths of resources, compared component by component.
+
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// An absolute path of a resource, in a form that can be compared: components, percent-decoded once, without
+/// empty ones, `.` and `..`.
+///
+/// Parsing takes the encoded form of scopes and URLs, in which `%20` and a blank are the same and a literal `%`
+/// is written `%25`. A path whose components could turn into something else when they are decoded once more
+/// (`%252e%252e`, an encoded `/`, a backslash, a NUL) is refused, because the next program in the chain may do
+/// just that.
+///
+/// ```
+/// use reqwest_scitokens::ResourcePath;
+///
+/// let granted: ResourcePath = "/john".parse()?;
+/// assert!(granted.contains(&"/john//a%20file".parse()?));
+/// assert!(!granted.contains(&"/johnathan".parse()?));
+/// assert!("/john/%2E%2E/etc".parse::<ResourcePath>().is_err());
+/// # Ok::<(), reqwest_scitokens::InvalidPath>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ResourcePath {
+    components: Vec<String>,
+    directory: bool,
+}
+
+/// Why a text is no [`ResourcePath`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidPath {
+    /// The path does not start with `/`.
+    #[error("the path does not start with `/`")]
+    Relative,
+    /// The path has a `..` component, plain or encoded.
+    #[error("the path has `..` in it, plain or encoded")]
+    DotDot,
+    /// A `%` is not followed by two hexadecimal digits.
+    #[error("the path has a `%` that starts no escape; write `%25` for a literal one")]
+    Escape,
+    /// A decoded component has a `/`, a `\` or a NUL in it.
+    #[error("the path has an encoded `/`, a `\\` or a NUL in it")]
+    Separator,
+    /// The decoded bytes are not UTF-8.
+    #[error("the path is not UTF-8")]
+    Encoding,
+}
+
+impl ResourcePath {
+    /// The root, which contains every path.
+    pub fn root() -> Self {
+        Self { components: Vec::new(), directory: true }
+    }
+
+    /// Takes a path as the file system knows it: nothing in it is an escape.
+    pub fn from_decoded(path: &str) -> Result<Self, InvalidPath> {
+        Self::build(path, |component| Ok(component.to_owned()))
+    }
+
+    /// The decoded components.
+    pub fn components(&self) -> impl Iterator<Item = &str> {
+        self.components.iter().map(String::as_str)
+    }
+
+    /// Whether the path was written with a `/` at its end, so that it means a directory only.
+    pub fn is_directory(&self) -> bool {
+        self.directory
+    }
+
+    /// Whether `other` is this path or lies beneath it.
+    ///
+    /// A path that was written with a `/` at its end means the directory: it contains what lies beneath, and
+    /// itself when `other` is written as a directory too (WLCG profile, "Capability based authorization").
+    pub fn contains(&self, other: &Self) -> bool {
+        other.components.starts_with(&self.components)
+            && (!self.directory || other.directory || other.components.len() > self.components.len())
+    }
+
+    fn build(path: &str, decode: impl Fn(&str) -> Result<String, InvalidPath>) -> Result<Self, InvalidPath> {
+        let rest = path.strip_prefix('/').ok_or(InvalidPath::Relative)?;
+        let mut components = Vec::new();
+        for component in rest.split('/') {
+            let component = decode(component)?;
+            match component.as_str() {
+                "" | "." => {}
+                hostile if is_dot_dot_when_decoded(hostile) => return Err(InvalidPath::DotDot),
+                hostile if hostile.contains(['/', '\\', '\0']) => return Err(InvalidPath::Separator),
+                _ => components.push(component),
+            }
+        }
+        let directory = components.is_empty() || path.ends_with('/') || path.ends_with("/.");
+        Ok(Self { components, directory })
+    }
+}
+
+impl FromStr for ResourcePath {
+    type Err = InvalidPath;
+
+    fn from_str(path: &str) -> Result<Self, InvalidPath> {
+        Self::build(path, decode)
+    }
+}
+
+/// The encoded form, which parses to the same path.
+impl fmt::Display for ResourcePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const KEEP: &AsciiSet = &NON_ALPHANUMERIC
+            .remove(b'-')
+            .remove(b'.')
+            .remove(b'_')
+            .remove(b'~')
+            .remove(b'!')
+            .remove(b'$')
+            .remove(b'&')
+            .remove(b'\'')
+            .remove(b'(')
+            .remove(b')')
+            .remove(b'*')
+            .remove(b'+')
+            .remove(b',')
+            .remove(b';')
+            .remove(b'=')
+            .remove(b':')
+            .remove(b'@');
+        for component in &self.components {
+            write!(f, "/{}", utf8_percent_encode(component, KEEP))?;
+        }
+        if self.directory { f.write_str("/") } else { Ok(()) }
+    }
+}
+
+/// Decodes every escape once.
+fn decode(component: &str) -> Result<String, InvalidPath> {
+    let bytes = component.as_bytes();
+    let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+    let all_escapes = |(at, byte): (usize, &u8)| *byte != b'%' || (hex(at + 1) && hex(at + 2));
+    if !bytes.iter().enumerate().all(all_escapes) {
+        return Err(InvalidPath::Escape);
+    }
+    percent_decode_str(component)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| InvalidPath::Encoding)
+}
+
+/// Whether a component is `..`, or becomes it however often it is decoded.
+fn is_dot_dot_when_decoded(component: &str) -> bool {
+    let mut current = component.to_owned();
+    loop {
+        if current == ".." {
+            return true;
+        }
+        // Every round that changes anything makes the text shorter.
+        let decoded = percent_decode_str(&current).decode_utf8_lossy().into_owned();
+        if decoded == current {
+            return false;
+        }
+        current = decoded;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> ResourcePath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn components_are_compared_not_characters() {
+        assert!(path("/john").contains(&path("/john")));
+        assert!(path("/john").contains(&path("/john/file")));
+        assert!(!path("/john").contains(&path("/johnathan")));
+        assert!(!path("/john/file").contains(&path("/john")));
+        assert!(path("/").contains(&path("/")));
+        assert!(path("/").contains(&path("/anything")));
+        assert!(path("//foo/./bar").contains(&path("/foo/bar")));
+    }
+
+    #[test]
+    fn a_slash_at_the_end_means_the_directory_only() {
+        assert!(!path("/foo/").contains(&path("/foo")));
+        assert!(path("/foo/").contains(&path("/foo/")));
+        assert!(path("/foo/").contains(&path("/foo/x")));
+        assert!(!path("/foo/").contains(&path("/foobar")));
+        assert!(path("/foo").contains(&path("/foo/")));
+    }
+
+    #[test]
+    fn escapes_are_decoded_once_and_as_utf_8() {
+        assert_eq!(path("/a%20b"), path("/a b"));
+        assert_eq!(path("/%c3%bc"), path("/ü"));
+        assert_eq!(path("/100%25").components().collect::<Vec<_>>(), ["100%"]);
+        assert_eq!(ResourcePath::from_decoded("/100%").unwrap(), path("/100%25"));
+    }
+
+    #[test]
+    fn whatever_could_climb_is_refused() {
+        for text in [
+            "/..",
+            "/a/../b",
+            "/a/%2e%2e/b",
+            "/a/%2E%2e",
+            "/a/.%2e",
+            "/a/%2e.",
+            "/a/%252e%252e/b",
+            "/%25252e.",
+        ] {
+            assert_eq!(text.parse::<ResourcePath>(), Err(InvalidPath::DotDot), "{text}");
+        }
+        assert_eq!(ResourcePath::from_decoded("/a/%2e%2e"), Err(InvalidPath::DotDot));
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for (text, expected) in [
+            ("", InvalidPath::Relative),
+            ("foo", InvalidPath::Relative),
+            ("/a%2fb", InvalidPath::Separator),
+            ("/a\\b", InvalidPath::Separator),
+            ("/a%00", InvalidPath::Separator),
+            ("/a%", InvalidPath::Escape),
+            ("/a%2", InvalidPath::Escape),
+            ("/a%zz", InvalidPath::Escape),
+            ("/%ff", InvalidPath::Encoding),
+        ] {
+            assert_eq!(text.parse::<ResourcePath>(), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn display_parses_back() {
+        for text in ["/", "/a%20b/", "/%C3%BC", "/100%25", "/a:b@c"] {
+            assert_eq!(path(&path(text).to_string()), path(text), "{text}");
+        }
+    }
+}
