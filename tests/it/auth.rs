@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use http::{Extensions, HeaderMap, Method, StatusCode, header};
 use reqwest::{Body, Request, Response};
 use reqwest_middleware::{Middleware, Next};
+use reqwest_scitokens::sys::ManualClock;
 use reqwest_scitokens::{
-    AccessToken, Attach, AuthMiddleware, Error, FileSource, RequestBuilderExt as _, ResponseExt as _, Scope,
+    AccessToken, Attach, AuthMiddleware, Error, FileSource, Placement, RequestBuilderExt as _,
+    ResponseExt as _, Scope,
 };
 use serde_json::json;
 
@@ -15,6 +17,7 @@ use crate::support::clients::{around, foreign, session, session_knowing, wrapped
 use crate::support::server::Place;
 use crate::support::sources::Step;
 use crate::support::{Reply, Script, Server, tokens};
+use crate::texts;
 
 /// A body that can be sent once.
 fn stream(parts: &'static [&'static str]) -> Body {
@@ -83,7 +86,9 @@ async fn a_failing_source_and_a_refusal_give_the_refusal_with_the_cause_in_its_t
 async fn a_token_that_has_ended_is_never_sent() {
     let server = Server::http(|_| Reply::ok("public")).await;
     let old = tokens::expired("https://storage.test");
-    for client in [session(Script::new(&[&old])).build().unwrap().client().clone(), wrapped(Script::new(&[&old]))] {
+    for client in
+        [session(Script::new(&[&old])).build().unwrap().client().clone(), wrapped(Script::new(&[&old]))]
+    {
         client.get(server.url("/f")).send().await.unwrap();
         client.get(server.url("/f")).token(AccessToken::new(old.clone()).unwrap()).send().await.ok();
     }
@@ -148,7 +153,7 @@ async fn on_challenge_knows_one_port_from_another() {
     for server in [&one, &two, &one] {
         session.get(server.url("/f")).send().await.unwrap();
     }
-    assert_eq!((one.tokens(), two.tokens()), (crate::texts(&["-", "t", "t"]), crate::texts(&["-"])));
+    assert_eq!((one.tokens(), two.tokens()), (texts(&["-", "t", "t"]), texts(&["-"])));
 }
 
 // ---- what the caller said
@@ -235,7 +240,10 @@ async fn a_401_that_never_ends_is_asked_twice_and_no_more() {
     let server = Server::http(|_| Reply::challenge("Bearer").body("no")).await;
     let session = session(Script::new(&["a", "b", "c", "d"])).build().unwrap();
     let response = session.get(server.url("/f")).send().await.unwrap();
-    assert_eq!((response.status(), response.text().await.unwrap().as_str()), (StatusCode::UNAUTHORIZED, "no"));
+    assert_eq!(
+        (response.status(), response.text().await.unwrap().as_str()),
+        (StatusCode::UNAUTHORIZED, "no")
+    );
     assert_eq!(server.tokens(), ["a", "b"]);
 }
 
@@ -292,7 +300,7 @@ async fn a_refused_body_is_drained_so_that_the_connection_is_kept() {
     .await;
     let session = session(Script::new(&["old", "new"])).build().unwrap();
     assert_eq!(session.get(server.url("/f")).send().await.unwrap().status(), StatusCode::OK);
-    assert_eq!((server.tokens(), server.connections()), (crate::texts(&["old", "new"]), 1));
+    assert_eq!((server.tokens(), server.connections()), (texts(&["old", "new"]), 1));
 }
 
 #[tokio::test]
@@ -356,7 +364,7 @@ async fn a_403_is_answered_once_if_the_source_has_another_token_now() {
         .await;
         let session = session(Script::new(&["old", "new"])).build().unwrap();
         let response = session.request(method, server.url("/f")).send().await.unwrap();
-        assert_eq!((response.status(), server.tokens()), (StatusCode::OK, crate::texts(&["old", "new"])));
+        assert_eq!((response.status(), server.tokens()), (StatusCode::OK, texts(&["old", "new"])));
     }
 }
 
@@ -457,24 +465,28 @@ async fn the_header_is_marked_sensitive() {
 // ---- tokens that are replaced while the program runs
 
 #[tokio::test]
-async fn a_token_file_that_is_replaced_is_used_at_the_refusal_of_the_old_one() {
+async fn a_token_file_that_is_replaced_while_the_old_one_is_refused_is_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token");
     crate::write_token(&path, "old");
-    let server = Server::protected("new").await;
+    let file = path.clone();
+    let server = Server::http(move |seen| {
+        crate::write_token(&file, "new");
+        Reply::protected(seen, "new")
+    })
+    .await;
     let session = session(FileSource::new(&path)).build().unwrap();
-    assert_eq!(session.get(server.url("/f")).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
-    crate::write_token(&path, "new");
     assert_eq!(session.get(server.url("/f")).send().await.unwrap().status(), StatusCode::OK);
-    assert_eq!(server.tokens().last().unwrap(), "new");
-    assert_eq!(server.tokens().iter().filter(|token| *token == "new").count(), 1);
+    assert_eq!(server.tokens(), ["old", "new"]);
 }
 
 #[tokio::test]
 async fn a_token_of_another_audience_that_the_challenge_asks_for_is_a_better_one() {
     let server = Server::http(|seen| match seen.authorization() {
         Some("Bearer wider") => Reply::ok("data"),
-        _ => Reply::challenge(r#"Bearer error="insufficient_scope", scope="storage.modify:/x storage.read:/""#),
+        _ => {
+            Reply::challenge(r#"Bearer error="insufficient_scope", scope="storage.modify:/x storage.read:/""#)
+        }
     })
     .await;
     let source = Script::new(&["narrow", "wider"]);
@@ -489,7 +501,7 @@ async fn a_token_of_another_audience_that_the_challenge_asks_for_is_a_better_one
 async fn the_trace_names_every_attempt_and_no_token() {
     let server = Server::protected("newtokensecret").await;
     let session = session(Script::new(&["oldtokensecret", "newtokensecret"])).build().unwrap();
-    let response = session.get(server.url("/f?authz=querysecret&recursive=1")).send().await.unwrap();
+    let response = session.get(server.url("/f?key=querysecret&recursive=1")).send().await.unwrap();
     let trace = response.auth_trace().unwrap();
     let statuses: Vec<_> = trace.attempts().iter().map(|attempt| attempt.status()).collect();
     assert_eq!(statuses, [Some(StatusCode::UNAUTHORIZED), Some(StatusCode::OK)]);
@@ -514,3 +526,85 @@ async fn an_explanation_of_a_refusal_sets_what_the_token_says_against_what_was_a
     assert!(!explained.contains(&token));
 }
 
+// ---- bodies that can be made again, and other places for the token
+
+#[tokio::test]
+async fn a_stream_that_can_be_made_again_is_replayed() {
+    let server = Server::protected("new").await;
+    let session = session(Script::new(&["old", "new"])).build().unwrap();
+    let request =
+        session.put(server.url("/f")).header("X-Kept", "1").replayable_body(|| stream(&["one", "two"]));
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    let seen = server.seen();
+    assert_eq!(server.tokens(), ["old", "new"]);
+    assert_eq!(seen[0].without_authorization(), seen[1].without_authorization());
+    assert_eq!(&seen[1].body[..], b"onetwo");
+}
+
+#[tokio::test]
+async fn a_stream_that_can_be_made_again_waits_for_a_challenge_if_asked_to() {
+    let server = Server::protected("t").await;
+    let session = session(Script::new(&["t"])).attach(Attach::OnChallenge).build().unwrap();
+    let request = session.put(server.url("/f")).replayable_body(|| stream(&["one", "two"]));
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(server.tokens(), ["-", "t"]);
+    assert!(server.seen().iter().all(|seen| &seen.body[..] == b"onetwo"));
+}
+
+#[tokio::test]
+async fn a_token_as_a_user_name_is_replaced_once_as_well() {
+    let server = Server::http(|seen| match seen.authorization() {
+        // base64 of `new:x-oauth-basic`
+        Some("Basic bmV3Ongtb2F1dGgtYmFzaWM=") => Reply::ok("data"),
+        _ => Reply::challenge("Bearer"),
+    })
+    .await;
+    let middleware = AuthMiddleware::builder(Script::new(&["old", "new"])).placement(Placement::XOauthBasic);
+    let client = around(foreign(), middleware.build());
+    assert_eq!(client.get(server.url("/f")).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn many_requests_with_tokens_of_their_own_do_not_touch_the_sessions_cache() {
+    let server = Server::http(|_| Reply::ok("public")).await;
+    let source = Script::new(&["t", "wrong"]);
+    let clock = ManualClock::at_epoch_seconds(tokens::NOW);
+    let client = around(foreign(), AuthMiddleware::builder(source.clone()).clock(clock).build());
+    client.get(server.url("/f")).send().await.unwrap();
+    for n in 0..1_100 {
+        client
+            .get(server.url("/f"))
+            .token(AccessToken::new(format!("mine-{n}")).unwrap())
+            .send()
+            .await
+            .unwrap();
+    }
+    client.get(server.url("/f")).send().await.unwrap();
+    assert_eq!(server.tokens().last().unwrap(), "t");
+    assert_eq!(source.calls(), 1);
+}
+
+#[tokio::test]
+async fn a_large_refusal_costs_a_connection_and_no_more() {
+    let server = Server::http(|seen| match seen.authorization() {
+        Some("Bearer new") => Reply::ok("data"),
+        _ => Reply::challenge("Bearer").body(vec![b'.'; 5_000_000]),
+    })
+    .await;
+    let session = session(Script::new(&["old", "new"])).build().unwrap();
+    assert_eq!(session.get(server.url("/f")).send().await.unwrap().text().await.unwrap(), "data");
+    assert_eq!((server.tokens(), server.connections()), (texts(&["old", "new"]), 2));
+}
+
+#[tokio::test]
+async fn an_ipv6_server_is_a_server() {
+    let Ok(probe) = std::net::TcpListener::bind("[::1]:0") else { return };
+    drop(probe);
+    for place in [Place::http(), Place::https("::1")] {
+        let server = place.at("::1").named("::1").start(|seen| Reply::protected(seen, "new")).await;
+        let session = session(Script::new(&["old", "new"])).build().unwrap();
+        assert_eq!(session.get(server.url("/f")).send().await.unwrap().status(), StatusCode::OK);
+        assert_eq!(server.tokens(), ["old", "new"]);
+    }
+}

@@ -3,9 +3,19 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-// mod auth;
-// mod redirect;
+mod auth;
+mod bad_input;
+#[cfg(feature = "blocking")]
+mod blocking;
+mod challenge;
+mod compat;
+mod concurrency;
+mod discovery;
+mod leaks;
+mod redirect;
 mod servers;
+mod session;
+mod xrootd;
 
 /// A list of texts, for comparisons in tuples.
 fn texts(items: &[&str]) -> Vec<String> {

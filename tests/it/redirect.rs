@@ -1,11 +1,13 @@
 //! Redirects: who gets the token, cell by cell, from what both servers received; and where a redirect leads.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use http::{Method, StatusCode, header};
 use reqwest::Response;
 use reqwest_scitokens::{
-    Attach, AccessToken, Error, OriginPattern, RedirectTrust, ResponseExt as _, Session};
+    AccessToken, Attach, CleartextRedirects, Error, OriginPattern, RedirectTrust, RequestBuilderExt as _,
+    ResponseExt as _, Session,
+};
 
 use crate::support::clients::{session, session_knowing, wrapped};
 use crate::support::server::Place;
@@ -301,7 +303,6 @@ async fn required_is_no_reason_to_give_a_stranger_a_token() {
 
 #[tokio::test]
 async fn a_token_for_one_request_follows_the_same_rules() {
-    use reqwest_scitokens::RequestBuilderExt as _;
     let second = Place::https("stranger.test").start(|_| Reply::ok("data")).await;
     let first = redirecting(Place::https("site.test"), 302, second.url("/").to_string()).await;
     let session = session_knowing(Script::new(&["-"]), &[&first, &second]).build().unwrap();
@@ -594,13 +595,20 @@ async fn a_location_may_be_bytes_that_are_no_utf_8() {
     }
 }
 
+/// reqwest's `Response::url` has no fragment, so the trace has to tell.
 #[tokio::test]
-async fn the_fragment_is_kept_unless_the_location_has_its_own() {
-    for (location, fragment) in [("/end", "mine"), ("/end#theirs", "theirs")] {
+async fn the_fragment_is_kept() {
+    for (from, location, kept) in [
+        ("/start#mine", "/end", true),
+        ("/start", "/end#theirs", true),
+        ("/start#mine", "/end#theirs", true),
+        ("/start", "/end", false),
+    ] {
         let server = redirecting(Place::http(), 302, location.to_owned()).await;
         let session = session(Script::new(&["t"])).build().unwrap();
-        let response = session.get(server.url("/start#mine")).send().await.unwrap();
-        assert_eq!(response.url().fragment(), Some(fragment));
+        let response = session.get(server.url(from)).send().await.unwrap();
+        let last = response.auth_trace().unwrap().attempts()[1].url().to_string();
+        assert_eq!(last.contains('#'), kept, "{from} {location}: {last}");
         assert_eq!(server.seen()[1].target, "/end");
     }
 }
@@ -609,7 +617,8 @@ async fn the_fragment_is_kept_unless_the_location_has_its_own() {
 async fn a_location_that_names_another_host_in_a_sly_way_is_another_host() {
     for shape in ["//HOST/end", "\\\\HOST/end", "/\\HOST/end", "http:\\\\HOST/end", "/\t/HOST/end"] {
         let second = Place::http().at("127.0.0.2").start(|_| Reply::ok("data")).await;
-        let (location, second_tokens) = (shape.replace("HOST", &second.address().to_string()), || second.tokens());
+        let (location, second_tokens) =
+            (shape.replace("HOST", &second.address().to_string()), || second.tokens());
         let (sent, first) = follow(&location).await;
         assert_eq!(first.tokens()[0], "t");
         assert!(second_tokens().iter().all(|token| token == "-"), "{shape:?}: {:?}", second_tokens());
@@ -621,7 +630,9 @@ async fn a_location_that_names_another_host_in_a_sly_way_is_another_host() {
 
 #[tokio::test]
 async fn a_location_of_another_scheme_is_an_error() {
-    for location in ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "javascript:x", "root://127.0.0.1/x"] {
+    for location in
+        ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "javascript:x", "root://127.0.0.1/x"]
+    {
         let (sent, server) = follow(location).await;
         let error = sent.unwrap_err();
         assert!(Error::find(&error).unwrap().is_redirect(), "{location}: {error:?}");
@@ -711,4 +722,172 @@ async fn sessions_share_nothing() {
         session.get(server.url("/f")).send().await.unwrap();
     }
     assert_eq!(server.tokens(), ["one", "two"]);
+}
+
+// ---- more ways to write an address, and to allow one
+
+#[tokio::test]
+async fn user_info_is_refused_however_it_is_written() {
+    for shape in [
+        "//me:pw@HOST/end",
+        "\\\\me:pw@HOST/end",
+        "/\\me:pw@HOST/end",
+        "/\t/me:pw@HOST/end",
+        "https:me:pw@HOST/end",
+        "https:/me:pw@HOST/end",
+        "https:\\\\me:pw@HOST/end",
+        " \thttps://me@HOST/end",
+        "ht\ttps://me@HOST/end",
+        "https://:pw@HOST/end",
+    ] {
+        let second = Place::https("localhost").start(|_| Reply::ok("data")).await;
+        let host = format!("localhost:{}", second.address().port());
+        // From plain http, so that a `https:` without slashes is not relative.
+        let first = redirecting(Place::http(), 302, shape.replace("HOST", &host)).await;
+        let session = session(Script::new(&["t"])).build().unwrap();
+        let error = session.get(first.url("/start")).send().await.expect_err(shape);
+        assert!(Error::find(&error).unwrap().is_redirect(), "{shape:?}: {error:?}");
+        assert!(second.seen().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_password_of_the_first_address_stays_there() {
+    let second = Place::http().at("127.0.0.2").start(|_| Reply::ok("data")).await;
+    let first = redirecting(Place::http(), 302, second.url("/end").to_string()).await;
+    let mut url = first.url("/start");
+    url.set_username("me").unwrap();
+    url.set_password(Some("pw")).unwrap();
+    let session = session(Script::new(&["t"])).build().unwrap();
+    session.get(url).send().await.unwrap();
+    assert_eq!(first.authorizations(), [Some("Basic bWU6cHc=".to_owned())]);
+    assert_eq!(second.authorizations(), [None]);
+}
+
+#[tokio::test]
+async fn a_credential_in_clear_is_followed_where_the_user_allows_it() {
+    let server = Place::https("localhost").start(|_| Reply::ok("data")).await;
+    let target = server.url_as("http", "localhost", "/end?authz=Bearer%20x").to_string();
+    let first = redirecting(Place::https("localhost"), 302, target).await;
+    let session =
+        session(Script::new(&["t"])).cleartext_redirects(CleartextRedirects::Allow).build().unwrap();
+    assert_eq!(session.get(first.url("/start")).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!((first.tokens(), server.tokens()), (texts(&["t"]), texts(&["-"])));
+    assert_eq!(server.seen()[0].target, "/end?authz=Bearer%20x");
+}
+
+#[tokio::test]
+async fn a_stream_that_can_be_made_again_follows_a_307() {
+    let server = redirecting(Place::http(), 307, "/end".to_owned()).await;
+    let session = session(Script::new(&["t"])).build().unwrap();
+    let make = || reqwest::Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("again")]));
+    let request = session.put(server.url("/start")).replayable_body(make);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    let seen = server.seen();
+    assert_eq!((seen.len(), &seen[1].body[..], seen[1].method.as_str()), (2, &b"again"[..], "PUT"));
+    assert_eq!(server.tokens(), ["t", "t"]);
+}
+
+// ---- every chain of four servers
+
+/// What the rule says about a chain, told in another way than the code tells it: the first server has the token; the
+/// others by the rule; and one that went without keeps the first one without as well, unless the rule names it.
+fn expected(chain: &[usize], trusted: &[bool; 4]) -> Vec<bool> {
+    let mut strayed = false;
+    chain
+        .iter()
+        .map(|server| {
+            let may = trusted[*server] || (*server == chain[0] && !strayed);
+            strayed |= !may;
+            may
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn no_chain_of_redirects_gives_a_token_to_a_server_that_may_not_have_it() {
+    let names = ["site.test", "data.site.test", "other.site.test", "stranger.test"];
+    let ports: Arc<OnceLock<Vec<u16>>> = Arc::default();
+    // Who received what, in order.
+    let journal: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let mut servers = Vec::new();
+    for name in names {
+        let (ports, journal) = (Arc::clone(&ports), Arc::clone(&journal));
+        // The path says where to go next: `/213` leads to server 2, then 1, then 3.
+        let handler = move |seen: &Seen| {
+            journal.lock().unwrap().push(seen.authorization().map(str::to_owned));
+            match seen.path()[1..].chars().next() {
+                None => Reply::ok("data"),
+                Some(next) => {
+                    let server = next.to_digit(10).unwrap() as usize;
+                    let (name, port) = (names[server], ports.get().unwrap()[server]);
+                    Reply::redirect(307, format!("https://{name}:{port}/{}", &seen.path()[2..]))
+                }
+            }
+        };
+        servers.push(Place::https(name).start(handler).await);
+    }
+    ports.set(servers.iter().map(|server| server.address().port()).collect()).unwrap();
+    let known: Vec<&Server> = servers.iter().collect();
+
+    for trusted in
+        [[false; 4], [false, true, false, false], [true, false, true, false], [false, true, true, true]]
+    {
+        let of_trusted: Vec<String> = (0..4).filter(|n| trusted[*n]).map(|n| servers[n].origin()).collect();
+        let token = tokens::jwt(&serde_json::json!({"aud": of_trusted, "exp": tokens::in_an_hour()}));
+        let by_audience = session_knowing(Script::new(&[&token]), &known).build().unwrap();
+        let by_hosts = session_knowing(Script::new(&["opaque"]), &known)
+            .redirect_trust(patterns(&of_trusted.iter().map(String::as_str).collect::<Vec<_>>()))
+            .build()
+            .unwrap();
+        // Every chain of four servers that begins at the first one.
+        for code in 0..64 {
+            let chain = [0, code % 4, code / 4 % 4, code / 16];
+            let path: String = chain[1..].iter().map(ToString::to_string).collect();
+            for (session, token) in [(&by_audience, token.as_str()), (&by_hosts, "opaque")] {
+                journal.lock().unwrap().clear();
+                session.get(servers[0].url(&format!("/{path}"))).send().await.unwrap();
+                let wanted: Vec<_> = expected(&chain, &trusted)
+                    .into_iter()
+                    .map(|may| may.then(|| format!("Bearer {token}")))
+                    .collect();
+                assert_eq!(*journal.lock().unwrap(), wanted, "{chain:?} with trust in {trusted:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_a_client_that_follows_by_itself_the_rules_hold_for_an_answer_to_the_second_server() {
+    for (audience_names_it, expected) in [(true, texts(&["-", "t"])), (false, texts(&["-"]))] {
+        let second = Place::https("localhost").start(|_| Reply::challenge("Bearer")).await;
+        let first = redirecting(Place::https("localhost"), 302, second.url("/end").to_string()).await;
+        let audience = if audience_names_it { second.origin() } else { first.origin() };
+        let token = tokens::for_audience(&audience);
+        wrapped(Script::new(&[&token])).get(first.url("/start")).send().await.unwrap();
+        let seen: Vec<_> = second.tokens().into_iter().map(|sent| sent.replace(&token, "t")).collect();
+        assert_eq!(seen, expected);
+        assert_eq!(first.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn on_a_client_that_follows_by_itself_an_upload_is_not_aimed_at_the_second_server() {
+    let second = Place::https("localhost").start(|_| Reply::challenge("Bearer")).await;
+    let first = redirecting(Place::https("localhost"), 307, second.url("/end").to_string()).await;
+    let token = tokens::for_audience(&second.origin());
+    let request = wrapped(Script::new(&[&token])).put(first.url("/start")).body("x");
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!((first.tokens(), second.tokens()), (vec![token], texts(&["-"])));
+}
+
+#[tokio::test]
+async fn on_a_client_that_follows_by_itself_a_server_without_tls_is_not_answered() {
+    let second = Place::https("localhost").start(|_| Reply::challenge("Bearer")).await;
+    let location = second.url_as("http", "localhost", "/end");
+    let audience = location.origin().ascii_serialization();
+    let first = redirecting(Place::https("localhost"), 302, location.to_string()).await;
+    let token = tokens::for_audience(&audience);
+    wrapped(Script::new(&[&token])).get(first.url("/start")).send().await.unwrap();
+    assert_eq!(second.tokens(), ["-"]);
 }

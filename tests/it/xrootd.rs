@@ -148,14 +148,18 @@ async fn fact_07_a_session_writes_header_names_as_5_5_wants_them() {
     let session = session(Script::new(&["good"])).build().unwrap();
     let whole = session.get(server.url("/vo/hello.txt")).send().await.unwrap();
     assert_eq!(whole.status(), StatusCode::OK);
-    let part = session.get(server.url("/vo/hello.txt")).header(header::RANGE, "bytes=0-4").send().await.unwrap();
+    let part =
+        session.get(server.url("/vo/hello.txt")).header(header::RANGE, "bytes=0-4").send().await.unwrap();
     assert_eq!((part.status(), part.text().await.unwrap().as_str()), (StatusCode::PARTIAL_CONTENT, "hello"));
     let put = session.put(server.url("/vo/new")).body("seven b").send().await.unwrap();
     assert_eq!(put.status(), StatusCode::OK);
     assert_eq!(server.file("/vo/new").as_deref(), Some(&b"seven b"[..]));
     for seen in server.seen() {
         for (name, _) in &seen.headers {
-            assert!(name.starts_with(|first: char| first.is_ascii_uppercase()), "`{name}` is not in title case");
+            assert!(
+                name.starts_with(|first: char| first.is_ascii_uppercase()),
+                "`{name}` is not in title case"
+            );
         }
     }
 }
@@ -460,7 +464,11 @@ async fn fact_37_every_challenge_that_was_seen_is_answered_once() {
         .await;
         let session = session(Script::new(&["old", "new"])).build().unwrap();
         let response = session.get(server.url("/f")).send().await.unwrap();
-        assert_eq!((response.status(), server.tokens()), (StatusCode::OK, texts(&["old", "new"])), "{challenge}");
+        assert_eq!(
+            (response.status(), server.tokens()),
+            (StatusCode::OK, texts(&["old", "new"])),
+            "{challenge}"
+        );
     }
 }
 
@@ -486,12 +494,12 @@ async fn fact_37_a_401_without_challenge_for_a_failed_claim_is_final() {
 
 #[tokio::test]
 async fn fact_38_insufficient_scope_never_sends_the_same_token_again() {
-    for challenge in [r#"Bearer error="insufficient_scope""#, r#"Bearer error="insufficient_scope", scope="a b""#] {
+    for challenge in
+        [r#"Bearer error="insufficient_scope""#, r#"Bearer error="insufficient_scope", scope="a b""#]
+    {
         for status in [401, 403] {
-            let server = Server::http(move |_| {
-                Reply::new(status).header(header::WWW_AUTHENTICATE, challenge)
-            })
-            .await;
+            let server =
+                Server::http(move |_| Reply::new(status).header(header::WWW_AUTHENTICATE, challenge)).await;
             let session = session(Script::new(&["t"])).build().unwrap();
             let response = session.get(server.url("/f")).send().await.unwrap();
             assert_eq!((response.status().as_u16(), server.tokens()), (status, texts(&["t"])));
@@ -502,10 +510,12 @@ async fn fact_38_insufficient_scope_never_sends_the_same_token_again() {
 #[tokio::test]
 async fn fact_39_bearer_counts_in_a_list_and_in_a_second_header() {
     let list = r#"Basic realm="a, Bearer realm=b", Bearer realm="q\"uote", scope="storage.read:/ storage.modify:/x", error=invalid_token"#;
-    for values in [&["Negotiate", r#"Bearer realm="two, headers", error="invalid_token""#][..], &[list]] {
+    for values in [vec!["Negotiate", r#"Bearer realm="two, headers", error="invalid_token""#], vec![list]] {
         let server = Server::http(move |seen| match seen.authorization() {
             Some("Bearer new") => Reply::ok("data"),
-            _ => values.iter().fold(Reply::new(401), |reply, value| reply.header(header::WWW_AUTHENTICATE, value)),
+            _ => values
+                .iter()
+                .fold(Reply::new(401), |reply, value| reply.header(header::WWW_AUTHENTICATE, value)),
         })
         .await;
         let session = session(Script::new(&["old", "new"])).build().unwrap();

@@ -11,10 +11,7 @@ pub(crate) fn session(source: impl Into<SharedTokenSource>) -> SessionBuilder {
 }
 
 /// The same, with servers that are reached by a name.
-pub(crate) fn session_knowing(
-    source: impl Into<SharedTokenSource>,
-    servers: &[&Server],
-) -> SessionBuilder {
+pub(crate) fn session_knowing(source: impl Into<SharedTokenSource>, servers: &[&Server]) -> SessionBuilder {
     servers.iter().fold(session(source), |builder, server| builder.resolve(server.name(), server.address()))
 }
 

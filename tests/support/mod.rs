@@ -2,6 +2,7 @@
 //!
 //! | file | what it is |
 //! |---|---|
+//! | `clients` | sessions and foreign clients that know these servers |
 //! | `listener` | a port that speaks plain or TLS, whichever the client begins with |
 //! | `server` | a well-behaved HTTP/1.1 and HTTP/2 server, answered by a closure |
 //! | `reply` | what such a closure answers |
@@ -15,6 +16,7 @@
 //! | `sources` | token sources that follow a script and count their calls |
 //! | `logs` | what was logged, down to TRACE |
 
+pub(crate) mod clients;
 pub(crate) mod listener;
 pub(crate) mod logs;
 pub(crate) mod raw;
