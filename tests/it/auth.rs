@@ -608,3 +608,16 @@ async fn an_ipv6_server_is_a_server() {
         assert_eq!(server.tokens(), ["old", "new"]);
     }
 }
+
+#[tokio::test]
+async fn the_time_limit_of_a_request_holds_for_its_replay() {
+    let server = Server::http(|seen| match seen.authorization() {
+        Some("Bearer new") => Reply::ok("late").delayed(Duration::from_secs(60)),
+        _ => Reply::challenge("Bearer"),
+    })
+    .await;
+    let session = session(Script::new(&["old", "new"])).build().unwrap();
+    let request = session.get(server.url("/f")).timeout(Duration::from_millis(300)).send();
+    let error = tokio::time::timeout(Duration::from_secs(20), request).await.unwrap().unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+}

@@ -11,7 +11,7 @@ use reqwest_scitokens::{
     AccessToken, Attach, CommandSource, Discovery, Error, FileSource, ResponseExt as _, SharedTokenSource,
 };
 
-use crate::support::clients::{session, wrapped};
+use crate::support::clients::{resolving, session, wrapped};
 use crate::support::server::Place;
 use crate::support::{Answer, Raw, Reply, Script, Server, tls};
 use crate::{chain, texts, write_token};
@@ -166,7 +166,7 @@ async fn an_https_server_of_an_unknown_authority_gets_no_byte_and_the_error_says
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let server = Place::https("localhost").start(|_| Reply::ok("data")).await;
-    let client = session(Script::new(&[TOKEN])).resolve("unnamed.test", server.address()).build().unwrap();
+    let client = resolving(session(Script::new(&[TOKEN])), "unnamed.test", server.address()).build().unwrap();
     let error = client.get(server.url_as("https", "unnamed.test", "/f")).send().await.unwrap_err();
     assert!(chain(&error).to_lowercase().contains("certificate"), "{}", chain(&error));
     assert!(server.seen().is_empty());

@@ -1,15 +1,16 @@
 //! The same for programs without a runtime.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use reqwest_scitokens::sys::Env;
-use reqwest_scitokens::{Attach, Error, blocking};
+use reqwest_scitokens::{AccessToken, Attach, Error, RequestBuilderExt as _, blocking};
 use tokio::runtime::Runtime;
 
 use crate::support::clients::session;
 use crate::support::{Reply, Script, Server};
-use crate::texts;
+use crate::{chain, texts};
 
 /// A server on threads of its own.
 fn serve(handler: impl Fn(&crate::support::Seen) -> Reply + Send + Sync + 'static) -> (Runtime, Server) {
@@ -19,7 +20,7 @@ fn serve(handler: impl Fn(&crate::support::Seen) -> Reply + Send + Sync + 'stati
 }
 
 fn blocking_session(source: &Script) -> blocking::Session {
-    session(source.clone()).build_blocking().unwrap()
+    blocking::Session::from_builder(session(source.clone())).unwrap()
 }
 
 #[test]
@@ -51,7 +52,8 @@ fn every_verb_is_sent_as_itself() {
 #[test]
 fn an_error_of_ours_is_found() {
     let (_runtime, server) = serve(|_| Reply::ok(""));
-    let session = session(Script::new(&["-"])).attach(Attach::Required).build_blocking().unwrap();
+    let builder = session(Script::new(&["-"])).attach(Attach::Required);
+    let session = blocking::Session::from_builder(builder).unwrap();
     let error = session.get(server.url("/f")).send().unwrap_err();
     assert!(Error::find(&error).unwrap().is_no_token(), "{error:?}");
     assert_eq!(server.connections(), 0);
@@ -98,4 +100,38 @@ fn one_call_finds_the_token_in_the_environment() {
     let name = "blocking::one_call_finds_the_token_in_the_environment";
     crate::session::again(name, &[(SERVER, &url), ("BEARER_TOKEN", "t")]);
     assert_eq!(server.tokens(), ["t", "t"]);
+}
+
+#[test]
+fn options_of_a_request_are_taken() {
+    let (_runtime, server) = serve(|_| Reply::ok(""));
+    let session = blocking_session(&Script::new(&["t"]));
+    session.get(server.url("/f")).token(AccessToken::new("mine").unwrap()).send().unwrap();
+    session.get(server.url("/f")).attach(Attach::Never).send().unwrap();
+    assert_eq!(server.tokens(), ["mine", "-"]);
+}
+
+#[test]
+fn a_body_is_read_as_it_comes() {
+    let (_runtime, server) = serve(|_| Reply::ok(vec![b'x'; 1_000_000]));
+    let mut response = blocking_session(&Script::new(&["t"])).get(server.url("/f")).send().unwrap();
+    let mut body = Vec::new();
+    response.read_to_end(&mut body).unwrap();
+    assert_eq!(body, vec![b'x'; 1_000_000]);
+}
+
+#[test]
+fn no_error_about_an_answer_tells_the_credential_in_its_address() {
+    let (_runtime, server) = serve(|seen| match seen.path() {
+        "/start" => Reply::redirect(302, "/end?authz=Bearer%20secretsecretsecret"),
+        "/broken" => Reply::ok("").stalling(),
+        _ => Reply::new(404),
+    });
+    let session = blocking_session(&Script::new(&["t"]));
+    let error = session.get(server.url("/start")).send().unwrap().error_for_status().unwrap_err();
+    assert!(!chain(&error).contains("secretsecretsecret"), "{}", chain(&error));
+    assert!(chain(&error).contains("404"), "{}", chain(&error));
+    let request = session.get(server.url("/broken?authz=secretsecretsecret"));
+    let error = request.timeout(Duration::from_millis(300)).send().unwrap().text().unwrap_err();
+    assert!(!chain(&error).contains("secretsecretsecret"), "{}", chain(&error));
 }

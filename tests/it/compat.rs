@@ -158,7 +158,7 @@ async fn the_extension_trait_adds_redirects_and_tokens_to_any_builder() {
     })
     .await;
     let bare = foreign().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let client = ClientBuilder::new(bare).with_scitokens(Script::new(&["t"])).build();
+    let client = ClientBuilder::new(bare).with_tokens(Script::new(&["t"])).build();
     let response = client.put(server.url("/start")).body("x").send().await.unwrap();
     assert_eq!((response.status(), server.tokens()), (StatusCode::OK, crate::texts(&["t", "t"])));
 }
@@ -185,7 +185,7 @@ async fn a_retry_of_a_chain_of_redirects_begins_anew() {
     let location = second.url("/end").to_string();
     let first = Server::http(move |_| Reply::redirect(302, &location)).await;
     let bare = foreign().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let client = ClientBuilder::new(bare).with(retries()).with_scitokens(Script::new(&["t"])).build();
+    let client = ClientBuilder::new(bare).with(retries()).with_tokens(Script::new(&["t"])).build();
     let response = client.get(first.url("/start")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     // What the first try learned about the chain is no reason to hold the token back from the first server.

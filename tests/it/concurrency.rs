@@ -289,3 +289,43 @@ async fn a_refused_token_is_not_handed_out_again_while_it_is_cached() {
     }
     assert_eq!(server.tokens(), ["old", "new", "new", "new"]);
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_freeze_the_cache() {
+    let server = Server::http(|_| Reply::ok("public")).await;
+    let (source, clock) = (Script::new(&["a", "b", "c"]), ManualClock::at_epoch_seconds(tokens::NOW));
+    let client = timed(&source, &clock);
+    for seconds in [0, 3600, 7200] {
+        clock.set(std::time::UNIX_EPOCH + Duration::from_secs(tokens::NOW - seconds));
+        get(&client, server.url("/f")).await;
+    }
+    assert_eq!(server.tokens(), ["a", "b", "c"]);
+}
+
+/// Panics the first time.
+#[derive(Debug, Default)]
+struct Clumsy(std::sync::atomic::AtomicBool);
+
+impl TokenSource for Clumsy {
+    async fn token(&self, _: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(self.0.swap(true, std::sync::atomic::Ordering::SeqCst), "a source of the test stumbles");
+        Ok(Some(AccessToken::new("t")?))
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_panics_takes_one_request_with_it_and_no_more() {
+    let server = Server::protected("t").await;
+    let session = session(Clumsy::default()).build().unwrap();
+    let mut requests = JoinSet::new();
+    for _ in 0..8 {
+        let (client, url) = (session.client().clone(), server.url("/f"));
+        requests.spawn(async move { get(&client, url).await });
+    }
+    let mut granted = 0;
+    while let Some(ended) = timeout(LONG, requests.join_next()).await.unwrap() {
+        granted += usize::from(ended.is_ok_and(|status| status == StatusCode::OK));
+    }
+    assert_eq!(granted, 7);
+}

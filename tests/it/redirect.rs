@@ -1,12 +1,13 @@
 //! Redirects: who gets the token, cell by cell, from what both servers received; and where a redirect leads.
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use http::{Method, StatusCode, header};
 use reqwest::Response;
 use reqwest_scitokens::{
     AccessToken, Attach, CleartextRedirects, Error, OriginPattern, RedirectTrust, RequestBuilderExt as _,
-    ResponseExt as _, Session,
+    ResponseExt as _,
 };
 
 use crate::support::clients::{session, session_knowing, wrapped};
@@ -129,7 +130,7 @@ async fn run(row: Row, column: Column) -> Outcome {
     };
     let session = session_knowing(Script::new(&[&token]), &[&first, &second])
         .redirect_trust(trust)
-        .client(crate::support::clients::foreign().http1_only())
+        .http(reqwest::ClientBuilder::http1_only)
         .build()
         .unwrap();
     let start = match row {
@@ -713,17 +714,6 @@ async fn on_a_client_that_follows_by_itself_a_refusal_of_the_same_server_is_answ
     assert_eq!(server.tokens().last().unwrap(), "new");
 }
 
-#[tokio::test]
-async fn sessions_share_nothing() {
-    let server = Server::http(|_| Reply::challenge("Bearer")).await;
-    let sessions: Vec<Session> =
-        ["one", "two"].iter().map(|token| session(Script::new(&[token])).build().unwrap()).collect();
-    for session in &sessions {
-        session.get(server.url("/f")).send().await.unwrap();
-    }
-    assert_eq!(server.tokens(), ["one", "two"]);
-}
-
 // ---- more ways to write an address, and to allow one
 
 #[tokio::test]
@@ -769,8 +759,10 @@ async fn a_credential_in_clear_is_followed_where_the_user_allows_it() {
     let server = Place::https("localhost").start(|_| Reply::ok("data")).await;
     let target = server.url_as("http", "localhost", "/end?authz=Bearer%20x").to_string();
     let first = redirecting(Place::https("localhost"), 302, target).await;
-    let session =
-        session(Script::new(&["t"])).cleartext_redirects(CleartextRedirects::Allow).build().unwrap();
+    let session = session(Script::new(&["t"]))
+        .redirect(|redirect| redirect.cleartext(CleartextRedirects::Allow))
+        .build()
+        .unwrap();
     assert_eq!(session.get(first.url("/start")).send().await.unwrap().status(), StatusCode::OK);
     assert_eq!((first.tokens(), server.tokens()), (texts(&["t"]), texts(&["-"])));
     assert_eq!(server.seen()[0].target, "/end?authz=Bearer%20x");
@@ -890,4 +882,39 @@ async fn on_a_client_that_follows_by_itself_a_server_without_tls_is_not_answered
     let token = tokens::for_audience(&audience);
     wrapped(Script::new(&[&token])).get(first.url("/start")).send().await.unwrap();
     assert_eq!(second.tokens(), ["-"]);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_wanted_any_more_is_no_hindrance() {
+    let server = redirecting(Place::http(), 303, "/end".to_owned()).await;
+    let session = session(Script::new(&["t"])).build().unwrap();
+    let body = futures_util::stream::iter([Ok::<_, std::io::Error>("once")]);
+    let request = session.put(server.url("/start")).body(reqwest::Body::wrap_stream(body));
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    let seen = server.seen();
+    assert_eq!((seen[1].method.as_str(), &seen[1].body[..]), ("GET", &b""[..]));
+    assert_eq!(server.tokens(), ["t", "t"]);
+}
+
+#[tokio::test]
+async fn a_host_header_of_the_caller_is_for_the_first_server() {
+    let second = Place::http().at("127.0.0.2").start(|_| Reply::ok("data")).await;
+    let first = redirecting(Place::http(), 302, second.url("/end").to_string()).await;
+    let session = session(Script::new(&["t"])).build().unwrap();
+    session.get(first.url("/start")).header(header::HOST, "virtual.test").send().await.unwrap();
+    assert_eq!(first.seen()[0].header("host"), Some("virtual.test"));
+    assert_eq!(second.seen()[0].header("host"), Some(second.address().to_string().as_str()));
+}
+
+#[tokio::test]
+async fn the_time_limit_of_a_request_holds_for_each_hop() {
+    let server = Server::http(|seen| match seen.path() {
+        "/start" => Reply::redirect(302, "/end"),
+        _ => Reply::ok("late").delayed(Duration::from_secs(60)),
+    })
+    .await;
+    let session = session(Script::new(&["t"])).build().unwrap();
+    let request = session.get(server.url("/start")).timeout(Duration::from_millis(300)).send();
+    let error = tokio::time::timeout(Duration::from_secs(20), request).await.unwrap().unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
 }

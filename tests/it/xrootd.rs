@@ -7,7 +7,7 @@ use reqwest::Body;
 use reqwest_scitokens::{AccessToken, Attach, Error, OriginPattern, RedirectTrust, ResponseExt as _};
 use serde_json::json;
 
-use crate::support::clients::{around, foreign, session, wrapped};
+use crate::support::clients::{around, foreign, resolving, session, wrapped};
 use crate::support::listener::Transport;
 use crate::support::server::Place;
 use crate::support::xrootd::Release::{self, V5_5_3, V6_1};
@@ -245,10 +245,8 @@ async fn fact_12_any_audience_of_either_profile_is_no_reason_to_hold_a_token_bac
 async fn fact_13_the_plain_side_of_the_tls_port_gets_no_token() {
     for release in BOTH {
         let server = XRootD::data_server(release, "good").await;
-        let client = session(Script::new(&["good"]))
-            .resolve("site.test", std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
-            .build()
-            .unwrap();
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        let client = resolving(session(Script::new(&["good"])), "site.test", address).build().unwrap();
         client.get(server.url_as("http", "site.test", "/vo/hello.txt")).send().await.ok();
         for seen in server.seen() {
             assert_eq!((seen.transport, seen.authorization()), (Transport::Plain, None));

@@ -1,18 +1,28 @@
 //! Clients that know the servers of the tests.
 
+use std::net::SocketAddr;
+
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use reqwest_scitokens::{AuthMiddleware, Session, SessionBuilder, SharedTokenSource};
+use reqwest_scitokens::{AuthMiddleware, Session, SessionBuilder, SharedTokenSource, SystemAuthorities};
 
 use super::{Server, tls};
 
-/// A session with this source that trusts the authority of the tests.
+/// A session with this source that trusts the authority of the tests and no other.
 pub(crate) fn session(source: impl Into<SharedTokenSource>) -> SessionBuilder {
-    Session::builder().source(source).ca_certificate(tls::ca_pem())
+    let only = SystemAuthorities::Ignored;
+    Session::builder().source(source).ca_certificates(tls::ca_pem()).system_authorities(only)
 }
 
 /// The same, with servers that are reached by a name.
 pub(crate) fn session_knowing(source: impl Into<SharedTokenSource>, servers: &[&Server]) -> SessionBuilder {
-    servers.iter().fold(session(source), |builder, server| builder.resolve(server.name(), server.address()))
+    let resolved =
+        |builder: SessionBuilder, server: &&Server| resolving(builder, server.name(), server.address());
+    servers.iter().fold(session(source), resolved)
+}
+
+/// The same, for which a name stands for an address.
+pub(crate) fn resolving(builder: SessionBuilder, name: &str, address: SocketAddr) -> SessionBuilder {
+    builder.http(|http| http.resolve(name, address))
 }
 
 /// A client that somebody else built, which follows redirects itself, with nothing but the middleware in it.
