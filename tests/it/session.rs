@@ -264,3 +264,21 @@ async fn sessions_share_nothing() {
     }
     assert_eq!(server.tokens(), ["one", "two"]);
 }
+
+/// A proxy is another machine: what is plain on the way to it is plain.
+#[test]
+fn a_token_for_this_machine_does_not_go_through_a_proxy_in_clear() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let Some(url) = Env::process().get(SERVER) {
+        let session = Session::builder().source(Script::new(&["t"])).build().unwrap();
+        runtime.block_on(session.get(url.into_string().unwrap()).send()).ok();
+        return;
+    }
+    let server = runtime.block_on(Server::http(|_| Reply::ok("data")));
+    let proxy = runtime.block_on(Server::http(|_| Reply::ok("from the proxy")));
+    let (url, proxy_url) = (server.url("/f").to_string(), proxy.url("").to_string());
+    let name = "session::a_token_for_this_machine_does_not_go_through_a_proxy_in_clear";
+    again(name, &[(SERVER, &url), ("http_proxy", &proxy_url)]);
+    assert!(proxy.tokens().iter().all(|token| token == "-"), "{:?}", proxy.seen());
+    assert_eq!(server.seen().len() + proxy.seen().len(), 1);
+}

@@ -10,7 +10,8 @@ use super::{Server, tls};
 /// A session with this source that trusts the authority of the tests and no other.
 pub(crate) fn session(source: impl Into<SharedTokenSource>) -> SessionBuilder {
     let only = SystemAuthorities::Ignored;
-    Session::builder().source(source).ca_certificates(tls::ca_pem()).system_authorities(only)
+    let builder = Session::builder().source(source).ca_certificates(tls::ca_pem());
+    builder.system_authorities(only).http(reqwest::ClientBuilder::no_proxy)
 }
 
 /// The same, with servers that are reached by a name.
