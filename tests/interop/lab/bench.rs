@@ -1,0 +1,91 @@
+//! The lab, seen from outside: made once for a test process, with servers started when a test first asks for them.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::namespace::{NOBODY, Namespace, is_root};
+use super::{DIRECTORY, Keys, Pki, Server};
+use crate::support::met;
+
+/// The lab of this test process; `Err` where the machine does not permit one.
+static BENCH: OnceLock<Result<Bench, String>> = OnceLock::new();
+
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) directory: PathBuf,
+    pub(crate) namespace: Namespace,
+    running: Mutex<Vec<Server>>,
+}
+
+/// Runs one test of this binary inside, with `servers` at work.
+pub(crate) fn run(servers: &[Server], test: &str) {
+    for server in servers {
+        if met(server.name(), server.installed()).is_none() {
+            return;
+        }
+    }
+    let Some(bench) = met("namespaces", bench()) else { return };
+    for &server in servers {
+        bench.start(server);
+    }
+    let this_program = std::env::current_exe().expect("a test knows its own program");
+    let output = bench
+        .namespace
+        .command(this_program)
+        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+        .env(DIRECTORY, &bench.directory)
+        .output()
+        .expect("a process can be started inside");
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    print!("{stdout}");
+    eprint!("{stderr}");
+    assert!(output.status.success(), "`{test}` failed inside the lab");
+    assert!(stdout.contains("1 passed"), "there is no test `{test}` to run inside the lab");
+}
+
+fn bench() -> Result<&'static Bench, String> {
+    BENCH.get_or_init(Bench::open).as_ref().map_err(Clone::clone)
+}
+
+impl Bench {
+    fn open() -> Result<Self, String> {
+        // not below TMPDIR: nobody has to reach it, and XRootD's sockets have short names
+        let directory = tempfile::Builder::new().prefix("scitoken-lab-").tempdir_in("/tmp");
+        let directory = directory.map_err(|err| format!("no directory for the lab: {err}"))?;
+        let namespace = Namespace::open(directory.path())?;
+        // from here on it is the namespace that removes it
+        let bench = Self { directory: directory.keep(), namespace, running: Mutex::default() };
+        bench.furnish().map_err(|err| format!("{err:#}"))?;
+        Ok(bench)
+    }
+
+    fn furnish(&self) -> anyhow::Result<()> {
+        fs_err::create_dir_all(self.directory.join("log"))?;
+        Pki::create(&self.directory)?;
+        Keys::create(&self.directory)?;
+        self.hand_over()
+    }
+
+    /// Gives everything to whom the servers run as.
+    pub(crate) fn hand_over(&self) -> anyhow::Result<()> {
+        if is_root() {
+            let owner = format!("{NOBODY}:{NOBODY}");
+            let status = Command::new("chown").arg("-R").arg(owner).arg(&self.directory).status()?;
+            anyhow::ensure!(status.success(), "`chown` failed");
+        }
+        Ok(())
+    }
+
+    /// Starts a server unless it runs; two tests that ask at once wait for the same start.
+    fn start(&self, server: Server) {
+        // a panic below fails the test that asked; the next one shall try again
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if !running.contains(&server) {
+            if let Err(err) = server.start(self) {
+                panic!("{} did not start: {err:#}", server.name());
+            }
+            running.push(server);
+        }
+    }
+}
