@@ -11,6 +11,7 @@ mod servers;
 mod tokens;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use reqwest_scitokens::sys::Env;
 
@@ -26,10 +27,12 @@ pub(crate) const XROOTD: &str = "https://localhost:8443";
 pub(crate) const MANAGER: &str = "https://localhost:8445";
 /// The data server behind [`MANAGER`], as the manager names it.
 pub(crate) const DATA_SERVER: &str = "http://127.0.0.1:8446";
-/// A manager with `http.desthttps yes`.
+/// A manager with `http.desthttps yes` and `strip-on-redirect`.
 pub(crate) const HTTPS_MANAGER: &str = "https://localhost:8455";
 /// The data server behind [`HTTPS_MANAGER`].
 pub(crate) const HTTPS_DATA_SERVER: &str = "https://127.0.0.1:8456";
+/// A manager without a data server.
+pub(crate) const LONELY_MANAGER: &str = "https://localhost:8465";
 /// Apache with `mod_auth_openidc`, `mod_oauth2` and some challenges made by hand.
 pub(crate) const APACHE: &str = "https://localhost:8450";
 /// nginx with `auth_request`, over HTTP/1.1 and HTTP/2.
@@ -53,6 +56,23 @@ impl Lab {
     /// The keys of [`ISSUER`].
     pub(crate) fn keys(&self) -> Keys {
         Keys::at(&self.directory)
+    }
+
+    /// A client as one would build it by hand for these servers: it trusts the lab's authority, writes header
+    /// names as XRootD 5.5 wants them, follows no redirect, and knows nothing of tokens.
+    pub(crate) fn plain(&self) -> reqwest::Client {
+        self.builder().http1_title_case_headers().build().expect("a client can be built")
+    }
+
+    /// The beginning of a client: the lab's authority, no redirects, no proxy.
+    pub(crate) fn builder(&self) -> reqwest::ClientBuilder {
+        let authority = fs_err::read(self.pki().authority()).expect("the lab has an authority");
+        let authority = reqwest::Certificate::from_pem(&authority).expect("the authority is a certificate");
+        reqwest::Client::builder()
+            .tls_certs_only([authority])
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .timeout(Duration::from_secs(60))
     }
 
     /// What a server writes to its log and its standard streams.

@@ -114,6 +114,11 @@ impl Mint<'_> {
         self.claim("iat", now - 3600).claim("nbf", now - 3600).claim("exp", now - 600)
     }
 
+    /// Alive for so many seconds more.
+    pub(crate) fn expires_in(self, seconds: u64) -> Self {
+        self.claim("exp", now() + seconds)
+    }
+
     /// Valid from in ten minutes on.
     pub(crate) fn not_yet_valid(self) -> Self {
         let now = now();
