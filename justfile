@@ -31,4 +31,4 @@ interop *ARGS:
 
 # every pair of features compiles without a warning
 features:
-  cargo hack clippy --feature-powerset --depth 2 -- -D warnings
+  cargo hack clippy --keep-going --feature-powerset --depth 2 -- -D warnings

@@ -4,7 +4,7 @@ use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{Client, StatusCode, Version};
 
 use super::{Answer, answer};
-use crate::lab::{self, APACHE, Lab, NGINX, Server};
+use crate::lab::{self, APACHE, Lab, NGINX, Server, WebServer};
 
 async fn get(client: &Client, url: String, token: Option<&str>) -> Answer {
     let request = client.get(url);
@@ -113,18 +113,15 @@ fn fact_42_the_connection_of_a_401_is_used_again_when_its_body_was_read() {
     lab::inside(&[Server::Web], async |lab| {
         let client = lab.plain();
         let token = lab.keys().token().sign();
-        assert_eq!(get(&client, apache("oauth20"), None).await.status, StatusCode::UNAUTHORIZED);
-        assert_eq!(get(&client, apache("oauth20"), Some(&token)).await.status, StatusCode::OK);
-        // Apache's log: port of the client, and how many requests the connection had before
-        let seen = lab.log("apache-seen");
-        let connections: Vec<&str> = seen
-            .lines()
-            .filter(|line| line.starts_with("GET /oauth20/"))
-            .filter_map(|line| line.split("on=").nth(1))
-            .collect();
-        let [.., refused, granted] = connections[..] else { panic!("{seen}") };
+        let url = || format!("{}?fact42", apache("oauth20"));
+        assert_eq!(get(&client, url(), None).await.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(get(&client, url(), Some(&token)).await.status, StatusCode::OK);
+        // the port of the client, and how many requests the connection had before
+        let seen = lab.seen(WebServer::Apache, "fact42", 2).await;
+        let connections: Vec<&str> = seen.iter().filter_map(|line| line.split("on=").nth(1)).collect();
+        let [refused, granted] = connections[..] else { panic!("{seen:?}") };
         let port = |on: &str| on.split('/').next().map(str::to_owned);
-        assert_eq!(port(refused), port(granted), "{seen}");
-        assert!(granted.ends_with("/1"), "{seen}");
+        assert_eq!(port(refused), port(granted), "{seen:?}");
+        assert!(granted.ends_with("/1"), "{seen:?}");
     });
 }

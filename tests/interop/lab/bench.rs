@@ -1,11 +1,12 @@
 //! The lab, seen from outside: made once for a test process, with servers started when a test first asks for them.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::namespace::{NOBODY, Namespace, is_root};
-use super::{DIRECTORY, Keys, Pki, Server};
+use super::{DIRECTORY, Keys, Lab, Pki, Server};
 use crate::support::met;
 
 /// The lab of this test process; `Err` where the machine does not permit one.
@@ -18,8 +19,12 @@ pub(crate) struct Bench {
     running: Mutex<Vec<Server>>,
 }
 
-/// Runs one test of this binary inside, with `servers` at work.
-pub(crate) fn run(servers: &[Server], test: &str) {
+/// Runs one test of this binary inside, with `servers` at work and these variables in its environment.
+pub(crate) fn run<const N: usize>(
+    servers: &[Server],
+    test: &str,
+    environment: impl FnOnce(&Lab) -> [(&'static str, OsString); N],
+) {
     for server in servers {
         if met(server.name(), server.installed()).is_none() {
             return;
@@ -35,6 +40,7 @@ pub(crate) fn run(servers: &[Server], test: &str) {
         .command(this_program)
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
         .env(DIRECTORY, &bench.directory)
+        .envs(environment(&Lab { directory: bench.directory.clone() }))
         .output()
         .expect("a process can be started inside");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -10,6 +10,7 @@ mod pki;
 mod servers;
 mod tokens;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,14 +76,67 @@ impl Lab {
             .timeout(Duration::from_secs(60))
     }
 
-    /// What a server writes to its log and its standard streams.
-    pub(crate) fn log(&self, name: &str) -> String {
-        fs_err::read_to_string(log_file(&self.directory, name)).unwrap_or_default()
+    /// The requests with this mark in their query that Apache or nginx saw, at least `count` of them: a server writes its
+    /// log after its answer.
+    pub(crate) async fn seen(&self, server: WebServer, mark: &str, count: usize) -> Vec<String> {
+        let log = log_file(&self.directory, server.log());
+        let mark = format!("?{mark} ");
+        let mut seen = Vec::new();
+        for _ in 0..200 {
+            let log = fs_err::read_to_string(&log).unwrap_or_default();
+            seen = log.lines().filter(|line| line.contains(&mark)).map(str::to_owned).collect();
+            if seen.len() >= count {
+                // one that is too many would come now
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                return seen;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{server:?} saw no {count} requests with `{mark}`, but {seen:?}")
     }
 
     /// Where the standalone XRootD keeps the file `path`.
     pub(crate) fn stored(&self, path: &str) -> PathBuf {
-        self.directory.join("xrootd/data").join(path.trim_start_matches('/'))
+        self.directory.join("xrootd/data").join(path)
+    }
+
+    /// Where the data server behind [`HTTPS_MANAGER`] keeps the file `path`.
+    pub(crate) fn stored_in_cluster(&self, path: &str) -> PathBuf {
+        self.directory.join("secure-data/data").join(path)
+    }
+
+    /// A directory with nothing in it.
+    pub(crate) fn empty_directory(&self) -> PathBuf {
+        let directory = self.directory.join("empty");
+        fs_err::create_dir_all(&directory).expect("the lab's directory is ours");
+        directory
+    }
+
+    /// A token file as a batch system writes it: whole at once, and for its owner only. It goes with the lab.
+    pub(crate) fn token_file(&self, name: &str, token: &str) -> PathBuf {
+        let directory = self.directory.join("tokens");
+        fs_err::create_dir_all(&directory).expect("the lab's directory is ours");
+        let path = directory.join(name);
+        let file = tempfile::NamedTempFile::new_in(directory).expect("a file can be made");
+        fs_err::write(file.path(), token).expect("a file can be written");
+        file.persist(&path).expect("a file can be moved");
+        path
+    }
+}
+
+/// A server of [`Server::Web`], which logs who came with a token and on which connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum WebServer {
+    Apache,
+    Nginx,
+}
+
+impl WebServer {
+    fn log(self) -> &'static str {
+        match self {
+            Self::Apache => "apache-seen",
+            Self::Nginx => "nginx-seen",
+        }
     }
 }
 
@@ -91,15 +145,24 @@ impl Lab {
 ///
 /// The closure has to stand in the test function itself, whose name is read from the closure's.
 pub(crate) fn inside<F: AsyncFnOnce(Lab)>(servers: &[Server], test: F) {
+    inside_with(servers, |_| [], test);
+}
+
+/// The same, in a process with these variables in its environment.
+pub(crate) fn inside_with<F: AsyncFnOnce(Lab), const N: usize>(
+    servers: &[Server],
+    environment: impl FnOnce(&Lab) -> [(&'static str, OsString); N],
+    test: F,
+) {
     if let Some(directory) = Env::process().get_non_empty(DIRECTORY) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime can be built").block_on(test(Lab { directory: directory.into() }));
     } else {
-        bench::run(servers, &test_name::<F>());
+        bench::run(servers, &test_name::<F>(), environment);
     }
 }
 
-/// `interop::xrootd::some_test::{{closure}}`, as the test harness calls it: `xrootd::some_test`.
+/// `interop::facts::some_test::{{closure}}`, as the test harness calls it: `facts::some_test`.
 fn test_name<F>() -> String {
     let name = std::any::type_name::<F>();
     let name = name.split_once("::").map_or(name, |(_crate, path)| path);
