@@ -4,6 +4,8 @@
 //! says that it is a failure. The README beside this file tells what is needed and how it is run.
 
 #[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
 mod facts;
 #[cfg(target_os = "linux")]
 mod lab;
