@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use reqwest_scitokens::sys::Env;
 
 /// The peer, if it was found; otherwise the test is over, as a skip or as a failure.
+#[expect(clippy::print_stderr, reason = "a test that was skipped has to say so")]
 pub(crate) fn met<T>(peer: &str, found: Result<T, String>) -> Option<T> {
     match found {
         Ok(found) => {
@@ -20,7 +21,7 @@ pub(crate) fn met<T>(peer: &str, found: Result<T, String>) -> Option<T> {
         Err(why) if required() => panic!("`{peer}` is required: {why}"),
         Err(why) => {
             note("skipped", peer);
-            println!("skipped, for want of `{peer}`: {why}");
+            eprintln!("skipped, for want of `{peer}`: {why}");
             None
         }
     }

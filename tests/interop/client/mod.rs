@@ -55,11 +55,6 @@ fn wrapped(client: reqwest::ClientBuilder, source: impl Into<SharedTokenSource>)
 
 /// An error and all its causes, in both forms.
 fn chain(error: &dyn StdError) -> String {
-    let mut text = format!("{error} | {error:?}");
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(&format!("\n{cause} | {cause:?}"));
-        next = cause.source();
-    }
-    text
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(|error| format!("{error} | {error:?}")).collect::<Vec<_>>().join("\n")
 }

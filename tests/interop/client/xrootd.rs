@@ -3,7 +3,9 @@
 use futures_util::stream;
 use http::{Method, StatusCode, header};
 use reqwest::{Body, Response};
-use reqwest_scitokens::{Attach, Error, ForbiddenReplay, RequestBuilderExt, ResponseExt, scitoken_get};
+use reqwest_scitokens::{
+    Attach, Attempt, Error, ForbiddenReplay, RequestBuilderExt, ResponseExt, scitoken_get,
+};
 
 use super::{HOUR, access_token, after_a_pause, chain, no_token, session, session_with, wrapped};
 use crate::lab::{self, Lab, Server, XROOTD};
@@ -13,7 +15,7 @@ fn hello() -> String {
 }
 
 /// A refusal, explained; that no token is in it is part of every such test.
-async fn explained(response: Response, tokens: &[&str]) -> String {
+fn explained(response: &Response, tokens: &[&str]) -> String {
     assert_eq!(response.status(), StatusCode::FORBIDDEN);
     let trace = format!("{:?}", response.auth_trace().expect("a trace travels with the response"));
     let explained = response.explain().expect("a refusal can be explained").to_string();
@@ -28,7 +30,7 @@ async fn refusal(lab: &Lab, name: &str, token: &str, path: &str) -> String {
     let file = lab.token_file(name, token);
     let session = session(lab, &file).build().expect("a session can be built");
     let response = session.get(format!("{XROOTD}{path}")).send().await.expect("the server answers");
-    explained(response, &[token]).await
+    explained(&response, &[token])
 }
 
 #[test]
@@ -75,7 +77,7 @@ fn fact_7_a_wrapped_client_with_names_in_lower_case_is_told_why_it_is_refused() 
         let token = lab.keys().token().sign();
         let client = wrapped(lab.builder(), access_token(&token));
         let response = client.get(hello()).send().await.expect("the server answers");
-        let explained = explained(response, &[&token]).await;
+        let explained = explained(&response, &[&token]);
         assert!(explained.contains("http1_title_case_headers"), "{explained}");
     });
 }
@@ -85,7 +87,7 @@ fn without_a_token_the_refusal_says_that_none_was_found() {
     lab::inside(&[Server::XRootD], async |lab| {
         let session = session_with(&lab, no_token(&lab)).build().expect("a session can be built");
         let response = session.get(hello()).send().await.expect("the server answers");
-        let explained = explained(response, &[]).await;
+        let explained = explained(&response, &[]);
         assert!(explained.contains("without a token: no source has one"), "{explained}");
         assert!(explained.contains("next: "), "{explained}");
     });
@@ -162,13 +164,8 @@ fn facts_1_4_a_refusal_of_a_token_that_was_replaced_meanwhile_is_answered_once_o
         assert_eq!(deep.status(), StatusCode::OK);
         lab.token_file("renewed", &keys.token().sign());
         let response = session.get(hello()).send().await.expect("an answer");
-        let statuses: Vec<_> = response
-            .auth_trace()
-            .expect("a trace")
-            .attempts()
-            .iter()
-            .map(|attempt| attempt.status())
-            .collect();
+        let statuses: Vec<_> =
+            response.auth_trace().expect("a trace").attempts().iter().map(Attempt::status).collect();
         assert_eq!(statuses, [Some(StatusCode::FORBIDDEN), Some(StatusCode::OK)]);
     });
 }

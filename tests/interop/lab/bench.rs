@@ -16,7 +16,8 @@ static BENCH: OnceLock<Result<Bench, String>> = OnceLock::new();
 pub(crate) struct Bench {
     pub(crate) directory: PathBuf,
     pub(crate) namespace: Namespace,
-    running: Mutex<Vec<Server>>,
+    /// Whether each server runs.
+    running: [Mutex<bool>; Server::ALL],
 }
 
 /// Runs one test of this binary inside, with `servers` at work and these variables in its environment.
@@ -44,9 +45,7 @@ pub(crate) fn run<const N: usize>(
         .output()
         .expect("a process can be started inside");
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    print!("{stdout}");
-    eprint!("{stderr}");
-    assert!(output.status.success(), "`{test}` failed inside the lab");
+    assert!(output.status.success(), "it failed inside the lab:\n{stdout}\n{stderr}");
     assert!(stdout.contains("1 passed"), "there is no test `{test}` to run inside the lab");
 }
 
@@ -61,7 +60,7 @@ impl Bench {
         let directory = directory.map_err(|err| format!("no directory for the lab: {err}"))?;
         let namespace = Namespace::open(directory.path())?;
         // from here on it is the namespace that removes it
-        let bench = Self { directory: directory.keep(), namespace, running: Mutex::default() };
+        let bench = Self { directory: directory.keep(), namespace, running: Default::default() };
         bench.furnish().map_err(|err| format!("{err:#}"))?;
         Ok(bench)
     }
@@ -86,12 +85,12 @@ impl Bench {
     /// Starts a server unless it runs; two tests that ask at once wait for the same start.
     fn start(&self, server: Server) {
         // a panic below fails the test that asked; the next one shall try again
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if !running.contains(&server) {
+        let mut running = self.running[server as usize].lock().unwrap_or_else(PoisonError::into_inner);
+        if !*running {
             if let Err(err) = server.start(self) {
                 panic!("{} did not start: {err:#}", server.name());
             }
-            running.push(server);
+            *running = true;
         }
     }
 }

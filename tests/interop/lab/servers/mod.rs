@@ -24,6 +24,9 @@ pub(crate) enum Server {
 }
 
 impl Server {
+    /// How many there are.
+    pub(crate) const ALL: usize = 4;
+
     /// The name in messages and in the ledger.
     pub(crate) fn name(self) -> &'static str {
         match self {
