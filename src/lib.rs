@@ -10,6 +10,7 @@ mod client;
 mod error;
 mod get;
 mod origin;
+mod proxy;
 mod redact;
 mod source;
 pub mod sys;
