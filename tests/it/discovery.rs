@@ -71,14 +71,14 @@ async fn the_credential_of_htcondor_that_is_meant_for_the_server_is_chosen() {
     let home = Home::new();
     let credentials = home.path("creds");
     fs_err::create_dir(&credentials).unwrap();
-    let token = |server: &Server| tokens::for_audience(&server.origin());
-    write_token(&credentials.join("a.use"), &token(&one));
-    write_token(&credentials.join("b.use"), &token(&two));
+    let (for_one, for_two) = (tokens::for_audience(&one.origin()), tokens::for_audience(&two.origin()));
+    write_token(&credentials.join("a.use"), &for_one);
+    write_token(&credentials.join("b.use"), &for_two);
     let session = session(home.discovery(&[("_CONDOR_CREDS", &credentials)])).build().unwrap();
     for server in [&one, &two, &one] {
         session.get(server.url("/f")).send().await.unwrap();
     }
-    assert_eq!((one.tokens(), two.tokens()), (vec![token(&one), token(&one)], vec![token(&two)]));
+    assert_eq!((one.tokens(), two.tokens()), (vec![for_one.clone(), for_one], vec![for_two]));
 }
 
 #[expect(clippy::disallowed_methods, reason = "files have the times of the machine")]
