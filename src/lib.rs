@@ -1,6 +1,9 @@
 //! Token-aware HTTP for science.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod keys;
 mod origin;
 mod redact;
 pub mod sys;
