@@ -1,10 +1,13 @@
 //! Token-aware HTTP for science.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod auth;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod jwt;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
 pub mod keys;
-mod auth;
 mod origin;
 mod redact;
 mod source;

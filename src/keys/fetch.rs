@@ -36,6 +36,7 @@ pub struct Fetcher {
     limit: usize,
     timeout: Duration,
     http_on_loopback: bool,
+    follows_redirects: bool,
 }
 
 /// A document as it came.
@@ -54,7 +55,13 @@ pub struct Document {
 impl Fetcher {
     /// Fetches through this client.
     pub fn new(client: ClientWithMiddleware) -> Self {
-        Self { client, limit: DEFAULT_LIMIT, timeout: DEFAULT_TIMEOUT, http_on_loopback: false }
+        Self {
+            client,
+            limit: DEFAULT_LIMIT,
+            timeout: DEFAULT_TIMEOUT,
+            http_on_loopback: false,
+            follows_redirects: true,
+        }
     }
 
     /// Accepts up to so many bytes.
@@ -73,6 +80,12 @@ impl Fetcher {
     /// answer. For tests.
     pub fn dangerously_allow_http_on_loopback(mut self) -> Self {
         self.http_on_loopback = true;
+        self
+    }
+
+    /// Refuses an answer that comes from another URL than the one that was asked, wherever the client went.
+    pub fn refuse_redirects(mut self) -> Self {
+        self.follows_redirects = false;
         self
     }
 
@@ -118,8 +131,12 @@ impl Fetcher {
             };
             FetchError::new(url, Problem::Transport(Box::new(error)))
         })?;
+        let asked = url;
         let url = response.url().clone();
         self.check(&url)?;
+        if !self.follows_redirects && url != *asked {
+            return Err(FetchError::new(asked, Problem::Redirected(SafeUrl::new(&url).to_string())));
+        }
         if response.status() != StatusCode::OK {
             return Err(FetchError::new(&url, Problem::Status(response.status())));
         }
@@ -196,6 +213,7 @@ enum Problem {
     TooSlow(Duration),
     Transport(Box<dyn Error + Send + Sync>),
     Status(StatusCode),
+    Redirected(String),
     TooLarge(usize),
     NotJson(serde_json::Error),
     NotKeys(KeyError),
@@ -237,6 +255,7 @@ impl fmt::Display for FetchError {
             Problem::TooSlow(limit) => write!(f, "`{url}` took longer than {limit:?}"),
             Problem::Transport(_) => write!(f, "cannot get `{url}`"),
             Problem::Status(status) => write!(f, "`{url}` answered with status {status}"),
+            Problem::Redirected(to) => write!(f, "`{url}` leads to `{to}`; name that one if you trust it"),
             Problem::TooLarge(limit) => write!(f, "`{url}` is larger than {limit} bytes"),
             Problem::NotJson(_) => write!(f, "`{url}` is not the JSON document that it should be"),
             Problem::NotKeys(_) => write!(f, "`{url}` is no key set"),
