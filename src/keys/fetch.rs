@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{JwkSet, KeyError};
-use crate::{Origin, SafeUrl};
+use crate::{Attach, AuthOptions, Origin, SafeUrl};
 
 /// The most bytes of a document, unless the caller says otherwise.
 pub const DEFAULT_LIMIT: usize = 1024 * 1024;
@@ -28,8 +28,8 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 ///   [allowed by hand](Self::dangerously_allow_http_on_loopback). Where the client follows redirects, the last URL
 ///   must be one of those too.
 /// * No more than 1 MiB and 10 seconds, unless said otherwise.
-/// * No credentials: a URL with a user name is refused, because it would turn into a header. Hand in a client that
-///   attaches no tokens of its own.
+/// * No credentials: a URL with a user name is refused, because it would turn into a header, and this crate's
+///   middleware attaches no token, also where the client has it.
 #[derive(Clone)]
 pub struct Fetcher {
     client: ClientWithMiddleware,
@@ -124,6 +124,7 @@ impl Fetcher {
 
     async fn exchange(&self, url: &Url) -> Result<Document, FetchError> {
         let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
+        let request = request.with_extension(AuthOptions::new().attach(Attach::Never));
         let mut response = request.send().await.map_err(|error| {
             let error = match error {
                 reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),

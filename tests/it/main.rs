@@ -1,6 +1,8 @@
 //! Integration tests.
 
 #[cfg(feature = "aws-lc-rs")]
+mod jwk_client;
+#[cfg(feature = "aws-lc-rs")]
 mod jwt;
 #[cfg(feature = "aws-lc-rs")]
 mod keys;
