@@ -4,6 +4,8 @@
 mod jwk_client;
 #[cfg(feature = "aws-lc-rs")]
 mod jwt;
+#[cfg(feature = "cli")]
+mod jwt_cli;
 #[cfg(feature = "aws-lc-rs")]
 mod keys;
 #[cfg(feature = "aws-lc-rs")]
