@@ -9,6 +9,12 @@ pub mod blocking;
 mod client;
 mod error;
 mod get;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod jwt;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod keys;
 mod origin;
 mod proxy;
 mod redact;

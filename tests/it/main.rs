@@ -16,6 +16,16 @@ mod redirect;
 mod servers;
 mod session;
 mod xrootd;
+#[cfg(feature = "aws-lc-rs")]
+mod jwk_client;
+#[cfg(feature = "aws-lc-rs")]
+mod jwt;
+#[cfg(feature = "cli")]
+mod jwt_cli;
+#[cfg(feature = "aws-lc-rs")]
+mod keys;
+#[cfg(feature = "aws-lc-rs")]
+mod keys_fetch;
 
 /// A list of texts, for comparisons in tuples.
 fn texts(items: &[&str]) -> Vec<String> {
