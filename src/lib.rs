@@ -3,6 +3,8 @@
 
 mod origin;
 mod redact;
+#[cfg(feature = "aws-lc-rs")]
+pub mod scitokens;
 pub mod sys;
 mod token;
 

@@ -1,0 +1,27 @@
+//! SciTokens and WLCG tokens: made, verified and enforced.
+
+mod access;
+mod claims;
+mod enforcer;
+mod grants;
+mod issuer;
+mod profile;
+mod refusal;
+mod validator;
+mod value;
+mod verified;
+mod wire;
+
+#[cfg(test)]
+mod vectors;
+
+pub use access::Access;
+pub use claims::Claims;
+pub use enforcer::{Enforcer, EnforcerBuilder};
+pub use grants::{Acl, Vocabulary};
+pub use issuer::{InvalidIssuer, Issuer};
+pub use profile::{InvalidProfile, Profile};
+pub use refusal::Refusal;
+pub use validator::{UnknownClaims, Validator};
+pub use value::{ClaimValue, InvalidJson};
+pub use verified::VerifiedToken;
