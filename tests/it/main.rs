@@ -1,1 +1,6 @@
 //! Integration tests.
+
+#[cfg(feature = "aws-lc-rs")]
+mod keys;
+#[cfg(feature = "aws-lc-rs")]
+mod keys_fetch;
