@@ -1,10 +1,10 @@
 //! Token-aware HTTP for science.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod auth;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
 pub mod keys;
-mod auth;
 mod origin;
 mod redact;
 #[cfg(feature = "aws-lc-rs")]

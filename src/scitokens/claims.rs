@@ -52,7 +52,7 @@ impl Claims {
     pub(super) fn parse(payload: Vec<u8>, typ: Option<&str>) -> Result<Self, Refusal> {
         let mut fields = Fields::named(NAMES);
         fields.read(&payload, "payload")?;
-        let mut unknown: Vec<String> = fields.others.iter().map(|name| name.to_string()).collect();
+        let mut unknown: Vec<String> = fields.others.iter().map(ToString::to_string).collect();
         let [iss, sub, aud, scope, exp, nbf, iat, jti, ver, wlcg_ver, scp, groups, client_id, _opt] =
             fields.found;
         let (ver, wlcg_ver) = (wire::text("ver", ver)?, wire::text("wlcg.ver", wlcg_ver)?);
@@ -72,9 +72,9 @@ impl Claims {
             audiences: audiences(aud)?,
             scope: scopes(profile, scope, scp)?,
             token_id: owned(wire::text("jti", jti)?),
-            expires_at: time("exp", exp)?,
-            not_before: time("nbf", nbf)?,
-            issued_at: time("iat", iat)?,
+            expires_at: time("exp", exp.as_ref())?,
+            not_before: time("nbf", nbf.as_ref())?,
+            issued_at: time("iat", iat.as_ref())?,
             groups: wlcg_groups(profile, groups)?,
             has_client_id,
             unknown,
@@ -203,12 +203,12 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
     text.map(Cow::into_owned)
 }
 
-fn time(name: &'static str, value: Option<Wire<'_>>) -> Result<Option<SystemTime>, Refusal> {
+fn time(name: &'static str, value: Option<&Wire<'_>>) -> Result<Option<SystemTime>, Refusal> {
     let expected = "a number of seconds since 1970, before the year 10000";
     match value {
         None => Ok(None),
         Some(Wire::Number(seconds)) => {
-            numeric_date(seconds).map(Some).ok_or(Refusal::WrongType { name, expected })
+            numeric_date(*seconds).map(Some).ok_or(Refusal::WrongType { name, expected })
         }
         Some(_) => Err(Refusal::WrongType { name, expected }),
     }

@@ -153,10 +153,9 @@ impl Grants {
 /// `storage.stage` included `storage.read` in version 1.0 only, and nobody may rely on it since (vector 21).
 fn included_in(asked: &str, vocabulary: Vocabulary) -> &'static [&'static str] {
     match (asked, vocabulary) {
-        ("storage.create", _) => &["storage.modify"],
-        ("read", Vocabulary::Compat) => &["storage.read"],
+        ("storage.create", _) | ("modify" | "write", Vocabulary::Compat) => &["storage.modify"],
         ("create", Vocabulary::Compat) => &["storage.create", "storage.modify"],
-        ("modify" | "write", Vocabulary::Compat) => &["storage.modify"],
+        ("read", Vocabulary::Compat) => &["storage.read"],
         _ => &[],
     }
 }

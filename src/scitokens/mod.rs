@@ -2,6 +2,7 @@
 
 mod access;
 mod claims;
+mod create;
 mod enforcer;
 mod grants;
 mod issuer;
@@ -12,6 +13,7 @@ mod refusal;
 mod validator;
 mod value;
 mod verified;
+mod verify;
 mod wire;
 
 #[cfg(test)]
@@ -19,6 +21,7 @@ mod vectors;
 
 pub use access::Access;
 pub use claims::Claims;
+pub use create::{CreateError, SciToken, TokenSigner};
 pub use enforcer::{Enforcer, EnforcerBuilder};
 pub use grants::{Acl, Vocabulary};
 pub use issuer::{InvalidIssuer, Issuer};
@@ -29,3 +32,4 @@ pub use refusal::Refusal;
 pub use validator::{UnknownClaims, Validator};
 pub use value::{ClaimValue, InvalidJson};
 pub use verified::VerifiedToken;
+pub use verify::{KeyNames, KeysError, OfflineVerifier, Verifier, VerifierBuilder, VerifyError};

@@ -4,3 +4,5 @@
 mod keys;
 #[cfg(feature = "aws-lc-rs")]
 mod keys_fetch;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;

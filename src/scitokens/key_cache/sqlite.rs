@@ -98,29 +98,35 @@ impl File {
     }
 
     fn open_existing(&self) -> Result<Option<Connection>, KeyCacheError> {
-        let metadata = match fs_err::metadata(&self.path) {
-            Ok(metadata) => metadata,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(KeyCacheError::Io { path: self.path.clone(), source }),
-        };
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            let is_ours = metadata.uid() == 0 || Some(metadata.uid()) == crate::sys::effective_uid();
-            if !is_ours || metadata.mode() & 0o022 != 0 {
+        match fs_err::metadata(&self.path) {
+            Ok(metadata) if others_may_write(&metadata) => {
                 return Err(KeyCacheError::Writable { path: self.path.clone() });
             }
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(KeyCacheError::Io { path: self.path.clone(), source }),
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)
             .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection));
-        drop(metadata);
         connection.map(Some).map_err(|error| self.database(error))
     }
 
     fn database(&self, error: rusqlite::Error) -> KeyCacheError {
         KeyCacheError::Database { path: self.path.clone(), source: Box::new(error) }
     }
+}
+
+#[cfg(unix)]
+fn others_may_write(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let is_ours = metadata.uid() == 0 || Some(metadata.uid()) == crate::sys::effective_uid();
+    !is_ours || metadata.mode() & 0o022 != 0
+}
+
+#[cfg(not(unix))]
+fn others_may_write(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// A database without the table has no rows: another process has just made it, or a peer has.
