@@ -10,6 +10,8 @@ mod key_cache;
 mod metadata;
 mod profile;
 mod refusal;
+#[cfg(feature = "tower")]
+mod server;
 mod validator;
 mod value;
 mod verified;
@@ -29,6 +31,9 @@ pub use key_cache::{CacheTimes, CachedKeys, KeyCache, KeyCacheError};
 pub use metadata::InvalidMetadata;
 pub use profile::{InvalidProfile, Profile};
 pub use refusal::Refusal;
+#[cfg(feature = "tower")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
+pub use server::{Authorize, AuthorizeLayer, Demand};
 pub use validator::{UnknownClaims, Validator};
 pub use value::{ClaimValue, InvalidJson};
 pub use verified::VerifiedToken;

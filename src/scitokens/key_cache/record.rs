@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::CacheTimes;
+use crate::keys::JwkSet;
 use crate::sys::epoch_seconds;
 
 /// The keys of one issuer as they were published, and how long they may be used.
@@ -28,6 +30,12 @@ struct Stored<'a> {
 impl CachedKeys {
     pub(in crate::scitokens) fn new(jwks: String, next_update: SystemTime, expires: SystemTime) -> Self {
         Self { jwks, next_update, expires }
+    }
+
+    /// Keys that are at hand at `now`, to be kept as if they had just been fetched. Private members are left out.
+    pub fn of(keys: &JwkSet, times: CacheTimes, now: SystemTime) -> Self {
+        let later = |by| now.checked_add(by).unwrap_or(now);
+        Self::new(keys.to_public_json(), later(times.refresh.min(times.expiry)), later(times.expiry))
     }
 
     /// The key set, as JSON.
