@@ -2,6 +2,16 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
+#[cfg(feature = "rustls")]
+mod authorities;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod client;
+mod error;
+mod get;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod jwt;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
 pub mod keys;
@@ -14,7 +24,19 @@ mod source;
 pub mod sys;
 mod token;
 
-pub use auth::{Challenge, ChallengeError};
+pub use auth::{
+    Attach, Attempt, AuthMiddleware, AuthMiddlewareBuilder, AuthOptions, AuthTrace, Challenge,
+    ChallengeError, Check, CleartextRedirects, Explanation, ForbiddenReplay, NotAttached, Outcome, Placement,
+    RedirectMiddleware, RedirectTrust, Refusal, ReplayableBody, RequestBuilderExt, ResponseExt, Verdict,
+};
+#[cfg(feature = "rustls")]
+pub use client::SystemAuthorities;
+pub use client::{ClientBuilderExt, Session, SessionBuilder};
+pub use error::{Error, RedirectProblem};
+pub use get::{
+    scitoken_delete, scitoken_get, scitoken_head, scitoken_patch, scitoken_post, scitoken_put,
+    scitoken_request,
+};
 pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
 pub use redact::SafeUrl;
 pub use source::{

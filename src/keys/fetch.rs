@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{JwkSet, KeyError};
-use crate::{Origin, SafeUrl};
+use crate::{Attach, AuthOptions, Origin, SafeUrl};
 
 /// The most bytes of a document, unless the caller says otherwise.
 pub const DEFAULT_LIMIT: usize = 1024 * 1024;
@@ -32,14 +32,15 @@ const MOST_REDIRECTS: usize = 5;
 ///   are followed here, each to such a URL. Where it does, the last URL must be one; the steps between are the
 ///   client's own, so give it `https_only`.
 /// * No more than 1 MiB and 10 seconds, unless said otherwise.
-/// * No credentials: a URL with a user name is refused, because it would turn into a header. Hand in a client that
-///   attaches no tokens of its own.
+/// * No credentials: a URL with a user name is refused, because it would turn into a header, and this crate's
+///   middleware attaches no token, also where the client has it.
 #[derive(Clone)]
 pub struct Fetcher {
     client: ClientWithMiddleware,
     limit: usize,
     timeout: Duration,
     http_on_loopback: bool,
+    follows_redirects: bool,
 }
 
 /// A document as it came.
@@ -58,7 +59,13 @@ pub struct Document {
 impl Fetcher {
     /// Fetches through this client.
     pub fn new(client: ClientWithMiddleware) -> Self {
-        Self { client, limit: DEFAULT_LIMIT, timeout: DEFAULT_TIMEOUT, http_on_loopback: false }
+        Self {
+            client,
+            limit: DEFAULT_LIMIT,
+            timeout: DEFAULT_TIMEOUT,
+            http_on_loopback: false,
+            follows_redirects: true,
+        }
     }
 
     /// Accepts up to so many bytes.
@@ -77,6 +84,12 @@ impl Fetcher {
     /// answer. For tests.
     pub fn dangerously_allow_http_on_loopback(mut self) -> Self {
         self.http_on_loopback = true;
+        self
+    }
+
+    /// Refuses an answer that comes from another URL than the one that was asked, wherever the client went.
+    pub fn refuse_redirects(mut self) -> Self {
+        self.follows_redirects = false;
         self
     }
 
@@ -114,15 +127,19 @@ impl Fetcher {
     }
 
     async fn exchange(&self, url: &Url) -> Result<Document, FetchError> {
-        let mut response = self.send(url).await?;
+        let asked = url;
+        let mut response = self.send(asked).await?;
         // A client that follows no redirects, as this crate advises for tokens, leaves them to us.
-        for _ in 0..MOST_REDIRECTS {
+        for _ in 0..if self.follows_redirects { MOST_REDIRECTS } else { 0 } {
             let Some(next) = redirect(&response) else { break };
             self.check(&next)?;
             response = self.send(&next).await?;
         }
         let url = response.url().clone();
         self.check(&url)?;
+        if !self.follows_redirects && url != *asked {
+            return Err(FetchError::new(asked, Problem::Redirected(SafeUrl::new(&url).to_string())));
+        }
         if response.status() != StatusCode::OK {
             return Err(FetchError::new(&url, Problem::Status(response.status())));
         }
@@ -147,6 +164,7 @@ impl Fetcher {
 
     async fn send(&self, url: &Url) -> Result<reqwest::Response, FetchError> {
         let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
+        let request = request.with_extension(AuthOptions::new().attach(Attach::Never));
         request.send().await.map_err(|error| {
             let error = match error {
                 reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
@@ -219,6 +237,7 @@ enum Problem {
     TooSlow(Duration),
     Transport(Box<dyn Error + Send + Sync>),
     Status(StatusCode),
+    Redirected(String),
     TooLarge(usize),
     NotJson(serde_json::Error),
     NotKeys(KeyError),
@@ -260,6 +279,7 @@ impl fmt::Display for FetchError {
             Problem::TooSlow(limit) => write!(f, "`{url}` took longer than {limit:?}"),
             Problem::Transport(_) => write!(f, "cannot get `{url}`"),
             Problem::Status(status) => write!(f, "`{url}` answered with status {status}"),
+            Problem::Redirected(to) => write!(f, "`{url}` leads to `{to}`; name that one if you trust it"),
             Problem::TooLarge(limit) => write!(f, "`{url}` is larger than {limit} bytes"),
             Problem::NotJson(_) => write!(f, "`{url}` is not the JSON document that it should be"),
             Problem::NotKeys(_) => write!(f, "`{url}` is no key set"),

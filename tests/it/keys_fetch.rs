@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use reqwest_middleware::ClientBuilder;
 use reqwest_scitokens::keys::fetch::Fetcher;
+use reqwest_scitokens::{AccessToken, AuthMiddleware};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -61,7 +62,22 @@ async fn a_key_set_comes_with_the_time_it_may_be_kept() {
 #[tokio::test]
 async fn the_request_carries_no_credentials() {
     let base = server().await;
-    let headers: Vec<String> = fetcher().json(&base.join("/headers").unwrap()).await.unwrap();
+    let client = ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap())
+        .with(AuthMiddleware::new(AccessToken::new("secret").unwrap()))
+        .build();
+    assert!(
+        client
+            .get(base.join("/headers").unwrap())
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .contains("auth")
+    );
+    let fetcher = Fetcher::new(client).dangerously_allow_http_on_loopback();
+    let headers: Vec<String> = fetcher.json(&base.join("/headers").unwrap()).await.unwrap();
     assert!(headers.contains(&"accept".to_owned()));
     assert!(!headers.iter().any(|name| name == "authorization" || name == "cookie"), "{headers:?}");
 }
