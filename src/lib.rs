@@ -18,6 +18,9 @@ pub mod keys;
 mod origin;
 mod proxy;
 mod redact;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod scitokens;
 mod source;
 pub mod sys;
 mod token;

@@ -50,3 +50,5 @@ fn write_token(path: &std::path::Path, token: &str) {
     fs_err::write(file.path(), token).unwrap();
     file.persist(path).unwrap();
 }
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;
