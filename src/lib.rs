@@ -1,6 +1,7 @@
 //! Token-aware HTTP for science.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod gafaelfawr;
 mod origin;
 mod redact;
 pub mod sys;

@@ -1,0 +1,35 @@
+//! Rubin Observatory's tokens, as Gafaelfawr makes them.
+mod authorization;
+mod base;
+mod data;
+mod info;
+mod modify;
+mod moment;
+mod names;
+mod number;
+mod quota;
+mod reader;
+mod request;
+mod row;
+mod rules;
+mod schema;
+mod scopes;
+mod token;
+mod token_type;
+mod user;
+mod validation;
+
+pub use authorization::InvalidAuthorization;
+pub use base::TokenBase;
+pub use data::TokenData;
+pub use info::TokenInfo;
+pub use modify::UserTokenModifyRequest;
+pub use names::{GroupName, InvalidGroupName, InvalidUsername, Username};
+pub use quota::{NotebookQuota, Quota, TapQuota};
+pub use request::{AdminTokenRequest, RequestProblem, UserTokenRequest};
+pub use row::TokenRow;
+pub use scopes::Scopes;
+pub use token::{InvalidKey, InvalidToken, Token, TokenKey};
+pub use token_type::{InvalidTokenType, TokenType};
+pub use user::{Group, TokenUserInfo, UserInfo};
+pub use validation::{FieldProblem, Step, ValidationError};
