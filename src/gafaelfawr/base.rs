@@ -16,21 +16,15 @@ use super::validation::ValidationError;
 /// # Examples
 /// ```
 /// use reqwest_scitokens::gafaelfawr::{TokenBase, TokenType};
-/// use serde_json::json;
 ///
-/// let base = TokenBase::from_json(&json!({
-///     "username": "someuser",
-///     "token_type": "user",
-///     "scopes": "user:token,read:all",
-///     "created": "2021-03-05T23:15:30Z",
-/// }))?;
+/// let base = TokenBase::from_json(
+///     r#"{"username": "u", "token_type": "user", "scopes": "user:token,read:all", "created": "2021-03-05T23:15:30Z"}"#,
+/// )?;
 /// assert_eq!(base.token_type(), TokenType::User);
-/// assert_eq!(base.to_json_without_nulls(), json!({
-///     "username": "someuser",
-///     "token_type": "user",
-///     "scopes": ["read:all", "user:token"],
-///     "created": 1614986130,
-/// }));
+/// assert_eq!(
+///     base.to_json_without_nulls(),
+///     r#"{"username":"u","token_type":"user","scopes":["read:all","user:token"],"created":1614986130}"#,
+/// );
 /// # Ok::<(), reqwest_scitokens::gafaelfawr::ValidationError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -157,14 +151,14 @@ mod tests {
         let value = json!({"username": "u", "token_type": "user", "scopes": []});
         let now = SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(5_999);
         let base: TokenBase = reader::read(&value, now, Unknown::Refused).unwrap();
-        assert_eq!(base.to_json()["created"], 5);
+        assert!(base.to_json().contains(r#""created":5,"#));
         assert_eq!(base.created(), SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(5));
     }
 
     #[test]
     fn every_field_at_fault_is_told() {
         let value = json!({"username": "", "token_type": "admin", "scopes": [1, "a", null], "created": null});
-        let error = TokenBase::from_json(&value).unwrap_err();
+        let error = TokenBase::from_json(&value.to_string()).unwrap_err();
         let told: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 5);
         assert_eq!(told[0], "`username`: string should have at least 1 character");

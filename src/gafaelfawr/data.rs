@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -11,8 +10,7 @@ use super::reader::{self, Fields, Model, Problem, Report, Reported};
 use super::rules::{self, Limits};
 use super::token::Token;
 use super::user::TokenUserInfo;
-use super::validation::{FieldProblem, ValidationError};
-use crate::sys::{Clock, SystemClock};
+use super::validation::ValidationError;
 
 /// Everything that Gafaelfawr keeps about a token in Redis, its secret with it.
 ///
@@ -22,7 +20,6 @@ use crate::sys::{Clock, SystemClock};
 /// # Examples
 /// ```
 /// use reqwest_scitokens::gafaelfawr::TokenData;
-/// use secrecy::ExposeSecret;
 ///
 /// let json = concat!(
 ///     r#"{"username":"u","name":null,"email":null,"uid":123,"gid":null,"groups":null,"#,
@@ -30,7 +27,7 @@ use crate::sys::{Clock, SystemClock};
 ///     r#""token":{"key":"MLF5MB3Peg79wEC0BY8U8Q","secret":"ChbkqEyp3EIJ2e_1Sqff3w"}}"#,
 /// );
 /// let data = TokenData::from_redis_json(json)?;
-/// assert_eq!(data.to_redis_json().expose_secret(), json);
+/// assert_eq!(data.expose_redis_json(), json);
 /// # Ok::<(), reqwest_scitokens::gafaelfawr::ValidationError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -47,21 +44,19 @@ impl TokenData {
     /// [`ValidationError`] with every field that is at fault. The token must be one that can be sent; the server's
     /// model takes any text, and makes a token up where there is none.
     pub fn from_redis_json(json: &str) -> Result<Self, ValidationError> {
-        let value: Value = serde_json::from_str(json).map_err(|error| {
-            let message = format!("Invalid JSON at line {} column {}", error.line(), error.column());
-            ValidationError::new(Self::NAME, vec![FieldProblem::new(Vec::new(), "json_invalid", message)])
-        })?;
-        reader::read(&value, SystemClock.now(), reader::Unknown::Refused)
+        reader::read_json(json)
     }
 
     /// The JSON that Redis holds, before it is encrypted, byte for byte as the service writes it.
-    pub fn to_redis_json(&self) -> SecretString {
+    ///
+    /// The secret is in it.
+    pub fn expose_redis_json(&self) -> String {
         let stored = Stored {
             user: &self.user,
             base: AfterUsername { data: reader::to_json(&self.base) },
             token: Parts { key: self.token.key().as_str(), secret: self.token.expose_secret_half() },
         };
-        serde_json::to_string(&stored).expect("a token is objects of texts, numbers and lists").into()
+        serde_json::to_string(&stored).expect("a token is objects of texts, numbers and lists")
     }
 
     /// What every stored form of a token has: user, type, scopes, times.

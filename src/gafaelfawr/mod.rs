@@ -1,7 +1,9 @@
 //! Rubin Observatory's tokens, as Gafaelfawr makes them.
 mod authorization;
 mod base;
+mod client;
 mod data;
+mod error;
 mod info;
 mod modify;
 mod moment;
@@ -9,6 +11,7 @@ mod names;
 mod number;
 mod quota;
 mod reader;
+mod refusal;
 mod request;
 mod row;
 mod rules;
@@ -21,11 +24,14 @@ mod validation;
 
 pub use authorization::InvalidAuthorization;
 pub use base::TokenBase;
+pub use client::Client;
 pub use data::TokenData;
+pub use error::ClientError;
 pub use info::TokenInfo;
 pub use modify::UserTokenModifyRequest;
 pub use names::{GroupName, InvalidGroupName, InvalidUsername, Username};
 pub use quota::{NotebookQuota, Quota, TapQuota};
+pub use refusal::{Detail, RateLimit, Refusal, Remedy};
 pub use request::{AdminTokenRequest, RequestProblem, UserTokenRequest};
 pub use row::TokenRow;
 pub use scopes::Scopes;

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn unknown_limits_are_an_error_only_where_they_are_to_be_one() {
         let value = json!({"tap": {"qserv": {"concurrent": 5, "new": 1}}, "gpu": 1});
-        let error = Quota::from_json(&value).unwrap_err();
+        let error = Quota::from_json(&value.to_string()).unwrap_err();
         let places: Vec<String> = error.problems().iter().map(ToString::to_string).collect();
         assert!(places[0].starts_with("`tap.qserv.new`: extra"), "{places:?}");
         assert!(places[1].starts_with("`gpu`: extra"), "{places:?}");
@@ -152,7 +152,7 @@ mod tests {
     fn limits_are_looked_up_by_service() {
         let value =
             json!({"api": {"tap": 500}, "disk": {"/home": 1}, "notebook": {"cpu": 4, "memory": "16"}});
-        let quota = Quota::from_json(&value).unwrap();
+        let quota = Quota::from_json(&value.to_string()).unwrap();
         assert_eq!((quota.api("tap"), quota.api("hips"), quota.disk("/home")), (Some(500), None, Some(1)));
         let notebook = quota.notebook().unwrap();
         assert!(notebook.may_spawn() && notebook.memory() > notebook.cpu());

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::validation::{FieldProblem, Step, ValidationError};
+use crate::sys::{Clock as _, SystemClock};
 
 /// One of the models that this room reads.
 pub(super) trait Model: Sized {
@@ -88,6 +89,24 @@ pub(super) fn read<M: Model>(value: &Value, now: SystemTime, unknown: Unknown) -
     match model(value, &mut report) {
         Ok(model) if report.problems.is_empty() => Ok(model),
         _ => Err(ValidationError::new(M::NAME, report.problems)),
+    }
+}
+
+/// Reads a model from a JSON value as the server does, now.
+pub(super) fn read_now<M: Model>(value: &Value) -> Result<M, ValidationError> {
+    read(value, SystemClock.now(), Unknown::Refused)
+}
+
+/// Reads a model from JSON as the server does, now.
+pub(super) fn read_json<M: Model>(json: &str) -> Result<M, ValidationError> {
+    match serde_json::from_str(json) {
+        Ok(value) => read_now(&value),
+        // Its text could have a piece of the JSON in it, and that may be a secret.
+        Err(error) => {
+            let message = format!("Invalid JSON at line {} column {}", error.line(), error.column());
+            let problem = Problem::new("json_invalid", message).at(Vec::new());
+            Err(ValidationError::new(M::NAME, vec![problem]))
+        }
     }
 }
 
@@ -201,27 +220,26 @@ macro_rules! json_model {
             ///
             /// # Errors
             /// [`ValidationError`](crate::gafaelfawr::ValidationError) with every field that is at fault.
-            pub fn from_json(value: &serde_json::Value) -> Result<Self, crate::gafaelfawr::ValidationError> {
-                use crate::sys::Clock as _;
-                let now = crate::sys::SystemClock.now();
-                crate::gafaelfawr::reader::read(value, now, crate::gafaelfawr::reader::Unknown::Refused)
+            pub fn from_json(json: &str) -> Result<Self, crate::gafaelfawr::ValidationError> {
+                crate::gafaelfawr::reader::read_json(json)
             }
 
             /// The model as JSON with every field, those without a value as null.
-            pub fn to_json(&self) -> serde_json::Value {
-                crate::gafaelfawr::reader::to_json(self)
+            pub fn to_json(&self) -> String {
+                crate::gafaelfawr::reader::to_json(self).to_string()
             }
 
             /// The model as JSON without the fields that have no value, as the server answers.
-            pub fn to_json_without_nulls(&self) -> serde_json::Value {
-                crate::gafaelfawr::reader::without_nulls(self)
+            pub fn to_json_without_nulls(&self) -> String {
+                crate::gafaelfawr::reader::without_nulls(self).to_string()
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $model {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::Error as _;
                 let value = serde_json::Value::deserialize(deserializer)?;
-                Self::from_json(&value).map_err(serde::de::Error::custom)
+                crate::gafaelfawr::reader::read_now(&value).map_err(D::Error::custom)
             }
         }
     };

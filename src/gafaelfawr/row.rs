@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::info::TokenInfo;
 use super::moment::Moment;
+use super::reader;
 use super::scopes::Scopes;
 use super::token::TokenKey;
 use super::token_type::TokenType;
@@ -18,11 +19,10 @@ use super::validation::ValidationError;
 /// # Examples
 /// ```
 /// use reqwest_scitokens::gafaelfawr::{TokenInfo, TokenRow};
-/// # use serde_json::json;
-/// # let info = TokenInfo::from_json(&json!({
-/// #     "token": "MLF5MB3Peg79wEC0BY8U8Q", "username": "u", "token_type": "user", "scopes": "b,a", "created": 5,
-/// # }))?;
-/// let row: TokenRow = TokenRow::from(&info);
+/// # let info = TokenInfo::from_json(
+/// #     r#"{"token": "MLF5MB3Peg79wEC0BY8U8Q", "username": "u", "token_type": "user", "scopes": "b,a"}"#,
+/// # )?;
+/// let row = TokenRow::from(&info);
 /// assert_eq!(row.scopes, "a,b");
 /// assert_eq!(row.into_info(None)?, info);
 /// # Ok::<(), reqwest_scitokens::gafaelfawr::ValidationError>(())
@@ -70,7 +70,7 @@ impl TokenRow {
         ];
         let columns: Map<String, Value> =
             columns.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let info = TokenInfo::from_json(&Value::Object(columns))?;
+        let info = reader::read_now::<TokenInfo>(&Value::Object(columns))?;
         Ok(match parent {
             Some(parent) => info.with_parent(parent),
             None => info,

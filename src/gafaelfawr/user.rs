@@ -192,28 +192,26 @@ impl Details {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
     fn groups_that_are_not_there_and_groups_that_are_none_differ_for_a_token() {
-        let groups = |value| TokenUserInfo::from_json(&value).unwrap().groups().map(<[Group]>::len);
-        assert_eq!(groups(json!({"username": "u"})), None);
-        assert_eq!(groups(json!({"username": "u", "groups": []})), Some(0));
+        let groups = |value| TokenUserInfo::from_json(value).unwrap().groups().map(<[Group]>::len);
+        assert_eq!(groups(r#"{"username": "u"}"#), None);
+        assert_eq!(groups(r#"{"username": "u", "groups": []}"#), Some(0));
     }
 
     #[test]
     fn a_user_has_groups_even_if_none() {
-        assert!(UserInfo::from_json(&json!({"username": "u"})).unwrap().groups().is_empty());
-        let error = UserInfo::from_json(&json!({"username": "u", "groups": null})).unwrap_err();
+        assert!(UserInfo::from_json(r#"{"username": "u"}"#).unwrap().groups().is_empty());
+        let error = UserInfo::from_json(r#"{"username": "u", "groups": null}"#).unwrap_err();
         assert_eq!(error.problems()[0].kind(), "list_type");
     }
 
     #[test]
     fn mistakes_in_lists_have_the_number_of_the_item() {
-        let value = json!({"username": "u", "groups": [{"name": "g", "id": 1}, {"name": "1 2"}, 5]});
-        let error = UserInfo::from_json(&value).unwrap_err();
+        let json = r#"{"username": "u", "groups": [{"name": "g", "id": 1}, {"name": "1 2"}, 5]}"#;
+        let error = UserInfo::from_json(json).unwrap_err();
         let told: Vec<String> = error.problems().iter().map(|p| format!("{}:{p}", p.kind())).collect();
         assert!(told[0].starts_with("string_pattern_mismatch:`groups.1.name`"), "{told:?}");
         assert!(told[1].starts_with("missing:`groups.1.id`"), "{told:?}");
