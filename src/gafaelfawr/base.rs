@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 
 use super::moment::Moment;
-use super::reader::{self, Fields, Model, Problem, Report, Reported, json_model};
+use super::reader::{Fields, Model, Problem, Report, Reported, json_model};
 use super::rules::{self, Limits};
 use super::scopes::Scopes;
 use super::token_type::TokenType;
@@ -144,7 +144,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::gafaelfawr::reader::Unknown;
+    use crate::gafaelfawr::reader::{self, Unknown};
 
     #[test]
     fn a_missing_creation_time_is_now_without_its_fraction() {

@@ -51,9 +51,16 @@ impl Moment {
         time.unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    /// Seconds since the epoch, the fraction cut off towards it, as Python's `int()` does.
+    /// Seconds since the epoch, the fraction cut off towards it, as `int(time.timestamp())` does in Python.
+    ///
+    /// That goes through a float, which rounds the last microsecond of the year 9999 up.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "it is what Python does"
+    )]
     pub(super) fn epoch_seconds(self) -> i64 {
-        self.0 / 1_000_000
+        (self.0 as f64 / 1e6) as i64
     }
 
     /// ISO 8601 in UTC: `2021-03-29T02:48:50Z`, with six digits of a fraction where there is one.
@@ -396,6 +403,7 @@ mod tests {
         assert_eq!(seconds(json!(1.9)), 1);
         assert_eq!(seconds(json!(-1.9)), -1);
         assert_eq!(seconds(json!("-0.5")), 0);
+        assert_eq!(seconds(json!("9999-12-31T23:59:59.999999")), 253_402_300_800);
     }
 
     #[test]

@@ -21,9 +21,13 @@ pub(super) fn positive(value: &Value, report: &mut Report) -> Result<u64, Report
     }
 }
 
-/// A number.
+/// A finite number: what is not finite could not be written as JSON again.
 pub(super) fn float(value: &Value, report: &mut Report) -> Result<f64, Reported> {
-    report.take(read_float(value))
+    let number = report.take(read_float(value))?;
+    if !number.is_finite() {
+        return Err(report.refuse(Problem::new("finite_number", "Input should be a finite number")));
+    }
+    Ok(number)
 }
 
 /// A truth value.

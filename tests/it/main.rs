@@ -1,2 +1,3 @@
 //! Integration tests.
 mod gafaelfawr;
+mod gafaelfawr_client;
