@@ -159,7 +159,7 @@ mod tests {
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let change = UserTokenModifyRequest::new();
         assert_eq!(change.clone().never_expiring().check(at(1_000)), Ok(()));
-        assert_eq!(change.clone().check(at(1_000)), Ok(()));
+        assert_eq!(change.check(at(1_000)), Ok(()));
         assert_eq!(change.with_expires(at(5)).check(at(1_000)), Err(RequestProblem::ExpiresTooSoon));
     }
 

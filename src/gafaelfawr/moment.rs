@@ -102,6 +102,7 @@ impl Serialize for Moment {
 }
 
 /// ISO 8601: how requests are written, for `#[serde(serialize_with)]`.
+#[expect(clippy::ref_option, reason = "serde hands the field over so")]
 pub(super) fn iso_or_null<S: Serializer>(moment: &Option<Moment>, serializer: S) -> Result<S::Ok, S::Error> {
     match moment {
         Some(moment) => serializer.serialize_str(&moment.to_iso()),
@@ -287,9 +288,8 @@ fn read_offset(text: &[u8]) -> Option<i64> {
     let (sign, rest) = match text {
         [] | [b'Z' | b'z'] => return Some(0),
         [b'+', rest @ ..] => (1, rest),
-        [b'-', rest @ ..] => (-1, rest),
-        // U+2212, the minus sign that ISO 8601 prefers
-        [0xe2, 0x88, 0x92, rest @ ..] => (-1, rest),
+        // The second is U+2212, the minus sign that ISO 8601 prefers.
+        [b'-', rest @ ..] | [0xe2, 0x88, 0x92, rest @ ..] => (-1, rest),
         _ => return None,
     };
     let (hours, rest) = two_digits(rest, 23)?;

@@ -56,12 +56,12 @@ fn read_integer(value: &Value) -> Result<i64, Problem> {
     }
 }
 
-/// The integer that a float without a fraction is, within the 64 bits that we keep.
+/// The integer that a float is, within the 64 bits that we keep.
 fn whole(float: f64) -> Option<i64> {
     #[expect(clippy::cast_precision_loss, reason = "the bound is a power of two")]
     let bound = i64::MAX as f64;
     #[expect(clippy::cast_possible_truncation, reason = "it is within the bounds and has no fraction")]
-    (float.abs() < bound).then_some(float as i64)
+    (float.fract() == 0.0 && float.abs() < bound).then_some(float as i64)
 }
 
 /// `+1_000.00`: a sign, digits with single underscores between them, zeros after a point, white space around.
@@ -119,14 +119,12 @@ fn read_boolean(value: &Value) -> Result<bool, Problem> {
         || Problem::new("bool_parsing", "Input should be a valid boolean, unable to interpret input");
     match value {
         Value::Bool(truth) => Ok(*truth),
-        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(0), _) => Ok(false),
-            (Some(1), _) => Ok(true),
-            (Some(_), _) => Err(unreadable()),
-            (None, Some(0.0)) => Ok(false),
-            (None, Some(1.0)) => Ok(true),
-            (None, Some(float)) if float.fract() == 0.0 && whole(float).is_some() => Err(unreadable()),
-            _ => Err(Problem::new("bool_type", "Input should be a valid boolean")),
+        // A float counts as the integer that it is, if it is one.
+        Value::Number(number) => match number.as_i64().or_else(|| number.as_f64().and_then(whole)) {
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            Some(_) => Err(unreadable()),
+            None => Err(Problem::new("bool_type", "Input should be a valid boolean")),
         },
         Value::String(text) => {
             let is = |word: &&str| text.eq_ignore_ascii_case(word);

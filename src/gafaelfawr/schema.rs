@@ -1,5 +1,7 @@
 //! The JSON schema of [`TokenBase`], as Gafaelfawr's documentation publishes it.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::base::TokenBase;
@@ -170,7 +172,7 @@ fn token_types() -> String {
             }
             TokenType::Oidc => "Access token for an OpenID Connect client",
         };
-        text.push_str(&format!("* `{kind}`: {meaning}\n"));
+        let _ = writeln!(text, "* `{kind}`: {meaning}");
     }
     text
 }
