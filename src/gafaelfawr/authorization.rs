@@ -16,7 +16,7 @@ pub enum InvalidAuthorization {
     #[error("malformed `Authorization` header: it must be a scheme, a blank and a token")]
     Malformed,
     /// The scheme is neither Bearer nor Basic.
-    #[error("unknown `Authorization` scheme `{}`: Gafaelfawr takes Bearer and Basic", redact::text(.0))]
+    #[error("unknown `Authorization` scheme `{0}`: Gafaelfawr takes Bearer and Basic")]
     UnknownScheme(String),
     /// What follows `Basic` is not the base64 of one text with one colon in it.
     #[error("invalid Basic credentials: they must be the base64 of a username, a colon and a password")]
@@ -43,7 +43,7 @@ impl InvalidAuthorization {
     pub fn server_message(&self) -> String {
         match self {
             Self::Malformed => "Malformed Authorization header".to_owned(),
-            Self::UnknownScheme(scheme) => format!("Unknown Authorization type {}", redact::text(scheme)),
+            Self::UnknownScheme(scheme) => format!("Unknown Authorization type {scheme}"),
             Self::InvalidBasic => "Invalid Basic auth string".to_owned(),
             Self::Conflict => "Conflicting tokens in Basic username and password fields".to_owned(),
             Self::NoToken(error) => error.server_message().to_owned(),
@@ -90,7 +90,7 @@ impl Token {
         } else if scheme.eq_ignore_ascii_case("basic") {
             from_basic(rest)
         } else {
-            Err(InvalidAuthorization::UnknownScheme(scheme.to_owned()))
+            Err(InvalidAuthorization::UnknownScheme(redact::text(scheme)))
         }
     }
 }
@@ -155,14 +155,14 @@ mod tests {
         read(&format!("Basic {}", BASE64_STANDARD.encode(credentials)))
     }
 
-    fn found(token: &str) -> Result<Option<Token>, InvalidAuthorization> {
-        Ok(Some(token.parse().unwrap()))
+    fn is_token(read: Result<Option<Token>, InvalidAuthorization>) -> bool {
+        read.is_ok_and(|token| token.is_some_and(|token| token.expose_secret() == TOKEN))
     }
 
     #[test]
     fn the_scheme_has_no_case_and_white_space_after_it_no_length() {
         for header in ["bEARER {}", "Bearer\t{}", "  Bearer   {}", "Bearer \t {}"] {
-            assert_eq!(read(&header.replace("{}", TOKEN)), found(TOKEN), "{header}");
+            assert!(is_token(read(&header.replace("{}", TOKEN))), "{header}");
         }
         assert_eq!(read(&format!("Bearer {TOKEN} ")), Err(InvalidToken::Shape.into()));
         assert_eq!(read("Bearer foo"), Err(InvalidToken::Prefix.into()));
@@ -170,10 +170,10 @@ mod tests {
 
     #[test]
     fn the_token_is_the_username_or_the_password() {
-        assert_eq!(basic(&format!("{TOKEN}:x-oauth-basic")), found(TOKEN));
-        assert_eq!(basic(&format!("x-oauth-basic:{TOKEN}")), found(TOKEN));
-        assert_eq!(basic(&format!(" {TOKEN}: \n")), found(TOKEN));
-        assert_eq!(basic(&format!("{TOKEN}:{TOKEN}")), found(TOKEN));
+        assert!(is_token(basic(&format!("{TOKEN}:x-oauth-basic"))));
+        assert!(is_token(basic(&format!("x-oauth-basic:{TOKEN}"))));
+        assert!(is_token(basic(&format!(" {TOKEN}: \n"))));
+        assert!(is_token(basic(&format!("{TOKEN}:{TOKEN}"))));
         assert_eq!(basic(&format!("{TOKEN}:{OTHER}")), Err(InvalidAuthorization::Conflict));
         assert_eq!(basic("foo:foo"), Ok(None));
         assert_eq!(basic(TOKEN), Err(InvalidAuthorization::InvalidBasic));
@@ -197,7 +197,7 @@ mod tests {
     fn the_header_is_not_repeated_in_the_error() {
         for header in [format!("{TOKEN} x"), format!("Bearer {TOKEN}.x"), format!("Basic {TOKEN}")] {
             let error = read(&header).unwrap_err();
-            assert!(!format!("{error} {}", error.server_message()).contains("ChbkqEyp"), "{error}");
+            assert!(!format!("{error} {error:?} {}", error.server_message()).contains("ChbkqEyp"), "{error}");
         }
     }
 }

@@ -98,6 +98,17 @@ impl Client {
         self.get(&["users", username.as_str()]).await
     }
 
+    /// The tokens of the user of the session's token, of every type: [`token_info`](Self::token_info) for the name,
+    /// then [`tokens`](Self::tokens).
+    ///
+    /// # Errors
+    /// [`ClientError`]; also when the token is one of the server's own, which belong to `<bootstrap>`.
+    pub async fn own_tokens(&self) -> Result<Vec<TokenInfo>, ClientError> {
+        let info = self.token_info().await?;
+        let username = info.base().username();
+        self.tokens(&username.parse().map_err(|_| ClientError::no_user(username))?).await
+    }
+
     /// The tokens of a user (`GET users/{username}/tokens`), of every type.
     ///
     /// # Errors

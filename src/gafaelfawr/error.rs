@@ -19,6 +19,8 @@ pub struct ClientError(Box<Kind>);
 enum Kind {
     /// The URL that the client was made with has no paths.
     NoServer { url: String },
+    /// The session's token belongs to nobody who has a list of tokens.
+    NoUser { username: String },
     /// The request was not sent: the server would refuse it.
     Request(RequestProblem),
     /// No answer came.
@@ -42,6 +44,10 @@ fn shown(url: &Url) -> String {
 impl ClientError {
     pub(super) fn no_server(url: &Url) -> Self {
         Self::from(Kind::NoServer { url: shown(url) })
+    }
+
+    pub(super) fn no_user(username: &str) -> Self {
+        Self::from(Kind::NoUser { username: redact::text(username) })
     }
 
     pub(super) fn transport(error: reqwest_middleware::Error) -> Self {
@@ -127,6 +133,7 @@ impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Kind::NoServer { url } => write!(f, "`{url}` is not the address of a server"),
+            Kind::NoUser { username } => write!(f, "the token belongs to `{username}`, who is no user"),
             Kind::Request(_) => f.write_str("the request was not sent, since the server would refuse it"),
             Kind::Transport(_) => f.write_str("no answer from Gafaelfawr"),
             Kind::Refused { url, refusal } => write!(f, "Gafaelfawr answered `{url}` with {refusal}"),

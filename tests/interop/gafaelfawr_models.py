@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated
 
-import pydantic
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -216,8 +215,6 @@ def read_authorization(header):
 def answer(question):
     name, value = question["model"], question["input"]
     try:
-        if name == "version":
-            return [int(part) for part in pydantic.VERSION.split(".")[:2]]
         if name == "Authorization":
             return {"ok": True, "token": read_authorization(value)}
         model = globals()[name].model_validate(value)

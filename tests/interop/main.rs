@@ -1,7 +1,9 @@
-//! Against real servers and other implementations; each file says which program it needs.
+//! Tests against real servers and against the libraries that others use.
 //!
-//! A peer that is not there is skipped with a message, unless `SCITOKEN_INTEROP=required`.
+//! Each test says which peer it needs. A peer that is not installed is a skip, unless `SCITOKEN_INTEROP=required`
+//! says that it is a failure.
 
 mod gafaelfawr;
 mod gafaelfawr_values;
+mod python;
 mod support;

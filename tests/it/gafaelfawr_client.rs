@@ -1,4 +1,5 @@
 //! The client against a server that answers as Gafaelfawr's API does.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -18,21 +19,26 @@ use reqwest_scitokens::sys::ManualClock;
 const KEY: &str = "MLF5MB3Peg79wEC0BY8U8Q";
 const NEW: &str = "gt-5KVApqcVbSQWtO3VIRgOhQ.DGO1OnPohl0r3C7wqhzRgQ";
 
-type Answer = (u16, &'static [(&'static str, &'static str)], &'static str);
+pub(crate) type Answer = (u16, &'static [(&'static str, &'static str)], &'static str);
 
-/// A server with one answer, and the requests that it saw: method, path and body.
+/// A server with one answer, or one for each path, and the requests that it saw: method, path and body.
 #[derive(Clone, Debug)]
-struct Server {
+pub(crate) struct Server {
     seen: Arc<Mutex<Vec<String>>>,
-    answer: Answer,
-    url: url::Url,
+    answers: Vec<(&'static str, Answer)>,
+    pub(crate) url: url::Url,
 }
 
 impl Server {
-    async fn answering(answer: Answer) -> Self {
+    pub(crate) async fn answering(answer: Answer) -> Self {
+        Self::answering_at(&[("", answer)]).await
+    }
+
+    /// Answers where the path ends so.
+    pub(crate) async fn answering_at(answers: &[(&'static str, Answer)]) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-        let server = Self { seen: Arc::default(), answer, url };
+        let server = Self { seen: Arc::default(), answers: answers.to_vec(), url };
         let app = Router::new().fallback(reply).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
         server
@@ -43,7 +49,7 @@ impl Server {
         Client::new(http, &self.url).unwrap().with_clock(ManualClock::at_epoch_seconds(1_616_000_000))
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
@@ -53,7 +59,8 @@ async fn reply(State(server): State<Server>, request: Request<Body>) -> Response
     let body = body.collect().await.unwrap().to_bytes();
     let line = format!("{} {} {}", head.method, head.uri, String::from_utf8_lossy(&body));
     server.seen.lock().unwrap().push(line.trim_end().to_owned());
-    let (status, headers, body) = server.answer;
+    let answer = server.answers.iter().find(|(path, _)| head.uri.path().ends_with(path));
+    let (status, headers, body) = answer.map_or((404, [].as_slice(), ""), |(_, answer)| *answer);
     let mut response = Response::builder().status(StatusCode::from_u16(status).unwrap());
     for (name, value) in headers {
         response = response.header(*name, *value);
@@ -69,7 +76,7 @@ fn key() -> TokenKey {
     KEY.parse().unwrap()
 }
 
-const INFO: &str = r#"{"token": "MLF5MB3Peg79wEC0BY8U8Q", "username": "someuser", "token_type": "user",
+pub(crate) const INFO: &str = r#"{"token": "MLF5MB3Peg79wEC0BY8U8Q", "username": "someuser", "token_type": "user",
     "scopes": ["read:all", "user:token"], "created": 1614986130, "expires": 1616986130,
     "token_name": "laptop token", "from_a_newer_server": true}"#;
 
@@ -104,6 +111,20 @@ async fn tokens_are_listed_with_their_names() {
     let names: Vec<_> = tokens.iter().filter_map(|token| token.token_name()).collect();
     assert_eq!(names, ["laptop token", "phone token"]);
     assert_eq!(server.seen(), ["GET /auth/api/v1/users/someuser/tokens"]);
+}
+
+#[tokio::test]
+async fn own_tokens_are_those_of_the_user_of_the_token() {
+    let server =
+        Server::answering_at(&[("/token-info", (200, &[], INFO)), ("/tokens", (200, &[], "[]"))]).await;
+    assert!(server.client().own_tokens().await.unwrap().is_empty());
+    assert_eq!(server.seen(), ["GET /auth/api/v1/token-info", "GET /auth/api/v1/users/someuser/tokens"]);
+
+    let info: &'static str = INFO.replace("someuser", "..").leak();
+    let server = Server::answering((200, &[], info)).await;
+    let error = server.client().own_tokens().await.unwrap_err();
+    assert_eq!(error.to_string(), "the token belongs to `..`, who is no user");
+    assert_eq!(server.seen(), ["GET /auth/api/v1/token-info"]);
 }
 
 #[tokio::test]

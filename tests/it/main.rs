@@ -1,3 +1,6 @@
 //! Integration tests.
 mod gafaelfawr;
+mod gafaelfawr_challenges;
+#[cfg(feature = "cli")]
+mod gafaelfawr_cli;
 mod gafaelfawr_client;

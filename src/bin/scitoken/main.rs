@@ -22,7 +22,9 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,5 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
-    match cli.command {}
+    match cli.command {
+        Command::Gafaelfawr(command) => command.run(),
+    }
 }

@@ -1,1 +1,3 @@
 //! One file a command.
+
+pub(crate) mod gafaelfawr;
