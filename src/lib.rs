@@ -8,6 +8,7 @@ mod authorities;
 pub mod blocking;
 mod client;
 mod error;
+pub mod gafaelfawr;
 mod get;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]

@@ -9,4 +9,9 @@ mod client;
 mod facts;
 #[cfg(target_os = "linux")]
 mod lab;
+mod gafaelfawr;
+mod gafaelfawr_values;
+mod python;
+//! says that it is a failure.
+
 mod support;

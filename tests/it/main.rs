@@ -52,3 +52,8 @@ fn write_token(path: &std::path::Path, token: &str) {
 }
 #[cfg(feature = "aws-lc-rs")]
 mod scitokens;
+mod gafaelfawr;
+mod gafaelfawr_challenges;
+#[cfg(feature = "cli")]
+mod gafaelfawr_cli;
+mod gafaelfawr_client;
