@@ -3,6 +3,7 @@
 
 mod origin;
 mod redact;
+pub mod storage;
 pub mod sys;
 mod token;
 
