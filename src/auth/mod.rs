@@ -1,0 +1,5 @@
+//! The middleware.
+
+mod challenge;
+
+pub use challenge::{Challenge, ChallengeError};
