@@ -2,6 +2,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod origin;
 mod redact;
 mod source;
@@ -12,9 +14,11 @@ mod token;
 pub use auth::{Challenge, ChallengeError};
 pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
 pub use redact::SafeUrl;
+#[cfg(unix)]
+pub use source::AgentSource;
 pub use source::{
     Chain, CommandSource, Discovery, FileProblem, FileSource, Finding, FixedSource, Found, HostMap, Misfit,
-    Place, SharedTokenSource, SourceError, Step, Survey, TokenRequest, TokenSource,
+    Place, SharedTokenSource, SourceError, Step, StoredSource, Survey, TokenRequest, TokenSource,
 };
 pub use token::{
     AccessToken, Audience, Capability, InvalidCapability, InvalidPath, InvalidScope, InvalidToken,

@@ -225,7 +225,7 @@ impl TokenStorageData {
     }
 
     /// Takes from an older entry what a refresh answer left out (RFC 6749 section 6).
-    pub(super) fn completed_from(mut self, older: &Self) -> Self {
+    pub(crate) fn completed_from(mut self, older: &Self) -> Self {
         self.refresh_token = self.refresh_token.or_else(|| older.refresh_token.clone());
         self.identity_id = self.identity_id.or_else(|| older.identity_id.clone());
         if self.scope.is_empty() {

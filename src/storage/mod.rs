@@ -26,7 +26,7 @@
 //! | `TokenDataValidator`, `TokenValidationContext` | [`TokenDataValidator`], [`TokenValidationContext`] | both hooks have a body that allows everything |
 //! | `NotExpiredValidator`, `HasRefreshTokensValidator`, `ScopeRequirementsValidator`, `UnchangingIdentityIDValidator` | [`NotExpiredValidator`], [`HasRefreshTokensValidator`], [`ScopeRequirementsValidator`], [`UnchangingIdentityIdValidator`] | consents come from a [`ConsentSource`] of yours |
 //! | `TokenValidationError` and its subclasses | [`TokenValidationError`], [`IdentityValidationError`] | enums instead of classes |
-//! | `RenewingAuthorizer` and its kin | `StoredSource` (feature `oauth`) | one renewal for all who wait, in all processes |
+//! | `RenewingAuthorizer` and its kin | [`StoredSource`](crate::StoredSource) | one renewal for all who wait, in all processes |
 //!
 //! # What is better, and what stays the same
 //!
@@ -81,7 +81,7 @@ pub const DEFAULT_NAMESPACE: &str = "DEFAULT";
 
 /// Keeps token data by resource server, in a namespace.
 ///
-/// The methods wait for files and locks; in async code call them from `spawn_blocking`, as `StoredSource` does.
+/// The methods wait for files and locks; in async code call them from `spawn_blocking`, as [`StoredSource`](crate::StoredSource) does.
 pub trait TokenStorage: Debug + Send + Sync + 'static {
     /// The part of the storage that this value sees and writes.
     fn namespace(&self) -> &str;
