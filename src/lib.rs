@@ -2,6 +2,13 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod auth;
+#[cfg(feature = "rustls")]
+mod authorities;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod client;
+mod error;
+mod get;
 #[cfg(feature = "oauth")]
 pub mod oauth;
 mod origin;
@@ -11,7 +18,19 @@ pub mod storage;
 pub mod sys;
 mod token;
 
-pub use auth::{Challenge, ChallengeError};
+pub use auth::{
+    Attach, Attempt, AuthMiddleware, AuthMiddlewareBuilder, AuthOptions, AuthTrace, Challenge,
+    ChallengeError, Check, CleartextRedirects, Explanation, ForbiddenReplay, NotAttached, Outcome, Placement,
+    RedirectMiddleware, RedirectTrust, Refusal, ReplayableBody, RequestBuilderExt, ResponseExt, Verdict,
+};
+#[cfg(feature = "rustls")]
+pub use client::SystemAuthorities;
+pub use client::{ClientBuilderExt, Session, SessionBuilder};
+pub use error::{Error, RedirectProblem};
+pub use get::{
+    scitoken_delete, scitoken_get, scitoken_head, scitoken_patch, scitoken_post, scitoken_put,
+    scitoken_request,
+};
 pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
 pub use redact::SafeUrl;
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ::http::Extensions;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, Request, Response, StatusCode};
 use reqwest_middleware::ClientWithMiddleware;
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::error::{Kind, OAuthError};
+use crate::auth::{Attach, AuthOptions};
 use crate::origin::Origin;
 use crate::redact::{self, SafeUrl};
 
@@ -59,7 +61,10 @@ async fn exchange(
     }
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
     let answered = tokio::time::timeout(limit, async {
-        let response = http.execute(request).await.map_err(unreachable)?;
+        // Nobody's token belongs here, and a source that renews one must not wait for itself.
+        let mut extensions = Extensions::new();
+        extensions.insert(AuthOptions::new().attach(Attach::Never));
+        let response = http.execute_with_extensions(request, &mut extensions).await.map_err(unreachable)?;
         if response.url() != &url {
             return Err(Kind::Redirected);
         }

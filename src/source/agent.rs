@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 
 use super::{SourceError, TokenRequest, TokenSource};
 use crate::redact;
-use crate::sys::{self, Env};
+use crate::sys::Env;
 use crate::token::{AccessToken, Audience, Scope};
 
 /// No answer of an agent is larger, in bytes.

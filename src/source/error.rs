@@ -94,3 +94,12 @@ impl From<InvalidToken> for SourceError {
         Self::caused_by("the source gave something that is no bearer token", error)
     }
 }
+
+/// Two errors are equal when they say the same.
+impl PartialEq for SourceError {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.message == other.0.message && self.0.expired == other.0.expired
+    }
+}
+
+impl Eq for SourceError {}

@@ -31,7 +31,7 @@ impl Need {
     /// Judges an entry at `now`; `usual_lifetime` is what tokens of this kind live, if known.
     ///
     /// The margin is the SDK's: with 60 s, a token that ends in exactly 60 s is good. Tokens that live shorter than
-    /// five margins get a smaller one, a fifth of their life: a token of a few seconds would never be good else.
+    /// four margins get a smaller one, a quarter of their life: a token of a few seconds would never be good else.
     pub(super) fn judge(
         &self,
         entry: Option<&TokenStorageData>,
@@ -43,7 +43,7 @@ impl Need {
             return Verdict::Renew;
         }
         let lifetime = own_lifetime(entry).or(usual_lifetime);
-        let margin = lifetime.map_or(self.min_validity, |lifetime| self.min_validity.min(lifetime / 5));
+        let margin = lifetime.map_or(self.min_validity, |lifetime| self.min_validity.min(lifetime / 4));
         match now.checked_add(margin) {
             Some(then) if then <= entry.expires_at() => Verdict::Good,
             _ => Verdict::Renew,
@@ -54,6 +54,12 @@ impl Need {
     pub(super) fn refuses(&self, entry: &TokenStorageData) -> bool {
         self.rejected.as_ref().is_some_and(|rejected| rejected.expose_secret() == entry.expose_access_token())
     }
+}
+
+/// The refresh token of an entry; an empty one is none.
+#[cfg(feature = "oauth")]
+pub(super) fn refresh_token(entry: &TokenStorageData) -> Option<&str> {
+    entry.expose_refresh_token().filter(|token| !token.is_empty())
 }
 
 /// How long the token lives by its own account.
@@ -102,10 +108,10 @@ mod tests {
     #[test]
     fn short_lives_have_small_margins() {
         let five = Some(Duration::from_secs(5));
-        assert_eq!(need(None).judge(Some(&entry("AT", 1_001)), at(1_000), five), Verdict::Good);
-        assert_eq!(need(None).judge(Some(&entry("AT", 1_000)), at(1_000), five), Verdict::Renew);
-        let claims = base64_simd::URL_SAFE_NO_PAD.encode_to_string(r#"{"iat": 996, "exp": 1001}"#);
-        let jwt = entry(&format!("e30.{claims}.sig"), 1_001);
+        assert_eq!(need(None).judge(Some(&entry("AT", 1_002)), at(1_000), five), Verdict::Good);
+        assert_eq!(need(None).judge(Some(&entry("AT", 1_001)), at(1_000), five), Verdict::Renew);
+        let claims = base64_simd::URL_SAFE_NO_PAD.encode_to_string(r#"{"iat": 997, "exp": 1002}"#);
+        let jwt = entry(&format!("e30.{claims}.sig"), 1_002);
         assert_eq!(need(None).judge(Some(&jwt), at(1_000), None), Verdict::Good);
         let hour = Some(Duration::from_secs(3_600));
         assert_eq!(need(None).judge(Some(&entry("AT", 1_059)), at(1_000), hour), Verdict::Renew);

@@ -3,6 +3,8 @@
 mod entry;
 #[cfg(feature = "oauth")]
 mod renewal;
+#[cfg(feature = "oauth")]
+mod trouble;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,7 +21,7 @@ use crate::token::AccessToken;
 ///
 /// # Renewal (feature `oauth`)
 /// With `with_renewal`, a token is renewed with its refresh token when it has less than a
-/// minute to live ([`TokenRequest::min_validity`]; for tokens that live less than five minutes, a fifth of their
+/// minute to live ([`TokenRequest::min_validity`]; for tokens that live less than four minutes, a quarter of their
 /// life), and when a server has refused it. What the token endpoint answers is written back.
 ///
 /// * However many requests and processes wait, one of them renews; the others read what it stored. Refresh tokens

@@ -10,16 +10,14 @@ use tokio::time::Instant;
 
 use super::super::{SourceError, TokenRequest};
 use super::Shelf;
-use super::entry::{Need, Verdict};
-use crate::oauth::{GrantRequest, OAuthClient, OAuthError};
+use super::entry::{Need, Verdict, refresh_token};
+use super::trouble::{Failure, Trouble};
+use crate::oauth::{GrantRequest, OAuthClient};
 use crate::storage::{RenewalLock, TokenResponse, TokenStorageData};
-use crate::sys;
 use crate::token::AccessToken;
 
 /// How long another process's renewal is waited for; ours has half of it.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long the token endpoint is left in peace after a failure.
-const PEACE: Duration = Duration::from_secs(5);
 
 /// How a token is renewed, and what is known from earlier renewals.
 pub(super) struct Renewal {
@@ -38,25 +36,15 @@ enum Grant {
 #[derive(Default)]
 struct Memory {
     failure: Option<Failure>,
-    /// A renewed entry that could not be stored; its refresh token may be the only one that is valid.
-    unsaved: Option<TokenStorageData>,
+    unsaved: Option<Unsaved>,
 }
 
-/// What went wrong the last time, for those who waited and those who come right after.
-struct Failure {
-    /// The refresh token that was tried; none for client credentials.
-    credential: Option<SecretString>,
-    at: SystemTime,
-    error: SourceError,
-    lasts: Lasts,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Lasts {
-    /// The server may be better soon.
-    AWhile,
-    /// The credential is void.
-    UntilTheEntryChanges,
+/// A renewed entry that could not be stored; its refresh token may be the only one that is valid.
+#[derive(Clone)]
+struct Unsaved {
+    data: TokenStorageData,
+    /// The refresh token that the storage had, and still has unless somebody logged in or out.
+    replaces: Option<SecretString>,
 }
 
 impl Renewal {
@@ -135,16 +123,7 @@ impl Renewal {
     /// Reads the entry and decides.
     async fn look(&self, memory: &mut Memory, shelf: &Shelf, need: &Need) -> Result<Look, SourceError> {
         let now = self.client.now();
-        let entry = match memory.unsaved.take() {
-            Some(unsaved) => {
-                if let Err(error) = store(shelf, unsaved.clone()).await {
-                    tracing::warn!(place = %shelf.place(), %error, "a renewed token still cannot be stored");
-                    memory.unsaved = Some(unsaved.clone());
-                }
-                Some(unsaved)
-            }
-            None => shelf.read().await?,
-        };
+        let entry = self.entry(memory, shelf).await?;
         match need.judge(entry.as_ref(), now, self.usual_lifetime()) {
             Verdict::Good => return Ok(Look::Good(entry.expect("good is not absent"))),
             Verdict::Absent if self.needs_an_entry() => return Ok(Look::Absent),
@@ -161,6 +140,24 @@ impl Renewal {
             });
         }
         Ok(Look::Renew(entry))
+    }
+
+    /// The stored entry, or the one that should stand there but could not be stored.
+    async fn entry(
+        &self,
+        memory: &mut Memory,
+        shelf: &Shelf,
+    ) -> Result<Option<TokenStorageData>, SourceError> {
+        let stored = shelf.read().await?;
+        let Some(unsaved) = memory.unsaved.take() else { return Ok(stored) };
+        if self.needs_an_entry() && !unsaved.is_awaited_by(stored.as_ref()) {
+            return Ok(stored);
+        }
+        if let Err(error) = store(shelf, unsaved.data.clone()).await {
+            tracing::warn!(place = %shelf.place(), %error, "a renewed token still cannot be stored");
+            memory.unsaved = Some(unsaved.clone());
+        }
+        Ok(Some(unsaved.data))
     }
 
     /// Asks the token endpoint. When the refresh token turns out to be void but the storage has another one by
@@ -225,17 +222,19 @@ impl Renewal {
             data.expires_at().duration_since(now).ok();
         let token = shelf.token(&data)?;
         let stored = shelf.read().await?;
-        let replaced = stored.as_ref().map(refresh_token) != old.map(refresh_token);
-        if self.needs_an_entry()
-            && replaced
-            && stored.as_ref().map(refresh_token) != Some(refresh_token(&data))
-        {
+        let replaces = match &memory.unsaved {
+            Some(unsaved) => unsaved.replaces.clone(),
+            None => old.and_then(refresh_token).map(SecretString::from),
+        };
+        let unsaved = Unsaved { data, replaces };
+        if self.needs_an_entry() && !unsaved.is_awaited_by(stored.as_ref()) {
             // Somebody logged in or out while we asked: theirs stands.
             return Ok(Renewed { token: stored.map(|entry| shelf.token(&entry)).transpose()?, note: None });
         }
-        if let Err(error) = store(shelf, data.clone()).await {
+        memory.unsaved = None;
+        if let Err(error) = store(shelf, unsaved.data.clone()).await {
             tracing::warn!(place = %shelf.place(), %error, "a renewed token cannot be stored");
-            memory.unsaved = Some(data);
+            memory.unsaved = Some(unsaved);
         }
         tracing::debug!(place = %shelf.place(), "renewed a token");
         let note = format!("{} was renewed", shelf.place());
@@ -265,6 +264,14 @@ impl Renewal {
             Some(entry) => Ok(Renewed { token: Some(shelf.token(&entry)?), note: Some(error.to_string()) }),
             None => Err(error),
         }
+    }
+}
+
+impl Unsaved {
+    /// Whether the storage still has what the entry is to replace.
+    fn is_awaited_by(&self, stored: Option<&TokenStorageData>) -> bool {
+        let replaces = self.replaces.as_ref().map(ExposeSecret::expose_secret);
+        stored.is_some_and(|stored| refresh_token(stored) == replaces)
     }
 }
 
@@ -311,45 +318,9 @@ impl Look {
     }
 }
 
-/// Why there is no new token.
-enum Trouble {
-    Server(OAuthError),
-    Answer(String),
-    Storage(SourceError),
-}
-
-impl Trouble {
-    fn told(self, shelf: &Shelf) -> (SourceError, Lasts) {
-        let message = format!("{} cannot be renewed", shelf.place());
-        match self {
-            Self::Server(error) => {
-                let lasts = if error.is_transient() { Lasts::AWhile } else { Lasts::UntilTheEntryChanges };
-                let hint = error.hint();
-                let error = SourceError::caused_by(message, error);
-                (hint.map_or(error.clone(), |hint| error.with_hint(hint)), lasts)
-            }
-            Self::Answer(problem) => (SourceError::caused_by(message, problem), Lasts::AWhile),
-            Self::Storage(error) => (error, Lasts::AWhile),
-        }
-    }
-}
-
-impl Failure {
-    /// Whether it would only happen again.
-    fn counts(&self, entry: Option<&TokenStorageData>, now: SystemTime) -> bool {
-        let same = self.credential.as_ref().map(ExposeSecret::expose_secret) == entry.and_then(refresh_token);
-        let fresh = sys::elapsed(self.at, now) < PEACE;
-        same && (fresh || (self.lasts == Lasts::UntilTheEntryChanges && self.credential.is_some()))
-    }
-}
-
 /// An entry that should be renewed but can still be sent.
 fn usable(entry: Option<TokenStorageData>, need: &Need, now: SystemTime) -> Option<TokenStorageData> {
     entry.filter(|entry| now < entry.expires_at() && !need.refuses(entry))
-}
-
-fn refresh_token(entry: &TokenStorageData) -> Option<&str> {
-    entry.expose_refresh_token().filter(|token| !token.is_empty())
 }
 
 async fn store(shelf: &Shelf, data: TokenStorageData) -> Result<(), crate::storage::StorageError> {
