@@ -16,6 +16,8 @@ pub mod jwt;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
 pub mod keys;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod origin;
 mod proxy;
 mod redact;
@@ -23,6 +25,7 @@ mod redact;
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
 pub mod scitokens;
 mod source;
+pub mod storage;
 pub mod sys;
 mod token;
 
@@ -41,9 +44,11 @@ pub use get::{
 };
 pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
 pub use redact::SafeUrl;
+#[cfg(unix)]
+pub use source::AgentSource;
 pub use source::{
     Chain, CommandSource, Discovery, FileProblem, FileSource, Finding, FixedSource, Found, HostMap, Misfit,
-    Place, SharedTokenSource, SourceError, Step, Survey, TokenRequest, TokenSource,
+    Place, SharedTokenSource, SourceError, Step, StoredSource, Survey, TokenRequest, TokenSource,
 };
 pub use token::{
     AccessToken, Audience, Capability, InvalidCapability, InvalidPath, InvalidScope, InvalidToken,

@@ -12,6 +12,4 @@ mod lab;
 mod gafaelfawr;
 mod gafaelfawr_values;
 mod python;
-//! says that it is a failure.
-
 mod support;

@@ -57,3 +57,4 @@ mod gafaelfawr_challenges;
 #[cfg(feature = "cli")]
 mod gafaelfawr_cli;
 mod gafaelfawr_client;
+mod storage;
