@@ -9,6 +9,7 @@ mod client;
 mod facts;
 mod gafaelfawr;
 mod gafaelfawr_values;
+mod jwt;
 #[cfg(target_os = "linux")]
 mod lab;
 mod python;
