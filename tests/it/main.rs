@@ -12,3 +12,7 @@ mod keys;
 mod keys_fetch;
 #[cfg(feature = "aws-lc-rs")]
 mod scitokens;
+#[cfg(feature = "tower")]
+mod scitokens_server;
+#[cfg(feature = "cli")]
+mod token_cli;

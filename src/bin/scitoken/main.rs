@@ -24,6 +24,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Jwt(commands::jwt::Jwt),
+    Keys(Box<commands::keys::Keys>),
+    Token(Box<commands::token::Token>),
 }
 
 fn main() -> ExitCode {
@@ -37,5 +39,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Jwt(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Token(command) => command.run(),
     }
 }

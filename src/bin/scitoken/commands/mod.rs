@@ -1,3 +1,6 @@
 //! One file a command.
 
 pub(crate) mod jwt;
+pub(crate) mod keys;
+pub(crate) mod time;
+pub(crate) mod token;
