@@ -43,10 +43,10 @@ impl Keys {
 #[derive(Debug, Args)]
 pub(crate) struct Network {
     /// The key cache; without it, scitokens/keys.sqlite3 in `$XDG_CACHE_HOME` or ~/.cache
-    #[arg(long, value_name = "FILE", env = "SCITOKEN_KEY_CACHE")]
+    #[arg(long, value_name = "FILE", env = "SCITOKEN_KEY_CACHE", global = true)]
     cache: Option<PathBuf>,
     /// A file of certificate authorities (PEM) that are trusted besides the system's
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     cacert: Option<PathBuf>,
 }
 
