@@ -24,6 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Jwt(commands::jwt::Jwt),
+    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
     Keys(Box<commands::keys::Keys>),
     Token(Box<commands::token::Token>),
 }
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Jwt(command) => command.run(),
+        Command::Gafaelfawr(command) => command.run(),
         Command::Keys(command) => command.run(),
         Command::Token(command) => command.run(),
     }
