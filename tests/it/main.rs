@@ -11,6 +11,11 @@ mod challenge;
 mod compat;
 mod concurrency;
 mod discovery;
+mod gafaelfawr;
+mod gafaelfawr_challenges;
+#[cfg(feature = "cli")]
+mod gafaelfawr_cli;
+mod gafaelfawr_client;
 #[cfg(feature = "aws-lc-rs")]
 mod jwk_client;
 #[cfg(feature = "aws-lc-rs")]
@@ -23,8 +28,15 @@ mod keys;
 mod keys_fetch;
 mod leaks;
 mod redirect;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;
+#[cfg(feature = "tower")]
+mod scitokens_server;
 mod servers;
 mod session;
+mod storage;
+#[cfg(feature = "cli")]
+mod token_cli;
 mod xrootd;
 
 /// A list of texts, for comparisons in tuples.
@@ -50,15 +62,3 @@ fn write_token(path: &std::path::Path, token: &str) {
     fs_err::write(file.path(), token).unwrap();
     file.persist(path).unwrap();
 }
-mod gafaelfawr;
-mod gafaelfawr_challenges;
-#[cfg(feature = "cli")]
-mod gafaelfawr_cli;
-mod gafaelfawr_client;
-#[cfg(feature = "aws-lc-rs")]
-mod scitokens;
-#[cfg(feature = "tower")]
-mod scitokens_server;
-mod storage;
-#[cfg(feature = "cli")]
-mod token_cli;
