@@ -12,4 +12,5 @@ mod gafaelfawr_values;
 #[cfg(target_os = "linux")]
 mod lab;
 mod python;
+mod scitokens;
 mod support;
