@@ -13,4 +13,5 @@ mod jwt;
 #[cfg(target_os = "linux")]
 mod lab;
 mod python;
+mod scitokens;
 mod support;

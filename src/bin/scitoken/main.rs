@@ -25,6 +25,8 @@ struct Cli {
 enum Command {
     Jwt(commands::jwt::Jwt),
     Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
+    Keys(Box<commands::keys::Keys>),
+    Token(Box<commands::token::Token>),
 }
 
 fn main() -> ExitCode {
@@ -39,5 +41,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Jwt(command) => command.run(),
         Command::Gafaelfawr(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Token(command) => command.run(),
     }
 }
