@@ -11,11 +11,11 @@ mod challenge;
 mod compat;
 mod concurrency;
 mod discovery;
-mod leaks;
-mod redirect;
-mod servers;
-mod session;
-mod xrootd;
+mod gafaelfawr;
+mod gafaelfawr_challenges;
+#[cfg(feature = "cli")]
+mod gafaelfawr_cli;
+mod gafaelfawr_client;
 #[cfg(feature = "aws-lc-rs")]
 mod jwk_client;
 #[cfg(feature = "aws-lc-rs")]
@@ -26,6 +26,14 @@ mod jwt_cli;
 mod keys;
 #[cfg(feature = "aws-lc-rs")]
 mod keys_fetch;
+mod leaks;
+mod redirect;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;
+mod servers;
+mod session;
+mod storage;
+mod xrootd;
 
 /// A list of texts, for comparisons in tuples.
 fn texts(items: &[&str]) -> Vec<String> {
@@ -50,11 +58,3 @@ fn write_token(path: &std::path::Path, token: &str) {
     fs_err::write(file.path(), token).unwrap();
     file.persist(path).unwrap();
 }
-#[cfg(feature = "aws-lc-rs")]
-mod scitokens;
-mod gafaelfawr;
-mod gafaelfawr_challenges;
-#[cfg(feature = "cli")]
-mod gafaelfawr_cli;
-mod gafaelfawr_client;
-mod storage;

@@ -1,4 +1,4 @@
 //! One file a command.
 
-pub(crate) mod jwt;
 pub(crate) mod gafaelfawr;
+pub(crate) mod jwt;
