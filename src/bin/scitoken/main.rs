@@ -22,7 +22,11 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Login(commands::login::Login),
+    Logout(commands::logout::Logout),
+    Store(commands::store::Store),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,5 +37,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
-    match cli.command {}
+    match cli.command {
+        Command::Login(command) => command.run(),
+        Command::Logout(command) => command.run(),
+        Command::Store(command) => command.run(),
+    }
 }
