@@ -65,12 +65,13 @@ impl Provider {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("`node`: {error}"))?;
-        // It warns on standard output about its development pages; the port is a line of its own.
-        let port = BufReader::new(child.stdout.take().expect("piped"))
-            .lines()
-            .map_while(Result::ok)
+        // It warns about its development pages; the port is a line of its own.
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+        let port = lines
             .find_map(|line| line.trim().parse::<u16>().ok())
             .ok_or("`node` ended before the provider was ready")?;
+        // It goes on warning, and would end if nobody listened.
+        std::thread::spawn(move || lines.for_each(drop));
         let issuer = format!("https://localhost:{port}").parse().expect("a URL");
         Ok(Self { child, issuer, directory })
     }
