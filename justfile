@@ -32,3 +32,11 @@ interop *ARGS:
 # every pair of features compiles without a warning
 features:
   cargo hack clippy --keep-going --feature-powerset --depth 2 -- -D warnings
+
+# each fuzz target for so many seconds; the stable compiler does, told to take the sanitizer's flags
+fuzz seconds="60":
+  for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" -- -max_total_time={{seconds}}; done
+
+# what the middleware costs a request, beside bare reqwest, an empty chain and a middleware that does nothing
+bench-auth:
+  cargo bench --bench auth

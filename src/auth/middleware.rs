@@ -20,9 +20,8 @@ use super::drain::drain;
 use super::options::{Attach, AuthOptions, Settings};
 use super::trace::{AuthTrace, Credential, HeaderCase, NotAttached, Outcome, Refusal, ServerAnswer};
 use super::{broken, in_url, spare};
-use crate::error::{Error, Kind};
+use crate::error::{self, Error, Kind};
 use crate::origin::Origin;
-use crate::redact;
 use crate::source::{SharedTokenSource, SourceError, TokenRequest};
 use crate::sys::SharedClock;
 use crate::token::AccessToken;
@@ -244,7 +243,7 @@ impl Hop<'_> {
         let response = match next.clone().run(request, extensions).await {
             Ok(response) => response,
             Err(error) => {
-                let error = masked(error);
+                let error = error::masked(error);
                 return Err(match uploads && broken::is_broken_connection(&error) {
                     true => Error::from(Kind::UploadBroken(error)).into(),
                     false => error,
@@ -392,17 +391,6 @@ fn permission(extensions: &Extensions, origin: &Origin, settings: &Settings) -> 
     extensions
         .get::<Chain>()
         .map_or(Permission::Granted, |chain| chain.permission(origin, &settings.redirect_trust))
-}
-
-/// The error without the secrets of its URL, which it would show.
-fn masked(error: reqwest_middleware::Error) -> reqwest_middleware::Error {
-    match error {
-        reqwest_middleware::Error::Reqwest(error) => match error.url().map(redact::masked) {
-            Some(url) => error.with_url(url).into(),
-            None => error.into(),
-        },
-        other => other,
-    }
 }
 
 /// A token that was given needs no cache.

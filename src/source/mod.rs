@@ -9,9 +9,13 @@
 //! | [`FixedSource`] | a token that the program was given |
 //! | [`FileSource`] | a file that the program was given, read anew when it changed |
 //! | [`CommandSource`] | the output of a program |
+//! | [`StoredSource`] | a token storage, with renewal |
+//! | `AgentSource` | a running `oidc-agent` (on Unix) |
 //! | [`Chain`] | several sources, one after the other |
 //! | [`HostMap`] | another source for each server |
 
+#[cfg(unix)]
+mod agent;
 mod chain;
 mod choose;
 mod command;
@@ -22,6 +26,7 @@ mod file;
 mod fixed;
 mod host_map;
 mod request;
+mod stored;
 mod survey;
 mod text;
 
@@ -31,6 +36,8 @@ use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 
+#[cfg(unix)]
+pub use agent::AgentSource;
 pub use chain::Chain;
 pub use choose::Misfit;
 pub use command::CommandSource;
@@ -41,6 +48,7 @@ pub use fixed::FixedSource;
 pub use host_map::HostMap;
 pub(crate) use request::Notes;
 pub use request::TokenRequest;
+pub use stored::StoredSource;
 pub use survey::{Finding, Found, Place, Step, Survey};
 
 use crate::token::AccessToken;

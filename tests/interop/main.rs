@@ -7,6 +7,9 @@
 mod client;
 #[cfg(target_os = "linux")]
 mod facts;
+mod gafaelfawr;
+mod gafaelfawr_values;
 #[cfg(target_os = "linux")]
 mod lab;
+mod python;
 mod support;

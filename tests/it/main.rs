@@ -14,10 +14,28 @@ mod challenge;
 mod compat;
 mod concurrency;
 mod discovery;
+mod gafaelfawr;
+mod gafaelfawr_challenges;
+#[cfg(feature = "cli")]
+mod gafaelfawr_cli;
+mod gafaelfawr_client;
+#[cfg(feature = "aws-lc-rs")]
+mod jwk_client;
+#[cfg(feature = "aws-lc-rs")]
+mod jwt;
+#[cfg(feature = "cli")]
+mod jwt_cli;
+#[cfg(feature = "aws-lc-rs")]
+mod keys;
+#[cfg(feature = "aws-lc-rs")]
+mod keys_fetch;
 mod leaks;
 mod redirect;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;
 mod servers;
 mod session;
+mod storage;
 mod xrootd;
 
 /// A list of texts, for comparisons in tuples.

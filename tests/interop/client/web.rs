@@ -1,7 +1,8 @@
 //! Apache and nginx, which answer 401 with a challenge; their logs tell what they received.
 
+use futures_util::stream;
 use http::{StatusCode, Version};
-use reqwest::Response;
+use reqwest::{Body, Response};
 use reqwest_scitokens::{Attach, RedirectTrust, ResponseExt, Session};
 
 use super::{HOUR, access_token, after_a_pause, session, session_with};
@@ -116,6 +117,20 @@ fn fact_38_insufficient_scope_is_explained_and_the_same_token_not_sent_again() {
             let explained = response.explain().expect("a refusal can be explained").to_string();
             assert!(explained.contains("scope") && !explained.contains(&token), "{explained}");
             assert_eq!(seen(&lab, Apache, mark, 1).await, [(status, true)], "{location}");
+        }
+    });
+}
+
+#[test]
+fn fact_35_a_stream_has_its_token_from_the_first_byte_and_is_never_sent_again() {
+    lab::inside(&[Server::Web], async |lab| {
+        for (token, mark, expected) in [("good", "stream-good", 405), ("bad", "stream-bad", 401)] {
+            let stream = stream::iter([Ok::<_, std::io::Error>("seven b")]);
+            let put = asking(&lab, token).put(apache("hand/bare", mark)).body(Body::wrap_stream(stream));
+            let response = put.send().await.expect("the server answers");
+            // Apache takes no uploads there, which it says to those only who may ask
+            assert_eq!(response.status(), expected);
+            assert_eq!(seen(&lab, Apache, mark, 1).await, [(expected, true)]);
         }
     });
 }

@@ -1,10 +1,12 @@
 //! XRootD 5.5.3, alone: it refuses with 403 and says nothing of tokens.
 
+use std::time::Duration;
+
 use futures_util::stream;
 use http::{Method, StatusCode, header};
 use reqwest::{Body, Response};
 use reqwest_scitokens::{
-    Attach, Attempt, Error, ForbiddenReplay, RequestBuilderExt, ResponseExt, scitoken_get,
+    Attach, Attempt, Error, ForbiddenReplay, RequestBuilderExt, ResponseExt, SharedTokenSource, scitoken_get,
 };
 
 use super::{HOUR, access_token, after_a_pause, chain, no_token, session, session_with, wrapped};
@@ -58,6 +60,21 @@ fn a_file_comes_with_the_token_of_bearer_token_file() {
         let sent = response.auth_trace().expect("a trace").attempts().len();
         assert_eq!((response.status(), sent), (StatusCode::OK, 1));
         assert_eq!(response.text().await.expect("all of the file"), "hello scitokens\n");
+    });
+}
+
+#[cfg(feature = "blocking")]
+#[test]
+fn a_file_comes_to_callers_that_block() {
+    lab::inside(&[Server::XRootD], async |lab| {
+        let file = lab.token_file("blocking", &lab.keys().token().sign());
+        let builder = session(&lab, &file);
+        let caller = std::thread::spawn(move || {
+            let session =
+                reqwest_scitokens::blocking::Session::from_builder(builder).expect("a session can be built");
+            session.get(hello()).send().expect("the server answers").text().expect("all of the file")
+        });
+        assert_eq!(caller.join().expect("no panic"), "hello scitokens\n");
     });
 }
 
@@ -182,6 +199,35 @@ fn fact_1_a_client_that_waits_for_a_challenge_waits_for_ever_here() {
         let response = session.get(hello()).send().await.expect("the server answers");
         let attempts = response.auth_trace().expect("a trace").attempts().len();
         assert_eq!((response.status(), attempts), (StatusCode::FORBIDDEN, 1));
+    });
+}
+
+#[test]
+fn fact_3_a_missing_file_is_a_404_with_the_right_token_only() {
+    lab::inside(&[Server::XRootD], async |lab| {
+        let token = access_token(&lab.keys().token().sign());
+        for (source, expected) in [
+            (SharedTokenSource::from(token), StatusCode::NOT_FOUND),
+            (SharedTokenSource::from(no_token(&lab)), StatusCode::FORBIDDEN),
+        ] {
+            let session = session_with(&lab, source).build().expect("a session can be built");
+            let response = session.get(format!("{XROOTD}/vo/nope")).send().await.expect("the server answers");
+            assert_eq!(response.status(), expected);
+        }
+    });
+}
+
+#[test]
+fn fact_11_a_token_that_has_expired_is_not_sent_although_the_server_would_still_take_it() {
+    lab::inside(&[Server::XRootD], async |lab| {
+        let token = lab.keys().token().expires_in(3).sign();
+        let session = session_with(&lab, access_token(&token)).build().expect("a session can be built");
+        let alive = session.get(hello()).send().await.expect("the server answers");
+        assert_eq!(alive.status(), StatusCode::OK);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let dead = session.get(hello()).send().await.expect("the server answers");
+        let explained = explained(&dead, &[&token]);
+        assert!(explained.contains("expired"), "{explained}");
     });
 }
 
