@@ -2,7 +2,6 @@
 
 mod generate;
 
-use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
