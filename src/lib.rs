@@ -28,9 +28,9 @@
 //!
 //! | room | what it is the equal of |
 //! |---|---|
-//! | [`scitokens`] | the SciTokens reference libraries: make, verify and enforce tokens |
+//! | `scitokens` (feature `aws-lc-rs`) | the SciTokens reference libraries: make, verify and enforce tokens |
 //! | [`storage`], `oauth` | Globus' token storages, and tokens that renew themselves |
-//! | [`jwt`], [`keys`] | PyJWT |
+//! | `jwt`, `keys` (feature `aws-lc-rs`) | PyJWT |
 //! | [`gafaelfawr`] | Gafaelfawr's token model and API |
 //! | `download` (feature `download`) | a download engine that never hands over a wrong file |
 //!
@@ -80,7 +80,7 @@
 //! | feature | default | what it adds |
 //! |---|---|---|
 //! | `rustls` | yes | TLS by rustls with AWS-LC; the grid's authorities |
-//! | `aws-lc-rs` | yes | signatures: [`keys`], [`jwt`], [`scitokens`] |
+//! | `aws-lc-rs` | yes | signatures: `keys`, `jwt`, `scitokens` |
 //! | `tower` | yes | `scitokens::AuthorizeLayer`, for servers; two tiny crates that reqwest has already |
 //! | `blocking` | | `blocking`: everything for programs that are not async |
 //! | `oauth` | | `oauth`: getting and renewing tokens |
@@ -93,8 +93,6 @@
 //!
 //! Linux is tested. Windows and macOS are written for, and untested.
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The tables above name everything; without these features some names are not there to link to.
-#![cfg_attr(not(feature = "aws-lc-rs"), allow(rustdoc::broken_intra_doc_links, reason = "see above"))]
 
 mod auth;
 #[cfg(feature = "rustls")]
@@ -150,3 +148,8 @@ pub use token::{
     AccessToken, Audience, Capability, InvalidCapability, InvalidPath, InvalidScope, InvalidToken,
     MAX_TOKEN_LENGTH, Mistake, ResourcePath, Scope, UnverifiedClaims, default_audience,
 };
+
+/// The README's examples, compiled as the docs' are.
+#[cfg(all(doctest, feature = "rustls"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
