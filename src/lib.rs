@@ -8,6 +8,7 @@ mod authorities;
 pub mod blocking;
 mod client;
 mod error;
+pub mod gafaelfawr;
 mod get;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
@@ -15,9 +16,16 @@ pub mod jwt;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
 pub mod keys;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod origin;
+mod proxy;
 mod redact;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod scitokens;
 mod source;
+pub mod storage;
 pub mod sys;
 mod token;
 
@@ -36,9 +44,11 @@ pub use get::{
 };
 pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
 pub use redact::SafeUrl;
+#[cfg(unix)]
+pub use source::AgentSource;
 pub use source::{
     Chain, CommandSource, Discovery, FileProblem, FileSource, Finding, FixedSource, Found, HostMap, Misfit,
-    Place, SharedTokenSource, SourceError, Step, Survey, TokenRequest, TokenSource,
+    Place, SharedTokenSource, SourceError, Step, StoredSource, Survey, TokenRequest, TokenSource,
 };
 pub use token::{
     AccessToken, Audience, Capability, InvalidCapability, InvalidPath, InvalidScope, InvalidToken,

@@ -7,7 +7,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CACHE_CONTROL};
+use http::header::{ACCEPT, CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, StatusCode};
 use reqwest_middleware::ClientWithMiddleware;
 use serde::de::DeserializeOwned;
@@ -22,11 +22,15 @@ pub const DEFAULT_LIMIT: usize = 1024 * 1024;
 /// The longest that a document may take, unless the caller says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many redirects are followed where the client follows none.
+const MOST_REDIRECTS: usize = 5;
+
 /// Gets JSON documents through a client of the caller's.
 ///
 /// * Only `https`, or plain `http` to this machine where that is
-///   [allowed by hand](Self::dangerously_allow_http_on_loopback). Where the client follows redirects, the last URL
-///   must be one of those too.
+///   [allowed by hand](Self::dangerously_allow_http_on_loopback). Where the client follows no redirects, up to five
+///   are followed here, each to such a URL. Where it does, the last URL must be one; the steps between are the
+///   client's own, so give it `https_only`.
 /// * No more than 1 MiB and 10 seconds, unless said otherwise.
 /// * No credentials: a URL with a user name is refused, because it would turn into a header, and this crate's
 ///   middleware attaches no token, also where the client has it.
@@ -123,16 +127,14 @@ impl Fetcher {
     }
 
     async fn exchange(&self, url: &Url) -> Result<Document, FetchError> {
-        let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
-        let request = request.with_extension(AuthOptions::new().attach(Attach::Never));
-        let mut response = request.send().await.map_err(|error| {
-            let error = match error {
-                reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
-                other @ reqwest_middleware::Error::Middleware(_) => other,
-            };
-            FetchError::new(url, Problem::Transport(Box::new(error)))
-        })?;
         let asked = url;
+        let mut response = self.send(asked).await?;
+        // A client that follows no redirects, as this crate advises for tokens, leaves them to us.
+        for _ in 0..if self.follows_redirects { MOST_REDIRECTS } else { 0 } {
+            let Some(next) = redirect(&response) else { break };
+            self.check(&next)?;
+            response = self.send(&next).await?;
+        }
         let url = response.url().clone();
         self.check(&url)?;
         if !self.follows_redirects && url != *asked {
@@ -160,6 +162,18 @@ impl Fetcher {
         }
     }
 
+    async fn send(&self, url: &Url) -> Result<reqwest::Response, FetchError> {
+        let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
+        let request = request.with_extension(AuthOptions::new().attach(Attach::Never));
+        request.send().await.map_err(|error| {
+            let error = match error {
+                reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
+                other @ reqwest_middleware::Error::Middleware(_) => other,
+            };
+            FetchError::new(url, Problem::Transport(Box::new(error)))
+        })
+    }
+
     fn check(&self, url: &Url) -> Result<(), FetchError> {
         let is_trusted = Origin::try_from(url)
             .is_ok_and(|origin| origin.is_https() || (self.http_on_loopback && origin.is_loopback()));
@@ -181,6 +195,15 @@ impl fmt::Debug for Fetcher {
             .field("http_on_loopback", &self.http_on_loopback)
             .finish_non_exhaustive()
     }
+}
+
+/// Where a redirect leads; `None` for anything else.
+fn redirect(response: &reqwest::Response) -> Option<Url> {
+    if !response.status().is_redirection() {
+        return None;
+    }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    response.url().join(location).ok()
 }
 
 /// `max-age` of `Cache-Control`; zero when the answer must not be kept.

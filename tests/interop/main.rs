@@ -3,6 +3,14 @@
 //! Each test says which peer it needs. A peer that is not installed is a skip, unless `SCITOKEN_INTEROP=required`
 //! says that it is a failure. The README beside this file tells what is needed and how it is run.
 
+#[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
+mod facts;
+mod gafaelfawr;
+mod gafaelfawr_values;
 mod jwt;
+#[cfg(target_os = "linux")]
+mod lab;
 mod python;
 mod support;

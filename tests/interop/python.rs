@@ -1,57 +1,63 @@
-//! Python and its packages as a peer: one process, one line of JSON for each question and each answer.
+//! Peers that are Python libraries, asked over a pipe.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use reqwest_scitokens::sys::Env;
 use serde_json::Value;
 
-use crate::support;
-
-/// A Python that can import these packages: `SCITOKEN_PYTHON`, or `python3` of the `PATH`.
-pub(crate) fn python(packages: &[&str]) -> Option<PathBuf> {
-    let peer = format!("python with {}", packages.join(", "));
-    let python = match Env::process().get_non_empty("SCITOKEN_PYTHON") {
-        Some(path) => Ok(PathBuf::from(path)),
-        None => support::find("python3"),
-    };
-    let found = python.and_then(|python| {
-        let script = format!("import {}", packages.join(", "));
-        let outcome =
-            Command::new(&python).args(["-c", &script]).output().map_err(|error| error.to_string())?;
-        if outcome.status.success() {
-            Ok(python)
-        } else {
-            Err(String::from_utf8_lossy(&outcome.stderr).lines().last().unwrap_or_default().to_owned())
-        }
-    });
-    support::met(&peer, found)
+/// A Python program of this folder that answers each line of JSON with a line of JSON.
+pub(crate) struct Oracle {
+    child: Child,
+    questions: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
 }
 
-/// Runs a script of `tests/interop/python` and puts all questions to it; the answers come in the same order.
-pub(crate) fn ask(python: &Path, script: &str, questions: &[Value]) -> Vec<Value> {
-    let mut child = Command::new(python)
-        .arg(Path::new("tests/interop/python").join(script))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the peer starts");
-    let mut input = child.stdin.take().expect("it has an input");
-    let output = BufReader::new(child.stdout.take().expect("it has an output"));
-    let answers = std::thread::scope(|scope| {
-        scope.spawn(move || {
-            for question in questions {
-                writeln!(input, "{question}").expect("the peer reads");
-            }
-        });
-        let answer = |line: Result<String, _>| {
-            let line = line.expect("the peer writes");
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
-        };
-        output.lines().map(answer).collect::<Vec<Value>>()
-    });
-    assert!(child.wait().expect("the peer ends").success());
-    assert_eq!(answers.len(), questions.len(), "the peer answers every question");
-    answers
+impl Oracle {
+    /// Starts a script with the Python of `SCITOKEN_PYTHON`, else with `python3`.
+    ///
+    /// # Errors
+    /// Why not, if that Python has not what the `check` imports or asserts.
+    pub(crate) fn start(script: &str, check: &str) -> Result<Self, String> {
+        let python = python();
+        let checked = Command::new(&python).args(["-c", check]).stderr(Stdio::null()).status();
+        match checked {
+            Ok(status) if status.success() => {}
+            Ok(_) => return Err(format!("`{}` fails at `{check}`", python.display())),
+            Err(error) => return Err(format!("`{}`: {error}", python.display())),
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop").join(script);
+        let mut child = Command::new(python)
+            .arg("-u")
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| error.to_string())?;
+        let questions = child.stdin.take();
+        let answers = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        Ok(Self { child, questions, answers })
+    }
+
+    /// The answer to one question.
+    pub(crate) fn ask(&mut self, question: &Value) -> Value {
+        let questions = self.questions.as_mut().expect("the pipe is open until the oracle is dropped");
+        writeln!(questions, "{question}").expect("the oracle listens");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("the oracle answers");
+        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error} in {answer:?} to {question}"))
+    }
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        drop(self.questions.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn python() -> OsString {
+    Env::process().get_non_empty("SCITOKEN_PYTHON").unwrap_or_else(|| "python3".into())
 }

@@ -24,6 +24,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Jwt(commands::jwt::Jwt),
+    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
 }
 
 fn main() -> ExitCode {
@@ -37,5 +38,6 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
         Command::Jwt(command) => command.run(),
+        Command::Gafaelfawr(command) => command.run(),
     }
 }
