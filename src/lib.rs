@@ -8,11 +8,22 @@ mod authorities;
 pub mod blocking;
 mod client;
 mod error;
+pub mod gafaelfawr;
 mod get;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod jwt;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod keys;
 #[cfg(feature = "oauth")]
 pub mod oauth;
 mod origin;
+mod proxy;
 mod redact;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod scitokens;
 mod source;
 pub mod storage;
 pub mod sys;

@@ -1,11 +1,18 @@
 //! Tests against real servers and against the libraries that others use.
 //!
 //! Each test says which peer it needs. A peer that is not installed is a skip, unless `SCITOKEN_INTEROP=required`
-//! says that it is a failure.
+//! says that it is a failure. The README beside this file tells what is needed and how it is run.
 
-#[cfg(all(unix, feature = "cli", feature = "oauth"))]
+#[cfg(target_os = "linux")]
+mod client;
+#[cfg(target_os = "linux")]
+mod facts;
+mod gafaelfawr;
+mod gafaelfawr_values;
+#[cfg(target_os = "linux")]
+mod lab;
+#[cfg(unix)]
 mod oauth;
 mod python;
-#[cfg(feature = "sqlite")]
 mod storage;
 mod support;

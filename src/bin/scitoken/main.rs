@@ -23,6 +23,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Jwt(commands::jwt::Jwt),
+    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
     Login(commands::login::Login),
     Logout(commands::logout::Logout),
     Store(commands::store::Store),
@@ -38,6 +40,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
+        Command::Jwt(command) => command.run(),
+        Command::Gafaelfawr(command) => command.run(),
         Command::Login(command) => command.run(),
         Command::Logout(command) => command.run(),
         Command::Store(command) => command.run(),

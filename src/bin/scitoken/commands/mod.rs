@@ -1,6 +1,8 @@
 //! One file a command.
 
+pub(crate) mod gafaelfawr;
 mod issuer;
+pub(crate) mod jwt;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod store;
