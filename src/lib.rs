@@ -33,6 +33,7 @@ pub use auth::{
     Attach, Attempt, AuthMiddleware, AuthMiddlewareBuilder, AuthOptions, AuthTrace, Challenge,
     ChallengeError, Check, CleartextRedirects, Explanation, ForbiddenReplay, NotAttached, Outcome, Placement,
     RedirectMiddleware, RedirectTrust, Refusal, ReplayableBody, RequestBuilderExt, ResponseExt, Verdict,
+    check_token,
 };
 #[cfg(feature = "rustls")]
 pub use client::SystemAuthorities;
