@@ -36,9 +36,13 @@ mod leaks_stores;
 mod redirect;
 #[cfg(feature = "aws-lc-rs")]
 mod scitokens;
+#[cfg(feature = "tower")]
+mod scitokens_server;
 mod servers;
 mod session;
 mod storage;
+#[cfg(feature = "cli")]
+mod token_cli;
 mod xrootd;
 
 /// A list of texts, for comparisons in tuples.
