@@ -30,6 +30,9 @@ mod keys;
 #[cfg(feature = "aws-lc-rs")]
 mod keys_fetch;
 mod leaks;
+#[cfg(feature = "aws-lc-rs")]
+mod leaks_keys;
+mod leaks_stores;
 mod redirect;
 #[cfg(feature = "aws-lc-rs")]
 mod scitokens;
