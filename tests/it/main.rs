@@ -30,6 +30,8 @@ mod leaks;
 mod redirect;
 #[cfg(feature = "aws-lc-rs")]
 mod scitokens;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens_properties;
 #[cfg(feature = "tower")]
 mod scitokens_server;
 mod servers;
