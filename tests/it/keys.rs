@@ -196,6 +196,10 @@ fn malformed_jwks_are_errors_and_never_panics() {
             "the P-256 key is malformed: it is no point on its curve",
         ),
         (json!({"kty":"RSA","n":"AA","e":"AQAB"}), "the RSA key is malformed: its numbers make no key"),
+        (
+            json!({"kty":"RSA","n":"AQAB","e":"AQAB"}),
+            "the RSA key has 17 bits, 2048 or more are asked for (NIST SP 800-131A)",
+        ),
         (json!({"kty":"RSA","n":"","e":""}), "the RSA key is malformed: its numbers make no key"),
         (json!({"kty":"oct","k":""}), "the HMAC secret is empty"),
         (json!({"kty":"dog"}), "keys of the type `dog` are not supported"),

@@ -1,4 +1,7 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::fmt::Write as _;
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -51,7 +54,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = format!("{error} | {error:?}");
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(&format!("\n{cause} | {cause:?}"));
+        let _ = write!(text, "\n{cause} | {cause:?}");
         next = cause.source();
     }
     text
