@@ -52,10 +52,19 @@ fn path() -> impl Strategy<Value = String> {
 
 fn scope() -> impl Strategy<Value = String> {
     let names = [
-        "read", "write", "storage.read", "storage.create", "storage.modify", "storage.stage", "compute.read",
-        "compute.create", "compute.modify", "compute.cancel",
+        "read",
+        "write",
+        "storage.read",
+        "storage.create",
+        "storage.modify",
+        "storage.stage",
+        "compute.read",
+        "compute.create",
+        "compute.modify",
+        "compute.cancel",
     ];
-    let plain = prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|components| format!("/{}", components.join("/")));
+    let plain =
+        prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|components| format!("/{}", components.join("/")));
     (prop::sample::select(&names[..]), plain, any::<bool>()).prop_map(|(name, path, has_path)| {
         if has_path || !name.starts_with("compute") { format!("{name}:{path}") } else { name.to_owned() }
     })
@@ -63,8 +72,17 @@ fn scope() -> impl Strategy<Value = String> {
 
 fn asked() -> impl Strategy<Value = (&'static str, ResourcePath)> {
     let names = [
-        "read", "write", "create", "modify", "condor", "storage.read", "storage.create", "storage.modify",
-        "storage.stage", "compute.read", "compute.create",
+        "read",
+        "write",
+        "create",
+        "modify",
+        "condor",
+        "storage.read",
+        "storage.create",
+        "storage.modify",
+        "storage.stage",
+        "compute.read",
+        "compute.create",
     ];
     let places = prop_oneof![
         prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|c| format!("/{}", c.join("/"))),
