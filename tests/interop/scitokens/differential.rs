@@ -65,7 +65,7 @@ impl Ours {
 /// The name of a difference, as it stands in the list; `None` for one that nobody has thought of.
 fn name(case: &Case, ours: &Result<(), No>) -> Option<&'static str> {
     let claims = &case.claims;
-    let scopes = claims["scope"].as_str().or(claims["scp"].as_str()).unwrap_or_default();
+    let scopes = format!("{} {}", claims["scope"], claims["scp"]);
     let ver = claims["ver"].as_str();
     let is_blank_scp =
         claims["scope"].is_null() && claims["scp"].as_str().is_some_and(|scp| scp.contains(' '));

@@ -211,6 +211,9 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     } else {
         (0..1 + dice.below(3)).map(|_| dice.one_of(&SCOPES)).collect()
     };
+    let escaped = dice.one_of(&[("read:/%c3%bc", "/ü"), ("read:/%4A", "/J"), ("read:/a%20b", "/a b")]);
+    let is_escaped = dice.once_in(20);
+    let scopes = if is_escaped { vec![escaped.0, "openid"] } else { scopes };
     match dice.below(24) {
         0 => {}
         1 => drop(claims.insert("scp".to_owned(), json!(scopes))),
@@ -229,6 +232,9 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     let (mut authorization, mut path) = (dice.one_of(&AUTHORIZATIONS), dice.one_of(&PATHS));
     if is_plain && dice.once_in(2) {
         (authorization, path) = ("read", Some("/foo/x"));
+    }
+    if is_escaped {
+        (authorization, path) = ("read", Some(escaped.1));
     }
     Case { claims: Value::Object(claims), audience, authorization, path }
 }
