@@ -17,8 +17,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest_scitokens::ResourcePath;
-use reqwest_scitokens::keys::Algorithm;
-use reqwest_scitokens::scitokens::Access;
+use reqwest_scitokens::keys::{Algorithm, JwkSet};
+use reqwest_scitokens::scitokens::{Access, CacheTimes, CachedKeys, KeyCache};
+use reqwest_scitokens::sys::SharedClock;
 use serde_json::{Value, json};
 
 use fixture::{Fixture, ISSUER};
@@ -135,7 +136,7 @@ impl Subject {
             times.push(("jsonwebtoken 11 alone".to_owned(), time));
         }
         let python = std::env::var("SCITOKEN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-        let cache = self.fixture.cpp_cache();
+        let cache = cpp_cache(&self.fixture.keys);
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/python.py"));
         command.env("XDG_CACHE_HOME", cache.path());
@@ -144,6 +145,15 @@ impl Subject {
         }
         times
     }
+}
+
+/// A directory with the issuer's keys where scitokens-cpp looks for them.
+fn cpp_cache(keys: &JwkSet) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = KeyCache::sqlite(dir.path().join("scitokens/scitokens_cpp.sqllite"));
+    let now = SharedClock::default().now();
+    cache.put(&ISSUER.parse().unwrap(), CachedKeys::of(keys, CacheTimes::default(), now)).unwrap();
+    dir
 }
 
 fn ask(command: &mut Command, question: &Value) -> Option<Value> {

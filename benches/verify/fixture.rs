@@ -1,7 +1,5 @@
 //! One token of 700 bytes and everything to verify it with.
 
-#![expect(dead_code, reason = "each benchmark uses its part")]
-
 use std::time::Duration;
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
@@ -77,15 +75,6 @@ impl Fixture {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(verifier.verify(&self.token)).unwrap();
         verifier
-    }
-
-    /// A directory with the issuer's keys where scitokens-cpp looks for them.
-    pub fn cpp_cache(&self) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = KeyCache::sqlite(dir.path().join("scitokens/scitokens_cpp.sqllite"));
-        let now = SharedClock::default().now();
-        cache.put(&issuer(), CachedKeys::of(&self.keys, CacheTimes::default(), now)).unwrap();
-        dir
     }
 
     pub fn enforcer(&self) -> Enforcer {
