@@ -61,7 +61,7 @@
 //! | [`EnforcerBuilder::clock`], [`VerifierBuilder::clock`] | - | `enforcer_set_time`, `validator_set_time` | - |
 //! | [`Refusal`] | `last_failure`, `ValidationFailure` and its kin | the text in `err_msg` | `TokenValidationError` |
 //! | [`VerifyError::Keys`] | `URLError`, `MissingKeyException` | the text in `err_msg` | the error of the request |
-//! | [`KeyCache::sqlite`], [`KeyCache::user_file`] | `KeyCache`, `cache_location` | `keycache_set_jwks`, `keycache.cache_home` | - |
+//! | [`KeyCache`], `KeyCache::sqlite`, `KeyCache::user_file` | `KeyCache`, `cache_location` | `keycache_set_jwks`, `keycache.cache_home` | - |
 //! | [`KeyCache::list`], [`put`](KeyCache::put), [`remove`](KeyCache::remove), [`Verifier::refresh`] | `list_keys`, `add_key`, `remove_key`, `update_all_keys` | `keycache_get_cached_jwks`, `_set_jwks`, `_delete_jwks`, `_refresh_jwks` | - |
 //! | [`CacheTimes`] | `cache_lifetime` | `keycache.update_interval_s`, `keycache.expiration_interval_s` | - |
 //! | [`AuthorizeLayer`](#for-servers) | `utils.scitokens_protect.protect` | - | `ValidateTokenRequest` |
@@ -76,7 +76,7 @@
 //! Keys are fetched when the first token asks for them. After 6 hours they are fetched anew beside the work; when that
 //! fails, the old ones stay in use until they are 2 days old, and the issuer is left alone for a minute between attempts.
 //! A token with a `kid` that is not known makes us ask again, at most once a minute. However many wait, one asks.
-//! [`CacheTimes`] changes the numbers. In a file ([`KeyCache::sqlite`]) all processes of a user share the keys; without the
+//! [`CacheTimes`] changes the numbers. In a file (`KeyCache::sqlite`, feature `sqlite`) all processes of a user share the keys; without the
 //! file everything works, only slower.
 
 mod access;
