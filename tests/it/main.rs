@@ -36,6 +36,8 @@ mod leaks_stores;
 mod redirect;
 #[cfg(feature = "aws-lc-rs")]
 mod scitokens;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens_properties;
 #[cfg(feature = "tower")]
 mod scitokens_server;
 mod servers;
