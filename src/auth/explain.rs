@@ -88,7 +88,7 @@ impl Explanation {
 
     fn find_causes(&mut self, trace: &AuthTrace, last: &Attempt, refusal: &RefusalAnswer) {
         match (trace.judged(), last.not_attached()) {
-            (Some((token, _)), _) => self.with_token(token, last),
+            (Some((token, _)), _) => self.with_token(token, last, refusal),
             (None, Some(why)) => self.without_token(why),
             (None, None) => {}
         }
@@ -133,7 +133,7 @@ impl Explanation {
         });
     }
 
-    fn with_token(&mut self, token: &AccessToken, last: &Attempt) {
+    fn with_token(&mut self, token: &AccessToken, last: &Attempt, refusal: &RefusalAnswer) {
         let failed: Vec<_> = self.checks.iter().filter(|c| c.verdict == Verdict::Fails).cloned().collect();
         for check in &failed {
             self.cause(format!(
@@ -145,8 +145,12 @@ impl Explanation {
             self.cause("the token is opaque: only its issuer can tell whether it is good and for what");
             return;
         };
-        let issuer = claims.issuer().map_or("an issuer that it does not name".to_owned(), shown);
-        self.cause(format!("the server does not trust {issuer}, or cannot fetch its keys"));
+        let accepted = refusal.challenge.as_ref().and_then(|challenge| challenge.error())
+            == Some(ChallengeError::InsufficientScope);
+        if !accepted {
+            let issuer = claims.issuer().map_or("an issuer that it does not name".to_owned(), shown);
+            self.cause(format!("the server does not trust {issuer}, or cannot fetch its keys"));
+        }
         if failed.is_empty() && matches!(*last.method(), Method::PUT | Method::POST) {
             self.cause("the file exists already, and the token only allows creating new ones");
         }

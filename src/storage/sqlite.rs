@@ -138,6 +138,9 @@ impl SqliteTokenStorage {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         if connection.is_none() {
             self.make_file()?;
+        }
+        let _turn = self.turn()?;
+        if connection.is_none() {
             *connection = Some(self.open()?);
         }
         let connection = connection.as_mut().expect("opened above");
@@ -148,6 +151,16 @@ impl SqliteTokenStorage {
             Ok(outcome)
         })()
         .map_err(|error| self.failed(("it cannot be written", error)))
+    }
+
+    /// Waits for our turn among the programs that use this library.
+    ///
+    /// SQLite has locks of its own, but no queue: of many writers on a slow disk one can miss its turn until the busy
+    /// timeout is over. With this, only programs without it (the SDK) are waited for in that way.
+    fn turn(&self) -> Result<std::fs::File, StorageError> {
+        let path = file::resolve(&self.path)
+            .map_err(|error| Kind::Io("it cannot be written", error).at(self.place()))?;
+        lock::for_writing(&path).map_err(|kind| kind.at(self.place()))
     }
 
     /// Makes an empty file for the owner only, before SQLite would make one for everybody.

@@ -12,5 +12,9 @@ mod gafaelfawr_values;
 mod jwt;
 #[cfg(target_os = "linux")]
 mod lab;
+#[cfg(unix)]
+mod oauth;
 mod python;
+mod scitokens;
+mod storage;
 mod support;

@@ -1,14 +1,14 @@
 //! When a token is attached, and what happens after a refusal: seen from the server.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Extensions, HeaderMap, Method, StatusCode, header};
 use reqwest::{Body, Request, Response};
 use reqwest_middleware::{Middleware, Next};
 use reqwest_scitokens::sys::ManualClock;
 use reqwest_scitokens::{
-    AccessToken, Attach, AuthMiddleware, Error, FileSource, Placement, RequestBuilderExt as _,
+    AccessToken, Attach, Attempt, AuthMiddleware, Error, FileSource, Placement, RequestBuilderExt as _,
     ResponseExt as _, Scope,
 };
 use serde_json::json;
@@ -503,7 +503,7 @@ async fn the_trace_names_every_attempt_and_no_token() {
     let session = session(Script::new(&["oldtokensecret", "newtokensecret"])).build().unwrap();
     let response = session.get(server.url("/f?key=querysecret&recursive=1")).send().await.unwrap();
     let trace = response.auth_trace().unwrap();
-    let statuses: Vec<_> = trace.attempts().iter().map(|attempt| attempt.status()).collect();
+    let statuses: Vec<_> = trace.attempts().iter().map(Attempt::status).collect();
     assert_eq!(statuses, [Some(StatusCode::UNAUTHORIZED), Some(StatusCode::OK)]);
     let shown = format!("{trace:?}");
     assert!(!shown.contains("secret"), "{shown}");

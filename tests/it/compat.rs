@@ -8,8 +8,8 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_retry::RetryTransientMiddleware;
 use reqwest_retry::policies::ExponentialBackoff;
 use reqwest_scitokens::{
-    AccessToken, Attach, AuthMiddleware, AuthOptions, ClientBuilderExt as _, Error, RequestBuilderExt as _,
-    ResponseExt as _,
+    AccessToken, Attach, Attempt, AuthMiddleware, AuthOptions, ClientBuilderExt as _, Error,
+    RequestBuilderExt as _, ResponseExt as _,
 };
 use reqwest_tracing::TracingMiddleware;
 
@@ -112,7 +112,8 @@ async fn the_trace_of_the_answer_survives_both() {
         let server = Server::protected("new").await;
         let source = Script::new(&["old", "new"]);
         let response = build(&source, Attach::WhenFound).get(server.url("/f")).send().await.unwrap();
-        let statuses: Vec<_> = response.auth_trace().unwrap().attempts().iter().map(|a| a.status()).collect();
+        let statuses: Vec<_> =
+            response.auth_trace().unwrap().attempts().iter().map(Attempt::status).collect();
         assert_eq!(statuses, [Some(StatusCode::UNAUTHORIZED), Some(StatusCode::OK)]);
     }
 }

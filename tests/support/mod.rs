@@ -15,6 +15,7 @@
 //! | `tokens` | tokens with given claims, and opaque ones |
 //! | `sources` | token sources that follow a script and count their calls |
 //! | `logs` | what was logged, down to TRACE |
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 pub(crate) mod clients;
 pub(crate) mod listener;

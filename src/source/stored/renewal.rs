@@ -112,8 +112,8 @@ impl Renewal {
             Look::Renew(entry) => entry,
             done => return Ok(done.into_done(shelf)?.expect("only `Renew` is not done")),
         };
-        match self.ask(shelf, entry.as_ref()).await {
-            Ok(Some(data)) => self.keep(memory, shelf, entry.as_ref(), data).await,
+        match self.ask(shelf, entry.clone()).await {
+            Ok(Some(successor)) => self.keep(memory, shelf, successor).await,
             // Logged out in the meantime.
             Ok(None) => Ok(Renewed::nothing()),
             Err(failed) => self.failed(memory, shelf, need, entry, failed),
@@ -160,52 +160,35 @@ impl Renewal {
         Ok(Some(unsaved.data))
     }
 
-    /// Asks the token endpoint. When the refresh token turns out to be void but the storage has another one by
-    /// now (a program without our lock was faster), asks once more with that.
+    /// Asks the token endpoint; gives the new entry and the one that it follows.
+    ///
+    /// When the refresh token turns out to be void but the storage has another one by now (a program without our
+    /// lock was faster), asks once more with that. `None`: logged out meanwhile.
     async fn ask(
         &self,
         shelf: &Shelf,
-        entry: Option<&TokenStorageData>,
-    ) -> Result<Option<TokenStorageData>, Trouble> {
+        entry: Option<TokenStorageData>,
+    ) -> Result<Option<Successor>, Trouble> {
         let wanted = GrantRequest::new();
-        let answer = match (&self.grant, entry.and_then(refresh_token)) {
-            (Grant::ClientCredentials(wanted), _) => self.client.client_credentials(wanted).await,
-            (Grant::RefreshToken, Some(first)) => match self.client.refresh(first, &wanted).await {
-                Err(error) if error.is_invalid_grant() => {
-                    let stored = shelf.read().await.map_err(Trouble::Storage)?;
-                    match stored.as_ref().map(refresh_token) {
-                        None => return Ok(None),
-                        Some(Some(other)) if other != first => self.client.refresh(other, &wanted).await,
-                        Some(_) => Err(error),
-                    }
-                }
-                answer => answer,
-            },
-            (Grant::RefreshToken, None) => return Ok(None),
+        if let Grant::ClientCredentials(wanted) = &self.grant {
+            let answer = self.client.client_credentials(wanted).await.map_err(Trouble::Server)?;
+            return Successor::read(shelf, answer, entry).map(Some);
+        }
+        let Some(first) = entry.as_ref().and_then(refresh_token) else { return Ok(None) };
+        let void = match self.client.refresh(first, &wanted).await {
+            Ok(answer) => return Successor::read(shelf, answer, entry).map(Some),
+            Err(error) if error.is_invalid_grant() => error,
+            Err(error) => return Err(Trouble::Server(error)),
         };
-        let answer = answer.map_err(Trouble::Server)?;
-        self.entry_of(shelf, answer, entry).map(Some)
-    }
-
-    /// The part of the answer that is ours, completed from the old entry.
-    fn entry_of(
-        &self,
-        shelf: &Shelf,
-        answer: TokenResponse,
-        old: Option<&TokenStorageData>,
-    ) -> Result<TokenStorageData, Trouble> {
-        let tokens = answer
-            .for_resource_server(&*shelf.resource_server)
-            .token_data()
-            .map_err(|error| Trouble::Answer(error.to_string()))?;
-        let ours = tokens.get(&shelf.resource_server).cloned().ok_or_else(|| {
-            let names: Vec<_> = tokens.iter().map(|(name, _)| format!("`{name}`")).collect();
-            Trouble::Answer(format!("the token endpoint's answer is for {}", names.join(", ")))
-        })?;
-        Ok(match old {
-            Some(old) => ours.completed_from(old),
-            None => ours,
-        })
+        let stored = shelf.read().await.map_err(Trouble::Storage)?;
+        match stored.as_ref().map(refresh_token) {
+            None => Ok(None),
+            Some(Some(other)) if other != first => {
+                let answer = self.client.refresh(other, &wanted).await.map_err(Trouble::Server)?;
+                Successor::read(shelf, answer, stored).map(Some)
+            }
+            Some(_) => Err(Trouble::Server(void)),
+        }
     }
 
     /// Writes the new entry back, or remembers it if that cannot be done.
@@ -213,8 +196,7 @@ impl Renewal {
         &self,
         memory: &mut Memory,
         shelf: &Shelf,
-        old: Option<&TokenStorageData>,
-        data: TokenStorageData,
+        Successor { data, of: old }: Successor,
     ) -> Result<Renewed, SourceError> {
         let now = self.client.now();
         memory.failure = None;
@@ -224,7 +206,7 @@ impl Renewal {
         let stored = shelf.read().await?;
         let replaces = match &memory.unsaved {
             Some(unsaved) => unsaved.replaces.clone(),
-            None => old.and_then(refresh_token).map(SecretString::from),
+            None => old.as_ref().and_then(refresh_token).map(SecretString::from),
         };
         let unsaved = Unsaved { data, replaces };
         if self.needs_an_entry() && !unsaved.is_awaited_by(stored.as_ref()) {
@@ -264,6 +246,31 @@ impl Renewal {
             Some(entry) => Ok(Renewed { token: Some(shelf.token(&entry)?), note: Some(error.to_string()) }),
             None => Err(error),
         }
+    }
+}
+
+/// A renewed entry, and the one that it follows.
+struct Successor {
+    data: TokenStorageData,
+    of: Option<TokenStorageData>,
+}
+
+impl Successor {
+    /// The part of the answer that is ours, completed from the old entry.
+    fn read(shelf: &Shelf, answer: TokenResponse, old: Option<TokenStorageData>) -> Result<Self, Trouble> {
+        let tokens = answer
+            .for_resource_server(&*shelf.resource_server)
+            .token_data()
+            .map_err(|error| Trouble::Answer(error.to_string()))?;
+        let ours = tokens.get(&shelf.resource_server).cloned().ok_or_else(|| {
+            let names: Vec<_> = tokens.iter().map(|(name, _)| format!("`{name}`")).collect();
+            Trouble::Answer(format!("the token endpoint's answer is for {}", names.join(", ")))
+        })?;
+        let data = match &old {
+            Some(old) => ours.completed_from(old),
+            None => ours,
+        };
+        Ok(Self { data, of: old })
     }
 }
 
@@ -494,8 +501,16 @@ mod tests {
     async fn a_cancelled_request_does_not_lose_the_rotated_refresh_token() {
         let late = Reply::Late(Duration::from_millis(20), Box::new(rotated("AT2", "rt2")));
         let scene = scene(stored(entry("AT1", 1_000)), [late]);
-        let asked = tokio::time::timeout(Duration::from_millis(5), scene.ask(None)).await;
-        assert!(asked.is_err(), "cancelled while the server thinks");
+        let server_is_asked = async {
+            while scene.fake.seen().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = server_is_asked => {}
+            _ = scene.ask(None) => panic!("cancelled before the server has answered"),
+        }
         assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
         assert_eq!(scene.kept(), ("AT2".to_owned(), some("rt2")));
         assert_eq!(scene.fake.seen(), [with("rt1")]);
@@ -561,28 +576,22 @@ mod tests {
 
     #[tokio::test]
     async fn when_a_program_without_the_lock_was_faster_its_refresh_token_is_used() {
-        let late = Reply::Late(Duration::from_millis(20), Box::new(void()));
-        let scene = scene(stored(entry("AT1", 1_000)), [late, rotated("AT3", "rt3")]);
-        let faster = async {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            scene.storage.store_token_data(entry("AT2", 1_000).with_refresh_token("rt2")).unwrap();
-        };
-        let (token, ()) = tokio::join!(scene.ask(None), faster);
-        assert_eq!(token.unwrap(), some("AT3"));
+        let storage = stored(entry("AT1", 1_000));
+        let theirs = storage.clone();
+        let faster = move || theirs.store_token_data(entry("AT2", 1_000).with_refresh_token("rt2")).unwrap();
+        let scene = scene(storage, [Reply::After(Arc::new(faster), Box::new(void())), rotated("AT3", "rt3")]);
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT3"));
         assert_eq!(scene.fake.seen(), [with("rt1"), with("rt2")]);
         assert_eq!(scene.kept(), ("AT3".to_owned(), some("rt3")));
     }
 
     #[tokio::test]
     async fn who_logs_out_during_a_renewal_stays_logged_out() {
-        let late = Reply::Late(Duration::from_millis(20), Box::new(rotated("AT2", "rt2")));
-        let scene = scene(stored(entry("AT1", 1_000)), [late]);
-        let logout = async {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            scene.storage.remove_token_data("rs").unwrap();
-        };
-        let (token, ()) = tokio::join!(scene.ask(None), logout);
-        assert_eq!(token.unwrap(), None);
+        let storage = stored(entry("AT1", 1_000));
+        let theirs = storage.clone();
+        let logout = move || assert!(theirs.remove_token_data("rs").unwrap());
+        let scene = scene(storage, [Reply::After(Arc::new(logout), Box::new(rotated("AT2", "rt2")))]);
+        assert_eq!(scene.ask(None).await.unwrap(), None);
         assert_eq!(scene.storage.get_token_data("rs").unwrap(), None);
     }
 

@@ -27,8 +27,12 @@ impl Trouble {
             Self::Server(error) => {
                 let lasts = if error.is_transient() { Lasts::AWhile } else { Lasts::UntilTheEntryChanges };
                 let hint = error.hint();
-                let error = SourceError::caused_by(message, error);
-                (hint.map_or(error.clone(), |hint| error.with_hint(hint)), lasts)
+                let told = SourceError::caused_by(message, error);
+                let told = match hint {
+                    Some(hint) => told.with_hint(hint),
+                    None => told,
+                };
+                (told, lasts)
             }
             Self::Answer(problem) => (SourceError::caused_by(message, problem), Lasts::AWhile),
             Self::Storage(error) => (error, Lasts::AWhile),
