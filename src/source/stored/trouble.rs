@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::SourceError;
-use super::Shelf;
+use super::slot::Slot;
 use crate::oauth::OAuthError;
 use crate::storage::TokenStorageData;
 use crate::sys;
@@ -21,8 +21,8 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn told(self, shelf: &Shelf) -> (SourceError, Lasts) {
-        let message = format!("{} cannot be renewed", shelf.place());
+    pub(super) fn told(self, slot: &Slot) -> (SourceError, Lasts) {
+        let message = format!("{} cannot be renewed", slot.place());
         match self {
             Self::Server(error) => {
                 let lasts = if error.is_transient() { Lasts::AWhile } else { Lasts::UntilTheEntryChanges };

@@ -108,7 +108,8 @@ async fn an_agent_gives_tokens_by_account_and_issuer_and_new_ones_after_a_refusa
     assert_eq!(ask(&narrow, None).await.unwrap().claims().unwrap().scope_text(), Some("storage.read:/"));
 
     let error = ask(&AgentSource::account("nosuch").with_env(agent.env()), None).await.unwrap_err();
-    assert!(error.to_string().contains("No account configured"), "{error}");
+    assert!(error.to_string().contains("account not loaded"), "{error}");
+    assert!(error.hint().unwrap().contains("oidc-add nosuch"), "{error:?}");
     let error =
         ask(&AgentSource::issuer("https://nosuch.example").with_env(agent.env()), None).await.unwrap_err();
     assert!(error.to_string().contains("account not loaded"), "{error}");
