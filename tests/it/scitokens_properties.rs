@@ -65,7 +65,7 @@ fn scope() -> impl Strategy<Value = String> {
     ];
     let plain =
         prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|components| format!("/{}", components.join("/")));
-    (prop::sample::select(&names[..]), plain, any::<bool>()).prop_map(|(name, path, has_path)| {
+    (prop::sample::select(names.to_vec()), plain, any::<bool>()).prop_map(|(name, path, has_path)| {
         if has_path || !name.starts_with("compute") { format!("{name}:{path}") } else { name.to_owned() }
     })
 }
@@ -89,7 +89,7 @@ fn asked() -> impl Strategy<Value = (&'static str, ResourcePath)> {
         Just("/READ".to_owned()),
         Just("/WRITE".to_owned()),
     ];
-    (prop::sample::select(&names[..]), places.prop_map(|path| path.parse().unwrap()))
+    (prop::sample::select(names.to_vec()), places.prop_map(|path| path.parse().unwrap()))
 }
 
 fn profile() -> impl Strategy<Value = Profile> {
