@@ -2,7 +2,6 @@
 
 mod generate;
 
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest_scitokens::jwt::{self, BoundKey, Encoder, JwtError, Object, Validation};
