@@ -269,7 +269,9 @@ fn our_tokens_are_good_in_scitokens_cpp_with_keys_from_our_cache() {
         }
         let token = key.token(ISSUER, Profile::SciTokens2);
         let output = desk.run(&list, &[token.expose_secret(), ISSUER, "https://data.example"]);
-        assert!(text(&output).contains("ACL: read:/data/a b"), "{}", text(&output));
+        // 0.7 shows the path as it stands in the token, 1.4 decoded.
+        let shown = text(&output).replace("%20", " ");
+        assert!(shown.contains("ACL: read:/data/a b"), "{shown}");
     }
 }
 

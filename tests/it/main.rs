@@ -30,9 +30,14 @@ mod keys;
 #[cfg(feature = "aws-lc-rs")]
 mod keys_fetch;
 mod leaks;
+#[cfg(feature = "aws-lc-rs")]
+mod leaks_keys;
+mod leaks_stores;
 mod redirect;
 #[cfg(feature = "aws-lc-rs")]
 mod scitokens;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens_properties;
 #[cfg(feature = "tower")]
 mod scitokens_server;
 mod servers;

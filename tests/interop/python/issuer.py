@@ -10,6 +10,7 @@ import sys
 
 certificate, key, jwks = sys.argv[1:4]
 path = sys.argv[4] if len(sys.argv) > 4 else ""
+base = path.rstrip("/")
 
 
 class Issuer(http.server.BaseHTTPRequestHandler):
@@ -17,9 +18,9 @@ class Issuer(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         name = f"https://localhost:{self.server.server_port}{path}"
-        if self.path == f"{path}/.well-known/openid-configuration":
-            body = json.dumps({"issuer": name, "jwks_uri": f"{name}/jwks"}).encode()
-        elif self.path == f"{path}/jwks":
+        if self.path == f"{base}/.well-known/openid-configuration":
+            body = json.dumps({"issuer": name, "jwks_uri": f"{name.rstrip('/')}/jwks"}).encode()
+        elif self.path == f"{base}/jwks":
             with open(jwks, "rb") as file:
                 body = file.read()
         else:

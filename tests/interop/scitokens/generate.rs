@@ -118,7 +118,7 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     let mut claims = Map::new();
     let odd =
         |dice: &mut Dice, claims: &mut Map<String, Value>, name: &str, usual: Value, others: &[Value]| {
-            let value = if dice.once_in(14) { dice.one_of(others) } else { usual };
+            let value = if dice.once_in(32) { dice.one_of(others) } else { usual };
             // `"absent"` stands for a claim that is not there.
             if value != "absent" {
                 claims.insert(name.to_owned(), value);
@@ -159,6 +159,9 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     let ver = dice.one_of(&[
         absent.clone(),
         absent.clone(),
+        absent.clone(),
+        json!("scitoken:2.0"),
+        json!("scitoken:2.0"),
         json!("scitoken:2.0"),
         json!("scitoken:2.0"),
         json!("scitoken:2.0"),
@@ -171,13 +174,18 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     if ver != "absent" {
         claims.insert("ver".to_owned(), ver);
     }
-    if dice.once_in(6) {
+    if dice.once_in(12) {
         claims.insert(
             "wlcg.ver".to_owned(),
             dice.one_of(&[json!("1.0"), json!("1.2"), json!("2.0"), json!(1.0)]),
         );
     }
     let aud = dice.one_of(&[
+        json!("https://aud.example"),
+        json!("https://aud.example"),
+        json!("https://aud.example"),
+        json!("https://aud.example"),
+        json!("https://aud.example"),
         json!("https://aud.example"),
         json!("https://aud.example"),
         json!("https://aud.example"),
@@ -195,7 +203,14 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     if aud != "absent" {
         claims.insert("aud".to_owned(), aud);
     }
-    let scopes: Vec<&str> = (0..1 + dice.below(3)).map(|_| dice.one_of(&SCOPES)).collect();
+    // Every other token is a plain one, so that there is something to allow.
+    let is_plain = dice.once_in(2);
+    let scopes: Vec<&str> = if is_plain {
+        let plain = ["read:/foo", "write:/bar", "read:/", "storage.read:/foo", "compute.create", "openid"];
+        (0..2 + dice.below(3)).map(|_| dice.one_of(&plain)).collect()
+    } else {
+        (0..1 + dice.below(3)).map(|_| dice.one_of(&SCOPES)).collect()
+    };
     match dice.below(24) {
         0 => {}
         1 => drop(claims.insert("scp".to_owned(), json!(scopes))),
@@ -211,6 +226,9 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
         json!("ANY"),
         Value::Null,
     ]);
-    let (authorization, path) = (dice.one_of(&AUTHORIZATIONS), dice.one_of(&PATHS));
+    let (mut authorization, mut path) = (dice.one_of(&AUTHORIZATIONS), dice.one_of(&PATHS));
+    if is_plain && dice.once_in(2) {
+        (authorization, path) = ("read", Some("/foo/x"));
+    }
     Case { claims: Value::Object(claims), audience, authorization, path }
 }

@@ -1,9 +1,11 @@
 //! `scitoken token`: tokens of SciTokens' and WLCG's kind.
 
 mod acls;
+mod check;
 mod create;
 mod enforce;
 mod input;
+mod locate;
 mod report;
 mod show;
 mod trust;
@@ -16,7 +18,7 @@ pub(crate) use trust::keys_failure;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
-/// Verify, enforce, make and look at SciTokens and WLCG tokens
+/// Find, show, check, verify, enforce and make tokens
 #[derive(Debug, Args)]
 pub(crate) struct Token {
     #[command(subcommand)]
@@ -30,6 +32,8 @@ enum Command {
     Acls(acls::Acls),
     Create(Box<create::Create>),
     Show(show::Show),
+    Where(locate::Locate),
+    Check(check::Check),
 }
 
 impl Token {
@@ -40,6 +44,8 @@ impl Token {
             Command::Acls(acls) => acls.run(),
             Command::Create(create) => create.run(),
             Command::Show(show) => show.run(),
+            Command::Where(locate) => locate.run(),
+            Command::Check(check) => check.run(),
         }
     }
 }
