@@ -39,6 +39,11 @@ impl Failure {
         &self.message
     }
 
+    /// The code to exit with.
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// Adds the sentence that says what to do next.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

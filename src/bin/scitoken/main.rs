@@ -23,8 +23,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Jwt(commands::jwt::Jwt),
     Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
+    Jwt(commands::jwt::Jwt),
+    Keys(Box<commands::keys::Keys>),
+    Login(commands::login::Login),
+    Logout(commands::logout::Logout),
+    Store(commands::store::Store),
+    Token(Box<commands::token::Token>),
 }
 
 fn main() -> ExitCode {
@@ -37,7 +42,12 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
     match cli.command {
-        Command::Jwt(command) => command.run(),
         Command::Gafaelfawr(command) => command.run(),
+        Command::Jwt(command) => command.run(),
+        Command::Keys(command) => command.run(),
+        Command::Login(command) => command.run(),
+        Command::Logout(command) => command.run(),
+        Command::Store(command) => command.run(),
+        Command::Token(command) => command.run(),
     }
 }
