@@ -40,3 +40,8 @@ fuzz seconds="60":
 # what the middleware costs a request, beside bare reqwest, an empty chain and a middleware that does nothing
 bench-auth:
   cargo bench --bench auth
+
+# what it costs to verify a token, beside the signature alone and beside the libraries of others that are installed
+bench-verify:
+  cargo build --release --manifest-path benches/peers/Cargo.toml
+  cargo bench --features sqlite --bench verify_peers

@@ -24,6 +24,14 @@ use crate::token::{AccessToken, Mistake};
 ///   server has refused the last token, so a cached one should not be printed again.
 /// * It is never asked anything: standard input is empty. It has 30 seconds unless told otherwise.
 ///
+/// # Helpers that fit
+/// | helper | command line | remark |
+/// |---|---|---|
+/// | `htgettoken` | `htgettoken -q -a VAULT -i ISSUER -o /dev/stdout` | `-q`, because it reports progress on standard output; without `-o` it writes the file that [`Discovery`](super::Discovery) finds, and nothing needs to be run here. Log in once by hand: it asks nobody without a terminal. `--audience`, `--scopes` (separated by commas) and `--minsecs` take what the request wants |
+/// | `oidc-token` | `oidc-token --time 60 ACCOUNT` | on Unix, [`AgentSource`](super::AgentSource) asks the agent itself and needs no process |
+/// | `scitoken` | `scitoken store get --show-secret --json FILE NAME` | a JSON object with `access_token` is taken too |
+/// | your own | `sh -c 'htgettoken … --audience "$SCITOKEN_AUDIENCE" …'` | with [`shell`](Self::shell) |
+///
 /// A token is kept for five minutes, or as told by [`with_reuse`](Self::with_reuse), but never past its end.
 ///
 /// ```
