@@ -1,6 +1,8 @@
 //! Token-aware HTTP for science.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "download")]
+pub mod download;
 mod origin;
 mod redact;
 pub mod sys;

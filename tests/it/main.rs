@@ -1,1 +1,6 @@
 //! Integration tests.
+
+#[cfg(feature = "download")]
+mod chaos_server;
+#[cfg(feature = "download")]
+mod download;

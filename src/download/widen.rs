@@ -1,0 +1,49 @@
+//! How many connections a file gets: one more as long as it helps.
+
+/// What is known after a while with so many streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    pub(super) streams: usize,
+    /// Bytes a second with them.
+    pub(super) rate: f64,
+}
+
+/// The rate must grow by so much to be worth more connections.
+const WORTH_IT: f64 = 1.15;
+
+/// How many streams to use next, given the last two measurements.
+pub(super) fn next_streams(before: Option<Measured>, now: Measured, most: usize) -> usize {
+    match before {
+        // The first look: nothing to compare with.
+        None => (now.streams * 2).min(most),
+        Some(before) if now.streams <= before.streams => now.streams,
+        Some(before) if now.rate >= before.rate * WORTH_IT => (now.streams * 2).min(most),
+        Some(_) => now.streams,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The streams that are reached when each of them brings `each`, and all of them together no more than `all`.
+    fn reached(each: f64, all: f64, most: usize) -> usize {
+        let rate = |streams: usize| (each * streams as f64).min(all);
+        let (mut before, mut streams) = (None, 1);
+        for _ in 0..20 {
+            let now = Measured { streams, rate: rate(streams) };
+            streams = next_streams(before, now, most);
+            before = Some(now);
+        }
+        streams
+    }
+
+    #[test]
+    fn streams_are_added_while_they_help() {
+        assert_eq!(reached(10.0, 1_000.0, 16), 16);
+        assert_eq!(reached(10.0, 38.0, 16), 8, "four bring 38, eight bring no more");
+        assert_eq!(reached(10.0, 10.0, 16), 2, "one is enough, and a second one shows it");
+        assert_eq!(reached(10.0, 1_000.0, 1), 1);
+        assert_eq!(reached(10.0, 1_000.0, 5), 5);
+    }
+}
