@@ -221,7 +221,9 @@ mod tests {
                     prop_assert!(board.done().gaps(length).any(|free| free.start <= gap.start && gap.end <= free.end));
                 }
             }
-            claims.into_iter().for_each(|claim| board.release(claim));
+            for claim in claims {
+                board.release(claim);
+            }
             while let Some(claim) = board.claim(Split::Forbidden) {
                 let range = board.wanted(claim).unwrap();
                 board.arrived(claim, range.end - range.start);

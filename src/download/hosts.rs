@@ -43,7 +43,7 @@ impl Hosts {
     /// The server asked for a pause (`Retry-After`).
     pub(super) fn ask_for_pause(&self, url: &Url, until: Instant) {
         self.with(url, |host| {
-            host.paused_until = Some(host.paused_until.map_or(until, |known| known.max(until)))
+            host.paused_until = Some(host.paused_until.map_or(until, |known| known.max(until)));
         });
     }
 

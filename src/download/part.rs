@@ -25,41 +25,37 @@ pub(super) struct PartFile {
     was_there: u64,
 }
 
+/// What opening an unfinished file gave.
+#[derive(Debug)]
+pub(super) enum Opened {
+    Ours(PartFile),
+    /// Another process is at it.
+    Busy,
+}
+
 impl PartFile {
     /// Opens or creates the unfinished file of `target`, for us alone.
     ///
     /// # Errors
-    /// The target is a directory, a link or a special file; the directory is not there or not writable; another
-    /// process is at it; the unfinished file belongs to somebody else.
-    pub(super) fn open(target: &Path) -> Result<Self, TransferError> {
+    /// The target is a directory, a link or a special file; the directory is not there or not writable; the
+    /// unfinished file belongs to somebody else.
+    pub(super) fn open(target: &Path) -> Result<Opened, TransferError> {
         check_target(target)?;
         let part = beside(target, ".part");
         let sidecar = beside(target, ".part.json");
         // Whoever finishes between our opening and our locking renames the file away under us.
         for _ in 0..8 {
             let file = open_part(&part).map_err(|error| TransferError::local("create", &part, error))?;
-            match file.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    let message =
-                        format!("`{}` is being written by another process", super::error::shown(&part));
-                    return Err(TransferError::new(FailureKind::Local, Remedy::Nothing, message)
-                        .with_hint("wait for the other download, or choose another name with `-o FILE`"));
-                }
-                // Some network file systems have no locks. Then there is none.
-                Err(TryLockError::Error(_)) => {}
+            // Some network file systems have no locks, and say so with another error. Then there is none.
+            if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                return Ok(Opened::Busy);
             }
             if is_still(&file, &part) {
                 let metadata =
                     file.metadata().map_err(|error| TransferError::local("look at", &part, error))?;
                 check_part(&metadata, &part)?;
-                return Ok(Self {
-                    file: Arc::new(file),
-                    target: target.to_owned(),
-                    part,
-                    sidecar,
-                    was_there: metadata.len(),
-                });
+                let (target, was_there) = (target.to_owned(), metadata.len());
+                return Ok(Opened::Ours(Self { file: Arc::new(file), target, part, sidecar, was_there }));
             }
         }
         Err(TransferError::local("keep", &part, io::Error::other("it is replaced again and again")))
@@ -212,7 +208,11 @@ mod tests {
     use super::*;
 
     fn open(target: &Path) -> Result<PartFile, String> {
-        PartFile::open(target).map_err(|error| error.to_string())
+        match PartFile::open(target) {
+            Ok(Opened::Ours(part)) => Ok(part),
+            Ok(Opened::Busy) => Err("busy".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     #[test]
@@ -234,7 +234,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("f");
         let _first = open(&target).unwrap();
-        assert!(open(&target).unwrap_err().contains("another process"));
+        assert_eq!(open(&target).unwrap_err(), "busy");
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub(super) fn head_of<'r>(response: &'r Response, asked: &'r Url) -> Head<'r> {
 
 /// Adds the server's own words to a failure.
 pub(super) async fn with_server_text(failure: TransferError, mut response: Response) -> TransferError {
+    if response.status().is_success() {
+        return failure;
+    }
     let mut text = Vec::new();
     let read = async {
         while text.len() < ERROR_TEXT
@@ -67,7 +70,7 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     };
     // The words are a courtesy; nobody waits for them.
     let _ = tokio::time::timeout(std::time::Duration::from_secs(2), read).await;
-    let text = String::from_utf8_lossy(&text);
+    let Ok(text) = std::str::from_utf8(&text) else { return failure };
     let text = text.trim();
     if text.is_empty() || text.starts_with('<') {
         return failure;
@@ -91,7 +94,7 @@ struct ServerText(String);
 pub(super) fn classify(url: &Url, error: reqwest_middleware::Error) -> TransferError {
     let shown = SafeUrl::new(url);
     match error {
-        reqwest_middleware::Error::Reqwest(error) => classify_reqwest(&shown, error.without_url()),
+        reqwest_middleware::Error::Reqwest(error) => classify_reqwest(shown, error.without_url()),
         reqwest_middleware::Error::Middleware(error) => {
             let message = format!("the request to `{shown}` was not sent");
             TransferError::new(FailureKind::Connect, Remedy::Again, message)
@@ -100,7 +103,7 @@ pub(super) fn classify(url: &Url, error: reqwest_middleware::Error) -> TransferE
     }
 }
 
-fn classify_reqwest(shown: &SafeUrl<'_>, error: reqwest::Error) -> TransferError {
+fn classify_reqwest(shown: SafeUrl<'_>, error: reqwest::Error) -> TransferError {
     let mut words = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -108,9 +108,8 @@ pub(super) fn decide(policy: &RetryPolicy, facts: &Facts) -> Decision {
         if in_time { Decision::Retry { after, next_source } } else { Decision::GiveUp }
     };
     match facts.remedy {
-        Remedy::Nothing => Decision::GiveUp,
         Remedy::OtherSource if untried_mirror => retry(Duration::ZERO, true),
-        Remedy::OtherSource => Decision::GiveUp,
+        Remedy::Nothing | Remedy::OtherSource => Decision::GiveUp,
         Remedy::OtherToken => {
             if facts.token_worked && facts.refusals == 1 {
                 // The token ended on the way; a fresh one is read with the next request.

@@ -39,8 +39,6 @@ pub(super) struct State {
     pub(super) token_worked: bool,
     pub(super) resumed_from: u64,
     pub(super) timings: Timings,
-    /// Whether bytes of several requests stand in the file.
-    pub(super) spliced: bool,
     pub(super) framing: Framing,
     /// When progress is reported next.
     pub(super) report_at: Instant,
@@ -79,7 +77,6 @@ impl State {
             token_worked: false,
             resumed_from: 0,
             timings: Timings::default(),
-            spliced: false,
             framing: Framing::Proven,
             report_at: Instant::now(),
             checkpoint: None,
@@ -93,7 +90,6 @@ impl State {
         let Some(length) = identity.length else { return };
         self.board = Board::resumed(length, sidecar.done().clone());
         self.resumed_from = sidecar.done().total();
-        self.spliced = true;
         if self.expected.is_none() {
             self.expected = digest_header::choose(checksum, &identity.digests);
         }
@@ -108,7 +104,6 @@ impl State {
         self.follower = None;
         self.resumed_from = 0;
         self.looked_at = 0;
-        self.spliced = false;
         self.framing = Framing::Proven;
         self.expected = if let Checksum::Expect(digest) = checksum { Some(digest.clone()) } else { None };
         match &mut self.part {
@@ -129,7 +124,7 @@ impl State {
         job: &Download,
     ) -> Result<Taken, TransferError> {
         let Some(wanted) = self.board.wanted(claim) else { return Err(stale()) };
-        self.contradicts(&identity, job)?;
+        contradicts(&identity, job)?;
         self.token_worked = true;
         let Some(known) = &mut self.identity else {
             return self.take_first(claim, carried, identity, job).map(|()| Taken::GoOn);
@@ -143,7 +138,6 @@ impl State {
         };
         if is_proven && carried.start == wanted.start {
             known.learn(identity);
-            self.spliced |= carried.start > 0;
             self.learn_digest(&job.checksum);
             return Ok(Taken::GoOn);
         }
@@ -183,18 +177,6 @@ impl State {
         self.identity = Some(identity);
         self.start_follower(carried.total.unwrap_or(LONG));
         Ok(())
-    }
-
-    /// A server whose digest is not the one that the user expects has something else.
-    fn contradicts(&self, identity: &Identity, job: &Download) -> Result<(), TransferError> {
-        let Checksum::Expect(expected) = &job.checksum else { return Ok(()) };
-        match identity.digests.iter().find(|digest| digest.algorithm() == expected.algorithm()) {
-            Some(digest) if digest != expected => Err(mismatch(
-                Remedy::OtherSource,
-                format!("the server has a file with {digest}, not the expected {expected}"),
-            )),
-            _ => Ok(()),
-        }
     }
 
     /// The first answer had no digest, and a later one does.
@@ -237,9 +219,7 @@ impl State {
     }
 
     fn write_at(&mut self, claim: Claim, data: &[u8], offset: u64) -> Result<(), TransferError> {
-        if let Some(part) = &self.part {
-            part.write(data, offset)?;
-        }
+        self.part.as_ref().ok_or_else(stale)?.write(data, offset)?;
         let bytes = data.len() as u64;
         self.board.arrived(claim, bytes);
         self.timings.fetched += bytes;
@@ -284,6 +264,18 @@ impl State {
     /// The write of the state that is under way.
     pub(super) fn take_checkpoint(&mut self) -> Option<JoinHandle<()>> {
         self.checkpoint.take()
+    }
+}
+
+/// A server whose digest is not the one that the user expects has something else.
+fn contradicts(identity: &Identity, job: &Download) -> Result<(), TransferError> {
+    let Checksum::Expect(expected) = &job.checksum else { return Ok(()) };
+    match identity.digests.iter().find(|digest| digest.algorithm() == expected.algorithm()) {
+        Some(digest) if digest != expected => Err(mismatch(
+            Remedy::OtherSource,
+            format!("the server has a file with {digest}, not the expected {expected}"),
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -14,7 +14,7 @@ use super::event::EventKind;
 use super::hasher::{Follower, digest_of_file};
 use super::head::Framing;
 use super::job::{Download, Downloaded, Existing, Outcome, Resume, Timings, Verification};
-use super::part::{PartFile, check_target};
+use super::part::{Opened, PartFile, check_target};
 use super::position::open_no_follow;
 use super::retry::{self, Decision, Facts};
 use super::state::{self, State};
@@ -68,7 +68,7 @@ impl Transfer {
         if let Some(skipped) = existing(&downloader, &job, deadline).await? {
             return Ok(skipped);
         }
-        let part = PartFile::open(&job.target)?;
+        let part = open_part(&job).await?;
         let left_over = if job.resume == Resume::WhenSafe { part.left_over() } else { None };
         let mut state = State::new(part, &job.checksum);
         let mut source = 0;
@@ -289,7 +289,7 @@ impl Transfer {
                 continue;
             }
             let streams = helpers.len() + 1;
-            let now = widen::Measured { streams, rate: gained as f64 / at.elapsed().as_secs_f64() };
+            let now = widen::Measured { streams, rate: widen::rate(gained, at.elapsed()) };
             if streams == wanted {
                 wanted = widen::next_streams(before, now, most);
                 before = Some(now);
@@ -408,6 +408,19 @@ impl Transfer {
             }
         }
     }
+}
+
+/// Opens the unfinished file. One that is busy may be ours still, from a transfer that was dropped a moment ago.
+async fn open_part(job: &Download) -> Result<PartFile, TransferError> {
+    for _ in 0..25 {
+        if let Opened::Ours(part) = PartFile::open(&job.target)? {
+            return Ok(part);
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    let message = format!("`{}` is being downloaded by another process", super::error::shown(&job.target));
+    Err(TransferError::new(FailureKind::Local, Remedy::Nothing, message)
+        .with_hint("wait for the other download, or choose another name with `-o FILE`"))
 }
 
 fn refuse_existing(job: &Download) -> Result<(), TransferError> {

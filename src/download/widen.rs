@@ -1,11 +1,19 @@
 //! How many connections a file gets: one more as long as it helps.
 
+use std::time::Duration;
+
 /// What is known after a while with so many streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
     pub(super) streams: usize,
     /// Bytes a second with them.
     pub(super) rate: f64,
+}
+
+/// Bytes a second.
+#[expect(clippy::cast_precision_loss, reason = "a rate need not be exact to the byte")]
+pub(super) fn rate(bytes: u64, time: Duration) -> f64 {
+    bytes as f64 / time.as_secs_f64().max(1e-9)
 }
 
 /// The rate must grow by so much to be worth more connections.

@@ -131,6 +131,7 @@ async fn serve(
     answer: Arc<dyn Fn(&Asked) -> Reply + Send + Sync>,
     seen: Arc<Mutex<Vec<Asked>>>,
 ) {
+    let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
     loop {
         let end = loop {

@@ -191,9 +191,9 @@ async fn a_login_page_is_no_data() {
 async fn a_connection_that_breaks_is_gone_on_with_at_the_next_byte() {
     let directory = tempfile::tempdir().unwrap();
     let data = content(100_000);
-    let served = data.clone();
+    let sent = data.clone();
     let (file, server) = get(&directory, move |asked| {
-        let reply = Reply::honest(asked, &served, &[("ETag", "\"v1\"")]);
+        let reply = Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]);
         if asked.number < 2 { reply.cut_after(30_000) } else { reply }
     })
     .await;
@@ -227,9 +227,9 @@ async fn a_digest_proves_that_the_rest_belongs_to_the_start_where_no_validator_d
     let directory = tempfile::tempdir().unwrap();
     let data = content(50_000);
     let digest = format!("adler32={}", adler32(&data));
-    let served = data.clone();
+    let sent = data.clone();
     let (file, server) = get(&directory, move |asked| {
-        let reply = Reply::honest(asked, &served, &[("Digest", &digest)]);
+        let reply = Reply::honest(asked, &sent, &[("Digest", &digest)]);
         if asked.number == 0 { reply.cut_after(20_000) } else { reply }
     })
     .await;
@@ -241,9 +241,9 @@ async fn a_digest_proves_that_the_rest_belongs_to_the_start_where_no_validator_d
 async fn a_server_that_ignores_ranges_begins_anew() {
     let directory = tempfile::tempdir().unwrap();
     let data = content(50_000);
-    let served = data.clone();
+    let sent = data.clone();
     let (file, server) = get(&directory, move |asked| {
-        let reply = Reply::sized("200 OK", &[("ETag", "\"v1\"")], served.as_slice());
+        let reply = Reply::sized("200 OK", &[("ETag", "\"v1\"")], sent.as_slice());
         if asked.number == 0 { reply.cut_after(20_000) } else { reply }
     })
     .await;
@@ -258,17 +258,15 @@ async fn parts_that_are_not_what_was_asked_for_lead_to_the_whole_file() {
     {
         let directory = tempfile::tempdir().unwrap();
         let data = content(50_000);
-        let served = data.clone();
+        let sent = data.clone();
         let (file, _server) = get(&directory, move |asked| match asked.range() {
             Some(_) => Reply::sized(
                 "206 Partial Content",
                 &[("Content-Range", place), ("ETag", "\"v1\"")],
-                &served[..30_000],
+                &sent[..30_000],
             ),
-            None if asked.number == 0 => {
-                Reply::honest(asked, &served, &[("ETag", "\"v1\"")]).cut_after(20_000)
-            }
-            None => Reply::honest(asked, &served, &[("ETag", "\"v1\"")]),
+            None if asked.number == 0 => Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]).cut_after(20_000),
+            None => Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]),
         })
         .await;
         assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), data, "{place}");
@@ -310,11 +308,11 @@ async fn refusals_are_not_repeated_and_say_what_the_server_said() {
 async fn a_token_that_ends_on_the_way_costs_one_request() {
     let directory = tempfile::tempdir().unwrap();
     let data = content(90_000);
-    let served = data.clone();
+    let sent = data.clone();
     let (file, server) = get(&directory, move |asked| match asked.number {
-        0 => Reply::honest(asked, &served, &[("ETag", "\"v1\"")]).cut_after(30_000),
+        0 => Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]).cut_after(30_000),
         1 => Reply::sized("403 Forbidden", &[], "expired"),
-        _ => Reply::honest(asked, &served, &[("ETag", "\"v1\"")]),
+        _ => Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]),
     })
     .await;
     assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), data);
@@ -384,9 +382,9 @@ async fn a_trickle_is_a_stall() {
 async fn a_time_limit_holds_and_keeps_what_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let data = content(1_000_000);
-    let served = data.clone();
+    let sent = data.clone();
     let server = ChaosServer::start(move |asked| {
-        let mut reply = Reply::honest(asked, &served, &[("ETag", "\"v1\"")]);
+        let mut reply = Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]);
         if asked.number == 0 {
             reply.trickle = Some((100_000, Duration::from_millis(100)));
         }
@@ -460,9 +458,9 @@ async fn a_damaged_part_is_found_by_the_digest_and_fetched_anew() {
     let directory = tempfile::tempdir().unwrap();
     let data = content(90_000);
     let digest = format!("adler32={}", adler32(&data));
-    let served = data.clone();
+    let sent = data.clone();
     let server = ChaosServer::start(move |asked| {
-        let reply = Reply::honest(asked, &served, &[("Digest", &digest)]);
+        let reply = Reply::honest(asked, &sent, &[("Digest", &digest)]);
         if asked.number == 0 { reply.cut_after(40_000) } else { reply }
     })
     .await;
@@ -504,10 +502,10 @@ async fn mirrors_take_over_in_the_middle_when_a_digest_shows_that_they_have_the_
     let directory = tempfile::tempdir().unwrap();
     let data = content(90_000);
     let digest = format!("adler32={}", adler32(&data));
-    let served = data.clone();
+    let sent = data.clone();
     let server = ChaosServer::start(move |asked| {
         let etag = format!("\"{}\"", asked.path);
-        let reply = Reply::honest(asked, &served, &[("Digest", &digest), ("ETag", &etag)]);
+        let reply = Reply::honest(asked, &sent, &[("Digest", &digest), ("ETag", &etag)]);
         match (asked.path.as_str(), asked.number) {
             ("/f.dat", 0) => reply.cut_after(30_000),
             ("/f.dat", _) => Reply::default(),
@@ -533,9 +531,9 @@ async fn several_streams_fetch_one_file_and_every_byte_is_right() {
     let directory = tempfile::tempdir().unwrap();
     let data = content(40 * 1024 * 1024);
     let digest = format!("adler32={}", adler32(&data));
-    let served = Arc::new(data.clone());
+    let sent = Arc::new(data.clone());
     let server = ChaosServer::start(move |asked| {
-        let mut reply = Reply::honest(asked, &served, &[("Digest", &digest)]);
+        let mut reply = Reply::honest(asked, &sent, &[("Digest", &digest)]);
         reply.trickle = Some((256 * 1024, Duration::from_millis(10)));
         reply
     })
@@ -553,9 +551,9 @@ async fn several_streams_fetch_one_file_and_every_byte_is_right() {
 async fn a_server_without_ranges_gets_one_stream_however_many_are_allowed() {
     let directory = tempfile::tempdir().unwrap();
     let data = content(20 * 1024 * 1024);
-    let served = Arc::new(data.clone());
+    let sent = Arc::new(data.clone());
     let server = ChaosServer::start(move |_| {
-        let mut reply = Reply::sized("200 OK", &[("ETag", "\"v1\"")], served.as_slice());
+        let mut reply = Reply::sized("200 OK", &[("ETag", "\"v1\"")], sent.as_slice());
         reply.trickle = Some((256 * 1024, Duration::from_millis(10)));
         reply
     })

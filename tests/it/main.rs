@@ -1,6 +1,8 @@
 //! Integration tests.
 
 #[cfg(feature = "download")]
+mod chaos;
+#[cfg(feature = "download")]
 mod chaos_server;
 #[cfg(feature = "download")]
 mod download;
