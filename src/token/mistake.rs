@@ -55,8 +55,7 @@ impl fmt::Display for Mistake {
         match self {
             Self::Empty => f.write_str("it is empty"),
             Self::Path => f.write_str(
-                "it is a path, not a token; put a path into `BEARER_TOKEN_FILE`, and the token's text into \
-                 `BEARER_TOKEN`",
+                "it is a path, not a token; a path belongs into the variable whose name ends in `_FILE`",
             ),
             Self::BearerPrefix => f.write_str("it starts with the word `Bearer`; leave only the token itself"),
             Self::SeveralLines => f.write_str("it has more than one line; a token is one line"),

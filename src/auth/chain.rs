@@ -1,0 +1,89 @@
+//! Where a chain of redirects has led so far, and who of those along it may have a token.
+
+use crate::origin::Origin;
+use crate::token::AccessToken;
+
+use super::options::RedirectTrust;
+
+/// The chain that a request is part of; the redirect middleware leaves it in the extensions for the auth middleware.
+#[derive(Clone, Debug)]
+pub(crate) struct Chain {
+    /// The origin that the user named.
+    start: Origin,
+    /// Whether some step went without a token to a server that was not trusted with it.
+    strayed: Strayed,
+    /// Whether some step went from `https` to `http`.
+    tls: Tls,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strayed {
+    No,
+    Yes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tls {
+    Kept,
+    Lost,
+}
+
+/// Whether an origin may have a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    Granted,
+    /// Only a token whose audience names the origin.
+    IfNamed,
+    Denied,
+}
+
+impl Chain {
+    /// A chain that starts at the origin that the user named.
+    pub(crate) fn new(start: Origin) -> Self {
+        Self { start, strayed: Strayed::No, tls: Tls::Kept }
+    }
+
+    /// Notes that a server was passed that was not trusted with a token.
+    pub(crate) fn stray(&mut self) {
+        self.strayed = Strayed::Yes;
+    }
+
+    /// Notes that a redirect led from `https` to `http`: no token travels in this chain any more.
+    pub(crate) fn lose_tls(&mut self) {
+        self.tls = Tls::Lost;
+    }
+
+    /// Who may have a token at this step.
+    pub(crate) fn permission(&self, origin: &Origin, trust: &RedirectTrust) -> Permission {
+        match self.tls {
+            Tls::Lost => Permission::Denied,
+            Tls::Kept if *origin == self.start && self.strayed == Strayed::No => Permission::Granted,
+            Tls::Kept => trust.permission(origin),
+        }
+    }
+}
+
+impl RedirectTrust {
+    /// Whether an origin that a server named may have a token.
+    pub(crate) fn permission(&self, origin: &Origin) -> Permission {
+        match self {
+            Self::SameOrigin => Permission::Denied,
+            Self::Audience => Permission::IfNamed,
+            Self::Hosts(patterns) if patterns.iter().any(|p| p.matches(origin)) => Permission::Granted,
+            Self::Hosts(_) => Permission::Denied,
+        }
+    }
+}
+
+impl Permission {
+    /// Whether this very token may go to this very origin.
+    pub(crate) fn holds_for(self, token: &AccessToken, origin: &Origin) -> bool {
+        match self {
+            Self::Granted => true,
+            Self::Denied => false,
+            Self::IfNamed => {
+                token.claims().is_some_and(|claims| claims.audiences().iter().any(|a| a.names(origin)))
+            }
+        }
+    }
+}

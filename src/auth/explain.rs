@@ -1,0 +1,471 @@
+//! Why a request was refused, in words.
+//!
+//! Servers say little: XRootD answers the same 403 to an expired token, a foreign one and none at all. What the token
+//! says about itself can be laid beside what was asked for, and that usually shows the reason. Nobody has verified
+//! those claims here, so the table says what *would* be refused, and the causes are all that are plausible.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use http::{Method, StatusCode};
+
+use super::challenge::ChallengeError;
+use super::trace::{Attempt, AuthTrace, HeaderCase, NotAttached, Outcome, Refusal, RefusalAnswer};
+use crate::origin::Origin;
+use crate::redact;
+use crate::sys;
+use crate::token::{AccessToken, Audience, Capability, ResourcePath, UnverifiedClaims, default_audience};
+
+/// What a refused request asked for, what its token says, and what may have been the reason.
+///
+/// `Display` is a report of a few lines, fit for a terminal and a ticket: no token is in it.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    request: String,
+    status: StatusCode,
+    server_said: Option<String>,
+    checks: Vec<Check>,
+    causes: Vec<String>,
+    next: Vec<String>,
+}
+
+/// One line of the table: what the token says against what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Check {
+    /// What is compared: `life`, `audience`, `scope`.
+    pub what: &'static str,
+    /// What the token says.
+    pub token: String,
+    /// What was asked for.
+    pub request: String,
+    /// Whether they go together.
+    pub verdict: Verdict,
+}
+
+/// Whether a claim allows what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    /// It does.
+    Fits,
+    /// It does not.
+    Fails,
+    /// Only the server knows.
+    Unknown,
+}
+
+impl Explanation {
+    pub(crate) fn of(trace: &AuthTrace) -> Option<Self> {
+        let last = trace.attempts().last()?;
+        let answer = last.answer.as_ref()?;
+        let refusal = answer.refusal.as_deref()?;
+        let mut report = Self {
+            request: format!("{} {}", last.method(), last.url()),
+            status: answer.status,
+            server_said: refusal.challenge.as_ref().map(ToString::to_string),
+            checks: last.token().map(|token| checks(token, last)).unwrap_or_default(),
+            causes: Vec::new(),
+            next: Vec::new(),
+        };
+        report.find_causes(trace, last, refusal);
+        Some(report)
+    }
+
+    /// The table.
+    pub fn checks(&self) -> &[Check] {
+        &self.checks
+    }
+
+    /// All plausible causes, the likeliest first.
+    pub fn causes(&self) -> &[String] {
+        &self.causes
+    }
+
+    /// What to type next.
+    pub fn next_steps(&self) -> &[String] {
+        &self.next
+    }
+
+    fn find_causes(&mut self, trace: &AuthTrace, last: &Attempt, refusal: &RefusalAnswer) {
+        match (last.token(), last.not_attached()) {
+            (None, Some(why)) => self.without_token(why),
+            (Some(token), _) => self.with_token(token, last),
+            (None, None) => {}
+        }
+        self.from_the_answer(last, refusal);
+        let old_xrootd = refusal.server.as_deref().is_some_and(|server| server.starts_with("XrootD/v5"));
+        if old_xrootd && self.status == StatusCode::FORBIDDEN && trace.header_case() == HeaderCase::Unknown {
+            self.cause(
+                "XRootD before 5.6 only knows `Authorization` in title case, and this client may write \
+                 `authorization`",
+            );
+            self.step("build the client with `http1_title_case_headers()`, or use `Session`, which does");
+        }
+        match trace.outcome() {
+            Outcome::Refused(Refusal::BodyGone) => {
+                self.cause(
+                    "the body was a stream, so the request could not be sent again with another token",
+                );
+                self.step("send the body with `replayable_body`, or from memory");
+            }
+            Outcome::Refused(Refusal::Elsewhere) => {
+                self.cause("the HTTP client followed a redirect by itself, beneath the middleware");
+                self.step("build the client with `redirect::Policy::none()` and use `RedirectMiddleware`");
+            }
+            _ => {}
+        }
+    }
+
+    fn without_token(&mut self, why: &NotAttached) {
+        self.cause(format!("the request was sent without a token: {why}"));
+        self.step(match why {
+            NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => {
+                "`scitoken token where` shows every place that was looked at"
+            }
+            NotAttached::Stranger => {
+                "if the server may have the token, allow it with `RedirectTrust::Hosts` (`--trust-redirect`)"
+            }
+            NotAttached::PlainHttp => "use the https address",
+            NotAttached::InUrl => "look whether the credential in the URL is still good",
+            NotAttached::Never | NotAttached::CallersOwn | NotAttached::WaitsForChallenge => {
+                "let the library attach a token: no `Authorization` header, `Attach::WhenFound`"
+            }
+        });
+    }
+
+    fn with_token(&mut self, token: &AccessToken, last: &Attempt) {
+        let failed: Vec<_> = self.checks.iter().filter(|c| c.verdict == Verdict::Fails).cloned().collect();
+        for check in &failed {
+            self.cause(format!(
+                "{}: the token says {}, the request needs {}",
+                check.what, check.token, check.request
+            ));
+        }
+        let Some(claims) = token.claims() else {
+            self.cause("the token is opaque: only its issuer can tell whether it is good and for what");
+            return;
+        };
+        let issuer = claims.issuer().map_or("an issuer that it does not name".to_owned(), shown);
+        self.cause(format!("the server does not trust {issuer}, or cannot fetch its keys"));
+        if failed.is_empty() && matches!(*last.method(), Method::PUT | Method::POST) {
+            self.cause("the file exists already, and the token only allows creating new ones");
+        }
+        self.step(match failed.first().map(|check| check.what) {
+            Some("life") => "get a new token (`htgettoken`), or look why it is not renewed",
+            Some("audience") => "get a token for this server (`htgettoken --audience …`)",
+            Some("scope") => "get a token that allows this (`htgettoken --scopes …`)",
+            _ => "`scitoken token show` prints what the token says",
+        });
+    }
+
+    fn from_the_answer(&mut self, last: &Attempt, refusal: &RefusalAnswer) {
+        let error = refusal.challenge.as_ref().and_then(|challenge| challenge.error());
+        match error {
+            Some(ChallengeError::InsufficientScope) => {
+                let wanted = refusal.challenge.as_ref().and_then(|c| c.scope());
+                let wanted = wanted.map_or(String::new(), |scope| format!(" ({})", shown(scope)));
+                self.cause(format!("the server says that the token does not allow this{wanted}"));
+            }
+            Some(ChallengeError::InvalidToken) if last.token().is_some() => {
+                self.cause(
+                    "the server says that the token is not valid: expired, revoked, or signed by a stranger",
+                );
+            }
+            _ => {}
+        }
+        let skew = refusal.date.as_deref().and_then(|date| httpdate::parse_http_date(date).ok());
+        if let Some(difference) = skew.and_then(|server| skew_in_words(server, last.sent_at)) {
+            self.cause(format!("the clocks differ: this machine is {difference} the server"));
+            self.step("set this machine's clock (`timedatectl status`)");
+        }
+        if last.token().is_some_and(|token| token.expose_secret().len() > 4096) {
+            self.cause("the token is longer than 4 kB, which some servers and proxies cut or refuse");
+        }
+        let xrootd = refusal.server.as_deref().is_some_and(|s| s.to_ascii_lowercase().starts_with("xrootd"));
+        if xrootd && self.status == StatusCode::FORBIDDEN {
+            self.cause(
+                "XRootD answers 403 to everything: its log (`scitokens.trace all`) has the true reason",
+            );
+        }
+    }
+
+    fn cause(&mut self, cause: impl Into<String>) {
+        self.causes.push(cause.into());
+    }
+
+    fn step(&mut self, step: impl Into<String>) {
+        self.next.push(step.into());
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.request, self.status)?;
+        if let Some(said) = &self.server_said {
+            writeln!(f, "  the server said: {said}")?;
+        }
+        for check in &self.checks {
+            let mark = match check.verdict {
+                Verdict::Fits => "✓",
+                Verdict::Fails => "✗",
+                Verdict::Unknown => "?",
+            };
+            writeln!(
+                f,
+                "  {mark} {}: the token says {}; the request needs {}",
+                check.what, check.token, check.request
+            )?;
+        }
+        f.write_str("possible causes:\n")?;
+        for cause in &self.causes {
+            writeln!(f, "  - {cause}")?;
+        }
+        for step in &self.next {
+            writeln!(f, "next: {step}")?;
+        }
+        Ok(())
+    }
+}
+
+fn checks(token: &AccessToken, attempt: &Attempt) -> Vec<Check> {
+    let mut checks = vec![life(token, attempt.sent_at)];
+    if let Some(claims) = token.claims() {
+        checks.extend(audience(claims, attempt));
+        checks.extend(scope(claims, attempt));
+    }
+    checks
+}
+
+fn life(token: &AccessToken, now: SystemTime) -> Check {
+    let (what, request) = ("life", "one that is valid now".to_owned());
+    let not_before = token.claims().and_then(UnverifiedClaims::not_before).filter(|begin| *begin > now);
+    let (token, verdict) = match (not_before, token.expires_at()) {
+        (Some(begin), _) => {
+            let wait = sys::in_words(sys::elapsed(now, begin).as_secs());
+            (format!("that it begins in {wait}"), Verdict::Fails)
+        }
+        (None, Some(end)) if end <= now => {
+            let ago = sys::in_words(sys::elapsed(end, now).as_secs());
+            (format!("that it expired {ago} ago"), Verdict::Fails)
+        }
+        (None, Some(end)) => {
+            (format!("that it has {} left", sys::in_words(sys::elapsed(now, end).as_secs())), Verdict::Fits)
+        }
+        (None, None) => ("nothing about its end".to_owned(), Verdict::Unknown),
+    };
+    Check { what, token, request, verdict }
+}
+
+fn audience(claims: &UnverifiedClaims, attempt: &Attempt) -> Option<Check> {
+    let origin = Origin::try_from(&attempt.url).ok()?;
+    let audiences = claims.audiences();
+    let usual = default_audience(&attempt.url);
+    let fits = |a: &Audience| a.is_any() || a.names(&origin) || Some(a) == usual.as_ref();
+    let verdict = match audiences {
+        [] => Verdict::Unknown,
+        some if some.iter().any(fits) => Verdict::Fits,
+        _ => Verdict::Fails,
+    };
+    let token = match audiences {
+        [] => "nothing".to_owned(),
+        some => some.iter().map(|a| shown(a.as_str())).collect::<Vec<_>>().join(", "),
+    };
+    Some(Check {
+        what: "audience",
+        token,
+        request: format!("`{origin}`, or another name of that server"),
+        verdict,
+    })
+}
+
+/// The authorizations that allow a method, in SciTokens' words and in WLCG's.
+fn authorizations(method: &Method) -> Option<&'static [&'static str]> {
+    Some(match method.as_str() {
+        "GET" | "HEAD" | "PROPFIND" | "OPTIONS" => &["storage.read", "read"],
+        "PUT" | "POST" | "MKCOL" => &["storage.create", "storage.modify", "write"],
+        "PATCH" | "DELETE" | "MOVE" => &["storage.modify", "write"],
+        "COPY" => &["storage.read", "storage.create", "storage.modify", "read", "write"],
+        _ => return None,
+    })
+}
+
+fn scope(claims: &UnverifiedClaims, attempt: &Attempt) -> Option<Check> {
+    let wanted: Vec<_> = attempt.challenge().map(|c| c.scopes().collect()).unwrap_or_default();
+    let text = claims.scope_text();
+    let token = text.map_or_else(|| "nothing".to_owned(), shown);
+    let what = "scope";
+    if !wanted.is_empty() {
+        let fits = wanted.iter().all(|scope| claims.allows(scope));
+        let request = wanted.iter().map(|scope| shown(scope.as_str())).collect::<Vec<_>>().join(" ");
+        let verdict = if fits { Verdict::Fits } else { Verdict::Fails };
+        return Some(Check { what, token, request, verdict });
+    }
+    let names = authorizations(&attempt.method)?;
+    let request = format!("`{}` for `{}`", names.join("` or `"), shown(attempt.url.path()));
+    let verdict = match (text, attempt.url.path().parse::<ResourcePath>()) {
+        (None, _) | (_, Err(_)) => Verdict::Unknown,
+        (Some(_), Ok(path)) => storage_verdict(claims, names, &path),
+    };
+    Some(Check { what, token, request, verdict })
+}
+
+/// A server may keep a VO's files under a prefix that the token's paths leave out, so every ending of the path counts.
+fn storage_verdict(claims: &UnverifiedClaims, names: &[&str], path: &ResourcePath) -> Verdict {
+    let known = |c: &Capability| {
+        c.authorization().starts_with("storage.") || matches!(c.authorization(), "read" | "write")
+    };
+    let capabilities: Vec<_> = claims.capabilities().filter(known).collect();
+    if capabilities.is_empty() {
+        // Groups, or scopes of another world: only the server knows what they allow.
+        return if claims.groups().is_empty() && claims.scopes().next().is_none() {
+            Verdict::Fails
+        } else {
+            Verdict::Unknown
+        };
+    }
+    let covers =
+        |path: &ResourcePath| capabilities.iter().any(|c| names.iter().any(|name| c.covers(name, path)));
+    let components: Vec<_> = path.components().collect();
+    let fits = (0..=components.len())
+        .filter_map(|skipped| {
+            ResourcePath::from_decoded(&format!("/{}", components[skipped..].join("/"))).ok()
+        })
+        .any(|ending| covers(&ending));
+    if fits { Verdict::Fits } else { Verdict::Fails }
+}
+
+fn shown(text: &str) -> String {
+    redact::text(text)
+}
+
+/// How far this machine's clock is off, if by more than is worth a word.
+fn skew_in_words(server: SystemTime, here: SystemTime) -> Option<String> {
+    const TOLERABLE: u64 = 30;
+    let (behind, ahead) = (sys::elapsed(here, server).as_secs(), sys::elapsed(server, here).as_secs());
+    match (behind > TOLERABLE, ahead > TOLERABLE) {
+        (true, _) => Some(format!("{} behind", sys::in_words(behind))),
+        (_, true) => Some(format!("{} ahead of", sys::in_words(ahead))),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::HeaderMap;
+    use http::header::{DATE, HeaderValue, SERVER, WWW_AUTHENTICATE};
+    use url::Url;
+
+    use super::super::challenge::Challenge;
+    use super::super::trace::{Credential, ServerAnswer};
+    use super::*;
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn jwt(payload: &str) -> Credential {
+        let payload = base64_simd::URL_SAFE_NO_PAD.encode_to_string(payload);
+        Credential::Token(AccessToken::new(format!("e30.{payload}.sig")).unwrap())
+    }
+
+    fn explain(
+        method: Method,
+        status: u16,
+        headers: &[(http::HeaderName, &str)],
+        sent: Credential,
+        case: HeaderCase,
+    ) -> Explanation {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, HeaderValue::from_str(value).unwrap());
+        }
+        let url = Url::parse("https://data.example:8443/vo/hello.txt?authz=secret").unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+        let mut trace = AuthTrace::default();
+        trace.begin(method, url, sent, case, now);
+        let challenge = Challenge::from_headers(&map);
+        trace.answer(ServerAnswer::of(StatusCode::from_u16(status).unwrap(), &map, challenge.as_ref()));
+        trace.end(Outcome::Refused(Refusal::NoOtherToken));
+        trace.explain().unwrap()
+    }
+
+    fn verdicts(payload: &str, method: Method) -> Vec<(&'static str, Verdict)> {
+        let report = explain(method, 403, &[], jwt(payload), HeaderCase::Title);
+        report.checks().iter().map(|check| (check.what, check.verdict)).collect()
+    }
+
+    #[test]
+    fn each_claim_is_laid_beside_the_request() {
+        use Verdict::{Fails, Fits, Unknown};
+        let exp = NOW + 600;
+        for (rest, method, expected) in [
+            (
+                r#""aud":"https://data.example:8443","scope":"storage.read:/""#,
+                Method::GET,
+                [Fits, Fits, Fits],
+            ),
+            (r#""aud":"ANY","scope":"read:/vo""#, Method::GET, [Fits, Fits, Fits]),
+            (
+                r#""aud":"https://data.example","scope":"storage.read:/hello.txt""#,
+                Method::GET,
+                [Fits, Fits, Fits],
+            ),
+            (r#""aud":"https://other","scope":"storage.read:/""#, Method::GET, [Fits, Fails, Fits]),
+            (r#""scope":"storage.read:/other""#, Method::GET, [Fits, Unknown, Fails]),
+            (r#""scope":"storage.read:/""#, Method::PUT, [Fits, Unknown, Fails]),
+            (r#""scope":"storage.create:/vo""#, Method::PUT, [Fits, Unknown, Fits]),
+            (r#""scope":"openid""#, Method::GET, [Fits, Unknown, Unknown]),
+            (r#""sub":"me""#, Method::GET, [Fits, Unknown, Unknown]),
+        ] {
+            let found: Vec<_> =
+                verdicts(&format!(r#"{{"exp":{exp},{rest}}}"#), method).into_iter().map(|v| v.1).collect();
+            assert_eq!(found, expected, "{rest}");
+        }
+        assert_eq!(verdicts(&format!(r#"{{"exp":{}}}"#, NOW - 5), Method::GET)[0], ("life", Fails));
+        assert_eq!(verdicts(&format!(r#"{{"nbf":{}}}"#, NOW + 5), Method::GET)[0], ("life", Fails));
+    }
+
+    #[test]
+    fn the_report_names_every_plausible_cause_and_no_secret() {
+        let sent = jwt(&format!(r#"{{"iss":"https://iss","exp":{}}}"#, NOW - 90));
+        let headers = [
+            (SERVER, "XrootD/v5.5.3"),
+            (DATE, "Tue, 14 Nov 2023 22:15:20 GMT"),
+            (WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
+        ];
+        let shown = explain(Method::GET, 403, &headers, sent.clone(), HeaderCase::Unknown).to_string();
+        for expected in [
+            "GET https://data.example:8443/vo/hello.txt?authz=…: 403",
+            "the server said: Bearer error=\"invalid_token\"",
+            "✗ life: the token says that it expired 90 s ago",
+            "does not trust https://iss",
+            "title case",
+            "2 min behind the server",
+            "scitokens.trace all",
+            "next: get a new token",
+        ] {
+            assert!(shown.contains(expected), "{expected} in {shown}");
+        }
+        assert!(!shown.contains("secret") && !shown.contains(sent.token().unwrap().expose_secret()));
+        let shown = explain(Method::GET, 403, &headers, sent, HeaderCase::Title).to_string();
+        assert!(!shown.contains("title case"));
+    }
+
+    #[test]
+    fn a_request_without_a_token_says_why() {
+        let reasons: std::sync::Arc<[String]> = ["`BEARER_TOKEN`: not set".to_owned()].into();
+        let sent = Credential::None(NotAttached::NoToken(reasons));
+        let report = explain(Method::GET, 401, &[], sent, HeaderCase::Title);
+        assert!(report.causes()[0].contains("`BEARER_TOKEN`: not set"));
+        assert!(report.next_steps()[0].contains("scitoken token where"));
+    }
+
+    #[test]
+    fn the_scopes_of_a_challenge_count_before_guesses() {
+        let headers = [(WWW_AUTHENTICATE, "Bearer error=\"insufficient_scope\", scope=\"exec:notebook\"")];
+        let sent = jwt(r#"{"scope":"read:all"}"#);
+        let report = explain(Method::GET, 403, &headers, sent, HeaderCase::Title);
+        assert_eq!(report.checks()[2].verdict, Verdict::Fails);
+        assert!(report.to_string().contains("does not allow this (exec:notebook)"));
+    }
+}

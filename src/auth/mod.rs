@@ -1,0 +1,40 @@
+//! The middleware: one request from the question for a token to the answer of the server.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `middleware` | [`AuthMiddleware`]: the only file that sends anything |
+//! | `decide` | what to do with an answer, as a pure function |
+//! | `redirect` | [`RedirectMiddleware`]: the redirect loop, above the middleware |
+//! | `chain` | who along a chain of redirects may have a token |
+//! | `cache` | one question to a source however many wait |
+//! | `challenge` | [`Challenge`]: what a server says when it wants a token |
+//! | `options` | [`AuthOptions`] and the choices in it |
+//! | `trace`, `explain` | [`AuthTrace`] and [`Explanation`]: what happened, and why |
+
+mod broken;
+mod builder;
+mod cache;
+mod chain;
+mod challenge;
+mod challengers;
+mod decide;
+mod drain;
+mod explain;
+mod in_url;
+mod location;
+mod middleware;
+mod options;
+mod placement;
+mod redirect;
+mod spare;
+mod trace;
+
+pub use builder::AuthMiddlewareBuilder;
+pub use challenge::{Challenge, ChallengeError};
+pub use explain::{Check, Explanation, Verdict};
+pub use middleware::AuthMiddleware;
+pub use options::{
+    Attach, AuthOptions, ForbiddenReplay, Placement, RedirectTrust, ReplayableBody, RequestBuilderExt,
+};
+pub use redirect::{CleartextRedirects, RedirectMiddleware};
+pub use trace::{Attempt, AuthTrace, NotAttached, Outcome, Refusal, ResponseExt};

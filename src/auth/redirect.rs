@@ -1,0 +1,163 @@
+//! The redirect loop, so that each step gets its own decision about tokens.
+
+use async_trait::async_trait;
+use http::Extensions;
+use http::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName,
+    PROXY_AUTHORIZATION, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+};
+use reqwest::{Request, Response};
+use reqwest_middleware::{Middleware, Next};
+
+use super::chain::Chain;
+use super::drain::drain;
+use super::location::{self, BodyFate, NextHop};
+use super::options::{AuthOptions, ReplayableBody};
+use super::spare;
+use super::trace::AuthTrace;
+use crate::error::{Error, RedirectProblem};
+use crate::origin::Origin;
+use crate::redact::SafeUrl;
+
+/// Follows redirects above the [`AuthMiddleware`](super::AuthMiddleware), for clients with
+/// `redirect::Policy::none()`.
+///
+/// Up to ten steps of 301, 302, 303, 307 and 308, each as RFC 9110 section 15.4 says. When a step leads to another
+/// origin, headers that belong to the first one (`Authorization` of the caller's own, `Cookie`,
+/// `Proxy-Authorization`) are taken off and never come back; whether a token of ours goes there is decided by
+/// [`RedirectTrust`](super::RedirectTrust). A step from `https` to `http` never carries a token.
+///
+/// A redirect that asks for a streamed body once more (307, 308) and cannot have it is returned as it is.
+#[derive(Clone, Debug)]
+pub struct RedirectMiddleware {
+    most: usize,
+    cleartext: CleartextRedirects,
+}
+
+/// What to do with a `Location` that carries a token in its query and leads to plain `http`, as XRootD's manager sends
+/// it unless it is told `http.desthttps yes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CleartextRedirects {
+    /// An error that says so. The default: the data would still come, but the token would be public.
+    #[default]
+    Refuse,
+    /// Follow.
+    Allow,
+}
+
+impl Default for RedirectMiddleware {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl RedirectMiddleware {
+    /// Up to ten steps, no credential in clear.
+    pub fn new() -> Self {
+        Self { most: 10, cleartext: CleartextRedirects::default() }
+    }
+
+    /// Follows up to this many steps instead of ten; with zero every redirect is an error.
+    pub fn limit(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// What to do with a `Location` that carries a token to plain `http`.
+    pub fn cleartext(mut self, cleartext: CleartextRedirects) -> Self {
+        self.cleartext = cleartext;
+        self
+    }
+
+    async fn follow(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: &Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let body = extensions.get::<AuthOptions>().and_then(|options| options.body.clone());
+        let mut followed = 0;
+        loop {
+            let (method, url) = (request.method().clone(), request.url().clone());
+            let copy = spare::copy(&request, body.as_ref());
+            let shell = copy.is_none().then(|| spare::without_body(&request));
+            let response = next.clone().run(request, extensions).await?;
+            let hop =
+                location::next_hop(response.status(), response.headers(), &method, &url, self.cleartext)
+                    .map_err(Error::from)?;
+            let Some(hop) = hop else { return Ok(response) };
+            if followed == self.most {
+                let next = SafeUrl::new(&hop.url).to_string();
+                return Err(Error::from(RedirectProblem::TooMany { followed, next }).into());
+            }
+            tracing::debug!(
+                from = %SafeUrl::new(&url), to = %SafeUrl::new(&hop.url), status = response.status().as_u16(),
+                "following a redirect"
+            );
+            request = match (copy, shell, hop.body) {
+                (Some(copy), ..) => copy,
+                // A stream that is not wanted any more need not be made again.
+                (None, Some(shell), BodyFate::Dropped) => shell,
+                _ => return Ok(response),
+            };
+            aim(&mut request, hop, &url, body.as_ref());
+            if let (Some(chain), "https", "http") =
+                (extensions.get_mut::<Chain>(), url.scheme(), request.url().scheme())
+            {
+                chain.lose_tls();
+            }
+            drain(response).await;
+            followed += 1;
+        }
+    }
+}
+
+#[async_trait]
+impl Middleware for RedirectMiddleware {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let Ok(start) = Origin::try_from(request.url()) else { return next.run(request, extensions).await };
+        // A retry middleware above hands the same extensions to each try.
+        extensions.remove::<AuthTrace>();
+        extensions.insert(Chain::new(start));
+        let answered = self.follow(request, extensions, &next).await;
+        extensions.remove::<Chain>();
+        let mut response = answered?;
+        if let Some(trace) = extensions.remove::<AuthTrace>() {
+            response.extensions_mut().insert(trace);
+        }
+        Ok(response)
+    }
+}
+
+/// Headers that are meant for one origin only.
+const FOR_ONE_ORIGIN: [HeaderName; 6] =
+    [AUTHORIZATION, COOKIE, HeaderName::from_static("cookie2"), HOST, PROXY_AUTHORIZATION, WWW_AUTHENTICATE];
+
+/// Makes the request the one that the redirect asks for.
+fn aim(request: &mut Request, hop: NextHop, from: &url::Url, body: Option<&ReplayableBody>) {
+    let same = matches!((Origin::try_from(from), Origin::try_from(&hop.url)), (Ok(a), Ok(b)) if a == b);
+    *request.method_mut() = hop.method;
+    *request.url_mut() = hop.url;
+    let headers = request.headers_mut();
+    if !same {
+        for name in FOR_ONE_ORIGIN {
+            headers.remove(name);
+        }
+    }
+    match (hop.body, body) {
+        (BodyFate::Dropped, _) => {
+            for name in [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {
+                headers.remove(name);
+            }
+            *request.body_mut() = None;
+        }
+        (BodyFate::Kept, Some(body)) if request.body().is_none() => *request.body_mut() = Some(body.make()),
+        (BodyFate::Kept, _) => {}
+    }
+}

@@ -1,0 +1,326 @@
+//! What happened to a request, told afterwards.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use http::header::{DATE, SERVER};
+use http::{Extensions, HeaderMap, Method, StatusCode};
+use reqwest::Response;
+use url::Url;
+
+use super::challenge::Challenge;
+use super::explain::Explanation;
+use crate::redact::{self, SafeUrl};
+use crate::source::SourceError;
+use crate::token::AccessToken;
+
+/// The story of a request: every time it was sent, and how it ended.
+///
+/// Found in the extensions of the response, most easily by [`ResponseExt::auth_trace`]. With redirects and a replay a
+/// request is sent several times. `Debug` and `Display` show no secrets.
+#[derive(Clone, Debug, Default)]
+pub struct AuthTrace {
+    attempts: Vec<Attempt>,
+    outcome: Outcome,
+    headers: HeaderCase,
+}
+
+/// One time that a request was sent.
+#[derive(Clone)]
+pub struct Attempt {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) credential: Credential,
+    pub(crate) sent_at: SystemTime,
+    pub(crate) answer: Option<ServerAnswer>,
+}
+
+/// What a request was sent with.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Credential {
+    Token(AccessToken),
+    None(NotAttached),
+}
+
+impl Credential {
+    pub(crate) fn token(&self) -> Option<&AccessToken> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::None(_) => None,
+        }
+    }
+}
+
+/// Why a request was sent without a token of ours.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum NotAttached {
+    /// The caller wants none: [`Attach::Never`](super::Attach::Never).
+    Never,
+    /// The caller has put an `Authorization` header there already.
+    CallersOwn,
+    /// The URL carries a credential itself (`authz=`, `access_token=`, a signature); servers refuse two.
+    InUrl,
+    /// The server is to be asked first: [`Attach::OnChallenge`](super::Attach::OnChallenge).
+    WaitsForChallenge,
+    /// No source has one; why, source by source.
+    NoToken(Arc<[String]>),
+    /// A source is broken.
+    SourceFailed(SourceError),
+    /// The server is one that a redirect named, and [`RedirectTrust`](super::RedirectTrust) does not cover it.
+    Stranger,
+    /// The connection would be plain `http`.
+    PlainHttp,
+}
+
+impl fmt::Display for NotAttached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.write_str("none was wanted"),
+            Self::CallersOwn => f.write_str("the request has an `Authorization` header of its own"),
+            Self::InUrl => f.write_str("the URL carries a credential itself"),
+            Self::WaitsForChallenge => f.write_str("the server had not asked for one yet"),
+            Self::NoToken(reasons) if reasons.is_empty() => f.write_str("no source has one"),
+            Self::NoToken(reasons) => write!(f, "no source has one ({})", reasons.join("; ")),
+            Self::SourceFailed(error) => write!(f, "the source is broken: {error}"),
+            Self::Stranger => f.write_str("a redirect leads to a server that is not trusted with it"),
+            Self::PlainHttp => f.write_str("the connection has no TLS"),
+        }
+    }
+}
+
+/// How a request ended, as far as tokens go.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// There was no answer: the connection failed, or has not been tried.
+    #[default]
+    NoAnswer,
+    /// The first answer was neither `401` nor `403`.
+    Answered,
+    /// The first answer was a refusal; the request was sent once more with another token, and that was no refusal.
+    AnsweredReplay,
+    /// The answer is a `401` or `403`, and there was nothing more to try.
+    Refused(Refusal),
+}
+
+/// Why a refused request was not sent again.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It had been sent again already.
+    Again,
+    /// A `401` without a Bearer challenge.
+    NoChallenge,
+    /// A `403`, which [`ForbiddenReplay`](super::ForbiddenReplay) takes for final.
+    Forbidden,
+    /// No token but the refused one can be had.
+    NoOtherToken,
+    /// There is no token to send, or none may be sent there.
+    NotSent(NotAttached),
+    /// The body was a stream that cannot be read twice.
+    BodyGone,
+    /// The HTTP client has followed a redirect by itself, and only `GET` and `HEAD` can be aimed there again.
+    Elsewhere,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Again => f.write_str("refused again with the second token"),
+            Self::NoChallenge => f.write_str("the server did not ask for a bearer token"),
+            Self::Forbidden => f.write_str("the server forbids it"),
+            Self::NoOtherToken => f.write_str("no other token could be had"),
+            Self::NotSent(why) => write!(f, "sent without a token: {why}"),
+            Self::BodyGone => f.write_str("the body cannot be sent twice"),
+            Self::Elsewhere => f.write_str("a redirect was followed beneath the middleware"),
+        }
+    }
+}
+
+/// What of a server's answer is worth keeping.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerAnswer {
+    pub(crate) status: StatusCode,
+    /// Kept for refusals only.
+    pub(crate) refusal: Option<Box<RefusalAnswer>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RefusalAnswer {
+    pub(crate) challenge: Option<Challenge>,
+    pub(crate) server: Option<String>,
+    pub(crate) date: Option<String>,
+}
+
+impl ServerAnswer {
+    pub(crate) fn of(status: StatusCode, headers: &HeaderMap, challenge: Option<&Challenge>) -> Self {
+        let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        let text = |name| headers.get(name).map(|v| redact::text(&String::from_utf8_lossy(v.as_bytes())));
+        let refusal = refused.then(|| {
+            Box::new(RefusalAnswer { challenge: challenge.cloned(), server: text(SERVER), date: text(DATE) })
+        });
+        Self { status, refusal }
+    }
+}
+
+/// How the HTTP client writes the names of headers, as far as is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum HeaderCase {
+    #[default]
+    Unknown,
+    /// `Authorization`, not `authorization`: what XRootD 5.5 insists on.
+    Title,
+}
+
+impl AuthTrace {
+    /// Each time that the request was sent, in order.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// Why the server refused, as far as can be told from the token, the request and the answer.
+    ///
+    /// `None` when it did not refuse.
+    pub fn explain(&self) -> Option<Explanation> {
+        Explanation::of(self)
+    }
+
+    pub(crate) fn header_case(&self) -> HeaderCase {
+        self.headers
+    }
+
+    /// Notes that a request is about to be sent.
+    pub(crate) fn begin(
+        &mut self,
+        method: Method,
+        url: Url,
+        credential: Credential,
+        headers: HeaderCase,
+        now: SystemTime,
+    ) {
+        self.headers = headers;
+        self.outcome = Outcome::NoAnswer;
+        self.attempts.push(Attempt { method, url, credential, sent_at: now, answer: None });
+    }
+
+    /// Notes what the server answered to the last one.
+    pub(crate) fn answer(&mut self, answer: ServerAnswer) {
+        if let Some(last) = self.attempts.last_mut() {
+            last.answer = Some(answer);
+        }
+    }
+
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+
+    /// The trace that the middlewares of one request write, in its extensions.
+    pub(crate) fn of_request(extensions: &mut Extensions) -> &mut Self {
+        extensions.get_or_insert_default()
+    }
+}
+
+impl fmt::Display for AuthTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for attempt in &self.attempts {
+            writeln!(f, "{attempt}")?;
+        }
+        match &self.outcome {
+            Outcome::Refused(why) => writeln!(f, "not tried again: {why}"),
+            Outcome::NoAnswer | Outcome::Answered | Outcome::AnsweredReplay => Ok(()),
+        }
+    }
+}
+
+impl Attempt {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Where it was sent to, fit for showing.
+    pub fn url(&self) -> SafeUrl<'_> {
+        SafeUrl::new(&self.url)
+    }
+
+    /// What the server answered; `None` when it did not.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.answer.as_ref().map(|answer| answer.status)
+    }
+
+    /// The Bearer challenge of a refusal.
+    pub fn challenge(&self) -> Option<&Challenge> {
+        self.answer.as_ref()?.refusal.as_ref()?.challenge.as_ref()
+    }
+
+    /// The token that it was sent with.
+    pub fn token(&self) -> Option<&AccessToken> {
+        self.credential.token()
+    }
+
+    /// Why it was sent without a token.
+    pub fn not_attached(&self) -> Option<&NotAttached> {
+        match &self.credential {
+            Credential::Token(_) => None,
+            Credential::None(why) => Some(why),
+        }
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt")
+            .field("method", &self.method)
+            .field("url", &self.url())
+            .field("credential", &self.credential)
+            .field("sent_at", &self.sent_at)
+            .field("answer", &self.answer)
+            .finish()
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.url())?;
+        match &self.credential {
+            Credential::Token(token) => {
+                write!(f, " with the token of {}", token.found_in().unwrap_or("the source"))?
+            }
+            Credential::None(why) => write!(f, " without a token ({why})")?,
+        }
+        match self.status() {
+            Some(status) => write!(f, ": {status}"),
+            None => f.write_str(": no answer"),
+        }
+    }
+}
+
+/// The trace of a response.
+pub trait ResponseExt {
+    /// What happened to the request; `None` when no middleware of this library took part.
+    fn auth_trace(&self) -> Option<&AuthTrace>;
+
+    /// Why the server refused, if it did; see [`AuthTrace::explain`].
+    fn explain(&self) -> Option<Explanation> {
+        self.auth_trace()?.explain()
+    }
+}
+
+impl ResponseExt for Response {
+    fn auth_trace(&self) -> Option<&AuthTrace> {
+        self.extensions().get()
+    }
+}
+
+impl<T> ResponseExt for http::Response<T> {
+    fn auth_trace(&self) -> Option<&AuthTrace> {
+        self.extensions().get()
+    }
+}

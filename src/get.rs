@@ -1,0 +1,79 @@
+//! One request, one call.
+
+use http::Method;
+use reqwest::{Body, IntoUrl, Response};
+use reqwest_middleware::{RequestBuilder, Result};
+
+use crate::client::Session;
+
+/// Sends a `GET` with the token that is found for it.
+///
+/// Each call builds a [`Session`] of its own; for more than a few requests make one and keep it, so that connections
+/// and tokens are used again.
+///
+/// # Errors
+/// Those of the connection, and those of a session that cannot be built; see [`Error::find`](crate::Error::find). An
+/// answer with a status such as `404` is no error.
+///
+/// # Examples
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use reqwest_scitokens::scitoken_get;
+///
+/// let data = scitoken_get("https://data.example.org/vo/file").await?.error_for_status()?.bytes().await?;
+/// # let _ = data;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn scitoken_get(url: impl IntoUrl) -> Result<Response> {
+    scitoken_request(Method::GET, url)?.send().await
+}
+
+/// Sends a `HEAD` with the token that is found for it; see [`scitoken_get`].
+pub async fn scitoken_head(url: impl IntoUrl) -> Result<Response> {
+    scitoken_request(Method::HEAD, url)?.send().await
+}
+
+/// Sends a `DELETE` with the token that is found for it; see [`scitoken_get`].
+pub async fn scitoken_delete(url: impl IntoUrl) -> Result<Response> {
+    scitoken_request(Method::DELETE, url)?.send().await
+}
+
+/// Sends a `POST` with the token that is found for it; see [`scitoken_get`].
+pub async fn scitoken_post(url: impl IntoUrl, body: impl Into<Body>) -> Result<Response> {
+    scitoken_request(Method::POST, url)?.body(body).send().await
+}
+
+/// Sends a `PUT` with the token that is found for it; see [`scitoken_get`].
+pub async fn scitoken_put(url: impl IntoUrl, body: impl Into<Body>) -> Result<Response> {
+    scitoken_request(Method::PUT, url)?.body(body).send().await
+}
+
+/// Sends a `PATCH` with the token that is found for it; see [`scitoken_get`].
+pub async fn scitoken_patch(url: impl IntoUrl, body: impl Into<Body>) -> Result<Response> {
+    scitoken_request(Method::PATCH, url)?.body(body).send().await
+}
+
+/// Starts a request with any method, to which headers, a body and [options](crate::RequestBuilderExt) can be added.
+///
+/// # Errors
+/// Those of a session that cannot be built.
+///
+/// # Examples
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::Method;
+/// use reqwest_scitokens::{RequestBuilderExt, scitoken_request};
+///
+/// let answer = scitoken_request(Method::from_bytes(b"PROPFIND")?, "https://data.example.org/vo/")?
+///     .header("Depth", "1")
+///     .audience("https://data.example.org")
+///     .send()
+///     .await?;
+/// # let _ = answer;
+/// # Ok(())
+/// # }
+/// ```
+pub fn scitoken_request(method: Method, url: impl IntoUrl) -> Result<RequestBuilder> {
+    Ok(Session::new()?.request(method, url))
+}

@@ -1,0 +1,311 @@
+//! Tokens that a program prints.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use super::{SourceError, TokenRequest, TokenSource, text};
+use crate::redact;
+use crate::token::{AccessToken, Mistake};
+
+/// The token that a program prints: `htgettoken`'s, `oidc-token`'s or your own.
+///
+/// # The program's part
+/// * It prints the token, or a JSON object with an `access_token` as OAuth servers do, on standard output and exits
+///   with 0. Printing nothing and exiting with 0 means that it has no token for this server.
+/// * It exits with another code, and says why on standard error, when something is broken.
+/// * It learns about the request from `SCITOKEN_ORIGIN`, and, where the caller stated them, `SCITOKEN_AUDIENCE`,
+///   `SCITOKEN_SCOPE` (separated by blanks) and `SCITOKEN_MIN_VALIDITY` (seconds). `SCITOKEN_REJECTED=1` says that a
+///   server has refused the last token, so a cached one should not be printed again.
+/// * It is never asked anything: standard input is empty. It has 30 seconds unless told otherwise.
+///
+/// A token is kept for five minutes, or as told by [`with_reuse`](Self::with_reuse), but never past its end.
+///
+/// ```
+/// use reqwest_scitokens::CommandSource;
+///
+/// let source = CommandSource::new("oidc-token").args(["--time", "120", "wlcg"]);
+/// # let _ = source;
+/// ```
+#[derive(Clone)]
+pub struct CommandSource {
+    program: OsString,
+    arguments: Vec<OsString>,
+    time_limit: Duration,
+    reuse: Duration,
+}
+
+/// No program prints more than this for a token, in bytes.
+const MOST_OUTPUT: u64 = 1024 * 1024;
+/// This much of what a program says on standard error is kept, in bytes.
+const MOST_COMPLAINT: usize = 4 * 1024;
+
+impl CommandSource {
+    /// Runs this program, found as a shell would find it.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            time_limit: Duration::from_secs(30),
+            reuse: Duration::from_secs(300),
+        }
+    }
+
+    /// Runs this command line by `sh -c`.
+    pub fn shell(command_line: impl Into<OsString>) -> Self {
+        Self::new("sh").args([OsString::from("-c"), command_line.into()])
+    }
+
+    /// Gives these arguments too.
+    pub fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Stops the program after this time, instead of 30 seconds.
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    /// Keeps a token for this long before the program runs again, instead of five minutes.
+    pub fn with_reuse(mut self, reuse: Duration) -> Self {
+        self.reuse = reuse;
+        self
+    }
+
+    fn command(&self, request: &TokenRequest<'_>) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
+        #[cfg(unix)]
+        command.process_group(0);
+        let stated = [
+            ("SCITOKEN_ORIGIN", Some(request.origin().to_string())),
+            ("SCITOKEN_AUDIENCE", request.audience().map(ToString::to_string)),
+            ("SCITOKEN_SCOPE", scopes(request)),
+            ("SCITOKEN_MIN_VALIDITY", Some(request.min_validity().as_secs().to_string())),
+            ("SCITOKEN_REJECTED", request.rejected().map(|_| "1".to_owned())),
+        ];
+        for (name, value) in stated {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    async fn run(&self, request: &TokenRequest<'_>) -> Result<Vec<u8>, SourceError> {
+        let name = self.name();
+        let mut child = self.command(request).spawn().map_err(|error| {
+            SourceError::caused_by(format!("cannot run the token command `{name}`"), error)
+        })?;
+        let group = Group::of(&child);
+        let ended = tokio::time::timeout(self.time_limit, collect(&mut child)).await;
+        // Whatever the program started goes with it, also when this future is dropped half-way.
+        drop(group);
+        let failed = |message: String| SourceError::new(format!("the token command `{name}` {message}"));
+        match ended {
+            Err(_) => Err(failed(format!("did not end within {} s", self.time_limit.as_secs_f32()))
+                .with_hint("run it by hand: it may be asking for something, which it cannot do here")),
+            Ok(Err(error)) => {
+                Err(SourceError::caused_by(format!("cannot read from the token command `{name}`"), error))
+            }
+            Ok(Ok(output)) if output.stdout.len() as u64 > MOST_OUTPUT => {
+                Err(failed("printed more than 1 MiB, so it is no token".to_owned()))
+            }
+            Ok(Ok(output)) if !output.status.success() => {
+                let complaint = String::from_utf8_lossy(&output.stderr);
+                let complaint = redact::text(complaint.trim());
+                let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+                Err(failed(format!("failed with {}{said}", output.status)))
+            }
+            Ok(Ok(output)) => Ok(output.stdout),
+        }
+    }
+
+    /// The program's name; its arguments may be secrets.
+    fn name(&self) -> String {
+        redact::text(&self.program.to_string_lossy())
+    }
+}
+
+impl fmt::Debug for CommandSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandSource")
+            .field("program", &self.name())
+            .field("arguments", &self.arguments.len())
+            .field("time_limit", &self.time_limit)
+            .field("reuse", &self.reuse)
+            .finish()
+    }
+}
+
+impl TokenSource for CommandSource {
+    async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
+        let output = self.run(request).await?;
+        let token = match text::read(&output, request.now()) {
+            Ok(token) => token.with_found_in(format!("command {}", self.name())).with_reuse(self.reuse),
+            Err(invalid) if invalid.mistake() == Mistake::Empty => {
+                request.note(|| format!("command {} printed no token", self.name()));
+                return Ok(None);
+            }
+            Err(invalid) => {
+                let message =
+                    format!("the token command `{}` printed something else than a token", self.name());
+                return Err(SourceError::caused_by(message, invalid));
+            }
+        };
+        if token.is_expired_at(request.now()) {
+            return Err(SourceError::expired(&token, request.now()));
+        }
+        Ok(Some(token))
+    }
+}
+
+/// The wanted scopes, and those that the server asked for, as one text.
+fn scopes(request: &TokenRequest<'_>) -> Option<String> {
+    let wanted: Vec<_> = request.scopes().iter().map(|scope| scope.as_str()).collect();
+    match (wanted.is_empty(), request.challenge().and_then(|c| c.scope())) {
+        (false, _) => Some(wanted.join(" ")),
+        // A variable cannot hold a NUL; nothing else can do harm in one.
+        (true, Some(asked)) if !asked.contains('\0') => Some(asked.to_owned()),
+        (true, _) => None,
+    }
+}
+
+struct Output {
+    status: ExitStatus,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+/// Reads both streams to their bounds, then waits for the end.
+async fn collect(child: &mut Child) -> io::Result<Output> {
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = tokio::try_join!(bounded(stdout, MOST_OUTPUT), tail(stderr))?;
+    if stdout.len() as u64 > MOST_OUTPUT {
+        child.start_kill()?;
+    }
+    Ok(Output { status: child.wait().await?, stdout, stderr })
+}
+
+async fn bounded(stream: Option<impl AsyncRead + Unpin>, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(stream) = stream {
+        stream.take(most + 1).read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}
+
+/// The end of a stream, where programs say what went wrong.
+async fn tail(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let Some(mut stream) = stream else { return Ok(Vec::new()) };
+    let (mut kept, mut buffer) = (Vec::new(), [0; MOST_COMPLAINT]);
+    loop {
+        let read = stream.read(&mut buffer).await?;
+        if read == 0 {
+            return Ok(kept);
+        }
+        kept.extend_from_slice(&buffer[..read]);
+        kept.drain(..kept.len().saturating_sub(MOST_COMPLAINT));
+    }
+}
+
+/// The process group of the program, killed when this goes.
+struct Group(#[cfg(unix)] Option<rustix::process::Pid>);
+
+impl Group {
+    #[cfg(unix)]
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw))
+    }
+
+    #[cfg(not(unix))]
+    fn of(_: &Child) -> Self {
+        Self()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(group) = self.0 {
+            // An error means that nobody of the group is left.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use url::Url;
+
+    use super::*;
+
+    async fn ask(source: CommandSource) -> Result<Option<String>, SourceError> {
+        let url = Url::parse("https://data.example:8443/f").unwrap();
+        let token = source.token(&TokenRequest::new(&url).unwrap()).await?;
+        Ok(token.map(|t| t.expose_secret().to_owned()))
+    }
+
+    #[tokio::test]
+    async fn what_it_prints_is_the_token() {
+        assert_eq!(ask(CommandSource::shell("echo; echo ' tok '")).await.unwrap(), Some("tok".into()));
+        let json = CommandSource::new("echo").args([r#"{"access_token":"x.y"}"#]);
+        assert_eq!(ask(json).await.unwrap(), Some("x.y".into()));
+        assert_eq!(ask(CommandSource::shell("true")).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn it_learns_what_is_asked_for() {
+        let source = CommandSource::shell("printf %s \"$SCITOKEN_ORIGIN\" | tr -d :/");
+        assert_eq!(ask(source).await.unwrap(), Some("httpsdata.example8443".into()));
+    }
+
+    #[tokio::test]
+    async fn a_failure_has_its_code_and_complaint_but_no_token() {
+        let line = "echo 'no ticket; eyJhbGciOiJIUzI1NiJ9.e30.abcdef' >&2; exit 7";
+        let error = ask(CommandSource::shell(line)).await.unwrap_err().to_string();
+        assert!(error.contains("exit status: 7") && error.contains("no ticket; …"), "{error}");
+        let error = ask(CommandSource::new("/nonexistent/program")).await.unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/program"));
+        let error = ask(CommandSource::shell("echo one two")).await.unwrap_err();
+        assert!(std::error::Error::source(&error).unwrap().to_string().contains("white space"));
+    }
+
+    #[tokio::test]
+    async fn one_that_hangs_is_stopped_with_all_that_it_started() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid = dir.path().join("pid");
+        let line = format!("sleep 60 & echo $! > {}; wait", pid.display());
+        let source = CommandSource::shell(line).with_time_limit(Duration::from_millis(500));
+        let error = ask(source).await.unwrap_err();
+        assert!(error.to_string().contains("did not end within 0.5 s"), "{error}");
+        let pid = fs_err::read_to_string(pid).unwrap();
+        let gone = || {
+            fs_err::read_to_string(format!("/proc/{}/stat", pid.trim())).map_or(true, |s| s.contains(") Z "))
+        };
+        for _ in 0..100 {
+            if gone() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("process {pid} is still there");
+    }
+
+    #[tokio::test]
+    async fn one_that_floods_is_stopped() {
+        let error = ask(CommandSource::shell("yes x")).await.unwrap_err();
+        assert!(error.to_string().contains("more than 1 MiB"), "{error}");
+        let error = ask(CommandSource::shell("yes x | head -c 5000000 >&2; exit 1")).await.unwrap_err();
+        assert!(error.to_string().len() < 1_000, "{error}");
+    }
+}
