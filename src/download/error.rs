@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::StatusCode;
 use url::Url;
 
-use crate::SafeUrl;
+use crate::{Explanation, SafeUrl};
 
 /// The sort of a failure. The program's exit codes follow it one to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,6 +79,7 @@ struct Inner {
     hint: Option<String>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    explanation: Option<Explanation>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -103,6 +104,12 @@ impl TransferError {
         self.0.hint.as_deref()
     }
 
+    /// Why the server refused the token, where the client has an
+    /// [`AuthMiddleware`](crate::AuthMiddleware) that can tell.
+    pub fn explanation(&self) -> Option<&Explanation> {
+        self.0.explanation.as_ref()
+    }
+
     pub(crate) fn new(kind: FailureKind, remedy: Remedy, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -111,6 +118,7 @@ impl TransferError {
             hint: None,
             status: None,
             retry_after: None,
+            explanation: None,
             source: None,
         }))
     }
@@ -149,6 +157,11 @@ impl TransferError {
 
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn with_explanation(mut self, explanation: Option<Explanation>) -> Self {
+        self.0.explanation = explanation;
         self
     }
 

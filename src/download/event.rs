@@ -71,8 +71,10 @@ pub enum EventKind {
         /// Why, in words.
         why: String,
     },
-    /// The token was refused on the way; the transfer goes on with the one that the source has now.
+    /// The token was refused on the way, or before; the transfer tries again with the one that the source has then.
     TokenRefused,
+    /// A request that was refused has been sent again with another token, and went through.
+    TokenRefreshed,
     /// The token will end before the transfer does, at the rate of now.
     TokenEndsEarly {
         /// Until the token ends.

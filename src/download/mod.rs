@@ -12,9 +12,13 @@
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
 //! - `name`, `part`, `sidecar`, `position`: the disk
 //! - `request`, `stream`, `state`, `transfer`, `probe`: one file's life
+//! - `batch`, `list`: many files
+//! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
 //! - `job`, `downloader`, `event`, `stop`, `error`: what callers see
 
+mod batch;
 mod board;
+mod body;
 mod digest;
 mod digest_header;
 mod downloader;
@@ -26,6 +30,8 @@ mod head;
 mod hosts;
 mod identity;
 mod job;
+mod list;
+mod multistatus;
 mod name;
 mod part;
 mod position;
@@ -38,6 +44,9 @@ mod state;
 mod stop;
 mod stream;
 mod transfer;
+mod upload;
+mod walk;
+mod webdav;
 mod widen;
 
 pub use digest::{Checksum, Digest, DigestAlgorithm, InvalidDigest};
@@ -46,7 +55,11 @@ pub use error::{FailureKind, TransferError};
 pub use event::{Event, EventKind, Events, FileNumber, Reporter, events};
 pub use guard::WebPages;
 pub use job::{Download, Downloaded, Existing, Outcome, Resume, Timings, Verification};
+pub use list::{List, ListEntry, ListError};
 pub use name::{UnsafeName, file_name};
 pub use probe::Probe;
 pub use retry::{RetryBudget, RetryPolicy};
 pub use stop::Stopper;
+pub use upload::{Overwrite, Upload, Uploaded};
+pub use walk::{Below, Walk};
+pub use webdav::{Entry, EntryKind};

@@ -5,13 +5,14 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::Response;
+use reqwest_middleware::RequestBuilder;
 use url::Url;
 
 use super::downloader::Downloader;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::head::{self, Head};
 use super::stop::Deadline;
-use crate::{SafeUrl, redact};
+use crate::{Error, ResponseExt as _, SafeUrl, redact};
 
 /// How much of an error page is read for its message.
 const ERROR_TEXT: usize = 2 * 1024;
@@ -25,9 +26,22 @@ impl Downloader {
         headers: HeaderMap,
         deadline: Option<Deadline>,
     ) -> Result<Response, TransferError> {
-        let mut request = self.client().request(method, url.clone()).headers(headers);
         // What is stored is what is checked: no coding on the way.
-        request = request.header(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let request = self
+            .client()
+            .request(method, url.clone())
+            .headers(headers)
+            .header(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        self.dispatch(request, url, deadline).await
+    }
+
+    /// Sends a request that is ready, within the limits.
+    pub(super) async fn dispatch(
+        &self,
+        request: RequestBuilder,
+        url: &Url,
+        deadline: Option<Deadline>,
+    ) -> Result<Response, TransferError> {
         let limits = self.limits();
         tokio::select! {
             biased;
@@ -60,6 +74,7 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     if response.status().is_success() {
         return failure;
     }
+    let failure = failure.with_explanation(response.explain());
     let mut text = Vec::new();
     let read = async {
         while text.len() < ERROR_TEXT
@@ -96,11 +111,31 @@ pub(super) fn classify(url: &Url, error: reqwest_middleware::Error) -> TransferE
     match error {
         reqwest_middleware::Error::Reqwest(error) => classify_reqwest(shown, error.without_url()),
         reqwest_middleware::Error::Middleware(error) => {
-            let message = format!("the request to `{shown}` was not sent");
-            TransferError::new(FailureKind::Connect, Remedy::Again, message)
-                .with_source(error.into_boxed_dyn_error())
+            classify_middleware(shown, error.into_boxed_dyn_error())
         }
     }
+}
+
+/// Errors of our own middleware say what they are; those of others are taken for something that may pass.
+fn classify_middleware(
+    shown: SafeUrl<'_>,
+    error: Box<dyn std::error::Error + Send + Sync + 'static>,
+) -> TransferError {
+    let (kind, remedy) = match Error::find(&*error) {
+        Some(ours) if ours.is_redirect() => (FailureKind::Redirect, Remedy::OtherSource),
+        Some(ours) if ours.is_no_token() => (FailureKind::NoToken, Remedy::OtherToken),
+        Some(ours) if ours.is_insecure_origin() => (FailureKind::NoToken, Remedy::OtherSource),
+        Some(ours) if ours.is_upload_broken() => (FailureKind::Refused, Remedy::OtherToken),
+        Some(_) => (FailureKind::Usage, Remedy::Nothing),
+        None => (FailureKind::Connect, Remedy::Again),
+    };
+    let hint = Error::find(&*error).and_then(Error::hint).map(str::to_owned);
+    let failure = TransferError::new(kind, remedy, format!("the request to `{shown}` failed"));
+    let failure = match hint {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    };
+    failure.with_source(error)
 }
 
 fn classify_reqwest(shown: SafeUrl<'_>, error: reqwest::Error) -> TransferError {

@@ -1,7 +1,7 @@
 //! The state of one transfer: everything that its streams share, changed in one place.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -37,6 +37,8 @@ pub(super) struct State {
     /// Whether the server does ranges right.
     pub(super) ranges: bool,
     pub(super) token_worked: bool,
+    /// When the token of the last request ends, until a warning of it was given.
+    pub(super) token_ends: Option<SystemTime>,
     pub(super) resumed_from: u64,
     pub(super) timings: Timings,
     pub(super) framing: Framing,
@@ -75,6 +77,7 @@ impl State {
             ask_digest: *checksum != Checksum::None,
             ranges: true,
             token_worked: false,
+            token_ends: None,
             resumed_from: 0,
             timings: Timings::default(),
             framing: Framing::Proven,

@@ -18,13 +18,17 @@ use super::guard::{self, LOOK_AT, Suspicion};
 use super::head::{self, Carried};
 use super::identity::Identity;
 use super::request::{head_of, with_server_text};
-use super::state::{self, Flow, Taken};
+use super::state::{self, Flow, State, Taken};
 use super::transfer::Transfer;
-use super::{Checksum, digest_header};
-use crate::SafeUrl;
+use super::{Checksum, digest_header, widen};
+use crate::auth::{self, Attempt, ResponseExt as _};
+use crate::{AccessToken, SafeUrl};
 
 /// Progress is reported at most so often.
 const REPORT: Duration = Duration::from_millis(100);
+
+/// A rate is a guess before the transfer has run so long.
+const RATE_KNOWN: Duration = Duration::from_secs(5);
 
 /// What to ask for.
 struct Ask {
@@ -42,6 +46,7 @@ impl Transfer {
         let response = self.downloader.send(Method::GET, url, ask.headers, self.deadline).await;
         self.state().timings.answering += begun.elapsed();
         let response = response?;
+        self.look_at_token(&response).await;
         let carried = match head::judge(ask.range.as_ref(), &head_of(&response, url), self.downloader.now()) {
             Ok(carried) => carried,
             Err(failure) => return Err(with_server_text(failure, response).await),
@@ -62,6 +67,16 @@ impl Transfer {
         }
         self.take(claim, &carried, identity, &response, url).await?;
         self.body(*claim, response, &carried, suspicion).await
+    }
+
+    /// Notes when the token of this request ends, and tells when it is another one than before.
+    async fn look_at_token(&self, response: &Response) {
+        let Some(trace) = response.auth_trace() else { return };
+        let token = trace.attempts().last().and_then(Attempt::token);
+        self.state().token_ends = token.and_then(AccessToken::expires_at);
+        if *trace.outcome() == auth::Outcome::AnsweredReplay {
+            self.downloader.reporter().send(self.job.number, EventKind::TokenRefreshed).await;
+        }
     }
 
     fn ask(&self, claim: Claim) -> Result<Ask, TransferError> {
@@ -215,11 +230,29 @@ impl Transfer {
         state.checkpoint_if_due(&self.job);
         if now >= state.report_at && self.downloader.reporter().is_listened_to() {
             state.report_at = now + REPORT;
+            self.warn_of_token(&mut state, now);
             let progress =
                 EventKind::Progress { done: state.board.done().total(), length: state.board.length() };
             self.downloader.reporter().send_if_room(self.job.number, progress);
         }
         Ok(flow)
+    }
+
+    /// Compares the token's life with what the transfer still needs at its rate, once there is a rate to speak of.
+    fn warn_of_token(&self, state: &mut State, now: Instant) {
+        let (Some(ends), Some(length)) = (state.token_ends, state.board.length()) else { return };
+        let took = now - self.begun();
+        if took < RATE_KNOWN {
+            return;
+        }
+        let rate = widen::rate(state.timings.fetched, took);
+        let token = ends.duration_since(self.downloader.now()).unwrap_or_default();
+        let transfer = widen::time_for(length - state.board.done().total(), rate);
+        if transfer > token {
+            state.token_ends = None;
+            let warning = EventKind::TokenEndsEarly { token, transfer };
+            self.downloader.reporter().send_if_room(self.job.number, warning);
+        }
     }
 
     /// The body is over. Was that all?

@@ -99,6 +99,10 @@ impl Transfer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     pub(super) fn from(&self) -> MutexGuard<'_, String> {
         self.from.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,6 +16,12 @@ pub(super) fn rate(bytes: u64, time: Duration) -> f64 {
     bytes as f64 / time.as_secs_f64().max(1e-9)
 }
 
+/// How long so many bytes take; for ever at no rate.
+#[expect(clippy::cast_precision_loss, reason = "an estimate need not be exact to the byte")]
+pub(super) fn time_for(bytes: u64, rate: f64) -> Duration {
+    Duration::try_from_secs_f64(bytes as f64 / rate).unwrap_or(Duration::MAX)
+}
+
 /// The rate must grow by so much to be worth more connections.
 const WORTH_IT: f64 = 1.15;
 

@@ -6,3 +6,5 @@ mod chaos;
 mod chaos_server;
 #[cfg(feature = "download")]
 mod download;
+#[cfg(feature = "download")]
+mod download_many;
