@@ -1,14 +1,17 @@
 //! The engine's handle: a client, limits, and what all of its files share.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest_middleware::ClientWithMiddleware;
 
+use super::FileNumber;
 use super::error::TransferError;
 use super::event::{EventKind, Reporter};
 use super::hosts::Hosts;
 use super::job::{Download, Downloaded};
+use super::output::Stream;
 use super::retry::{RetryBudget, RetryPolicy};
 use super::stop::Stopper;
 use super::transfer::Transfer;
@@ -140,8 +143,32 @@ impl Downloader {
     /// [`TransferError`]; its [`kind`](TransferError::kind) says what sort.
     pub async fn download(&self, download: Download) -> Result<Downloaded, TransferError> {
         let number = download.number;
-        let result = Box::pin(Transfer::run(self.clone(), download)).await;
-        let what = match &result {
+        let result = Box::pin(Transfer::to_file(self.clone(), download)).await;
+        self.tell_end(number, &result).await;
+        result
+    }
+
+    /// Downloads one file into a stream, such as standard output.
+    ///
+    /// What was written cannot be taken back: a failure or a wrong checksum is known only after the data, and whoever
+    /// reads the stream must look at the result before using it. A broken connection is gone on from where it is
+    /// certain that the rest belongs to the start.
+    ///
+    /// # Errors
+    /// As [`download`](Self::download).
+    pub async fn download_to(
+        &self,
+        download: Download,
+        stream: impl Write + Send + 'static,
+    ) -> Result<Downloaded, TransferError> {
+        let number = download.number;
+        let result = Box::pin(Transfer::to_stream(self.clone(), download, Stream::new(stream))).await;
+        self.tell_end(number, &result).await;
+        result
+    }
+
+    async fn tell_end(&self, number: FileNumber, result: &Result<Downloaded, TransferError>) {
+        let what = match result {
             Ok(file) if file.outcome == super::Outcome::Skipped => EventKind::Skipped { length: file.length },
             Ok(file) => EventKind::Finished {
                 length: file.length,
@@ -155,7 +182,6 @@ impl Downloader {
             },
         };
         self.reporter.send(number, what).await;
-        result
     }
 
     pub(super) fn client(&self) -> &ClientWithMiddleware {

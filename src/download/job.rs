@@ -23,7 +23,7 @@ use crate::{Origin, SafeUrl};
 pub struct Download {
     pub(super) number: FileNumber,
     pub(super) sources: Vec<Url>,
-    pub(super) target: PathBuf,
+    pub(super) target: Option<PathBuf>,
     pub(super) checksum: Checksum,
     pub(super) existing: Existing,
     pub(super) resume: Resume,
@@ -62,11 +62,20 @@ impl Download {
     /// # Errors
     /// [`FailureKind::Usage`] when the URL is not `http` or `https`, or has user info.
     pub fn new(url: Url, target: impl Into<PathBuf>) -> Result<Self, TransferError> {
+        let download = Self::without_target(url)?;
+        Ok(Self { target: Some(target.into()), ..download })
+    }
+
+    /// A download of `url` to no file, for [`Downloader::download_to`](super::Downloader::download_to).
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn without_target(url: Url) -> Result<Self, TransferError> {
         check_url(&url)?;
         Ok(Self {
             number: FileNumber(0),
             sources: vec![url],
-            target: target.into(),
+            target: None,
             checksum: Checksum::default(),
             existing: Existing::default(),
             resume: Resume::default(),
@@ -120,9 +129,9 @@ impl Download {
         &self.sources[0]
     }
 
-    /// The file that it will become.
-    pub fn target(&self) -> &Path {
-        &self.target
+    /// The file that it will become, if it will.
+    pub fn target(&self) -> Option<&Path> {
+        self.target.as_deref()
     }
 
     /// The number that this file's events have.
@@ -162,8 +171,8 @@ pub enum Verification {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Downloaded {
-    /// The file.
-    pub path: PathBuf,
+    /// The file; `None` for a stream.
+    pub path: Option<PathBuf>,
     /// Its length.
     pub length: u64,
     /// How it was verified.

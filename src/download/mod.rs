@@ -10,8 +10,8 @@
 //! - `ranges`, `board`: which bytes are there, and who fetches the others
 //! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
-//! - `name`, `part`, `sidecar`, `position`: the disk
-//! - `request`, `stream`, `state`, `transfer`, `probe`: one file's life
+//! - `name`, `output`, `part`, `sidecar`, `position`: the disk
+//! - `transfer`, `existing`, `stream`, `helpers`, `state`, `settle`, `request`, `probe`: one file's life
 //! - `batch`, `list`: many files
 //! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
 //! - `job`, `downloader`, `event`, `stop`, `error`: what callers see
@@ -24,21 +24,25 @@ mod digest_header;
 mod downloader;
 mod error;
 mod event;
+mod existing;
 mod guard;
 mod hasher;
 mod head;
+mod helpers;
 mod hosts;
 mod identity;
 mod job;
 mod list;
 mod multistatus;
 mod name;
+mod output;
 mod part;
 mod position;
 mod probe;
 mod ranges;
 mod request;
 mod retry;
+mod settle;
 mod sidecar;
 mod state;
 mod stop;

@@ -13,7 +13,7 @@ use super::hasher::{Follower, IsLong};
 use super::head::{Carried, Framing};
 use super::identity::{Identity, Sameness};
 use super::job::Download;
-use super::part::PartFile;
+use super::output::Output;
 use super::sidecar::Sidecar;
 use super::{Checksum, Digest, Timings, Verification};
 
@@ -27,7 +27,7 @@ const LOOK_AT_CLOCK: u64 = 4 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) board: Board,
-    pub(super) part: Option<PartFile>,
+    pub(super) output: Option<Output>,
     pub(super) identity: Option<Identity>,
     /// What the content must have in the end.
     pub(super) expected: Option<Digest>,
@@ -67,10 +67,10 @@ pub(super) enum Flow {
 }
 
 impl State {
-    pub(super) fn new(part: PartFile, checksum: &Checksum) -> Self {
+    pub(super) fn new(output: Output, checksum: &Checksum) -> Self {
         Self {
             board: Board::default(),
-            part: Some(part),
+            output: Some(output),
             identity: None,
             expected: if let Checksum::Expect(digest) = checksum { Some(digest.clone()) } else { None },
             follower: None,
@@ -109,8 +109,8 @@ impl State {
         self.looked_at = 0;
         self.framing = Framing::Proven;
         self.expected = if let Checksum::Expect(digest) = checksum { Some(digest.clone()) } else { None };
-        match &mut self.part {
-            Some(part) => part.restart(None),
+        match &mut self.output {
+            Some(output) => output.restart(None),
             None => Ok(()),
         }
     }
@@ -171,8 +171,8 @@ impl State {
             self.expected = digest_header::choose(&job.checksum, &identity.digests);
         }
         self.framing = carried.framing;
-        if let Some(part) = &mut self.part {
-            part.restart(carried.total)?;
+        if let Some(output) = &mut self.output {
+            output.restart(carried.total)?;
         }
         if let Some(length) = carried.total {
             self.board.set_length(length);
@@ -194,7 +194,7 @@ impl State {
 
     fn start_follower(&mut self, length: u64) {
         let is_long = if length >= LONG { IsLong::Yes } else { IsLong::No };
-        let file = self.part.as_ref().map(PartFile::file);
+        let file = self.output.as_ref().and_then(Output::file);
         self.follower =
             self.expected.as_ref().map(|digest| Follower::start(digest.algorithm(), file, is_long));
     }
@@ -222,7 +222,7 @@ impl State {
     }
 
     fn write_at(&mut self, claim: Claim, data: &[u8], offset: u64) -> Result<(), TransferError> {
-        self.part.as_ref().ok_or_else(stale)?.write(data, offset)?;
+        self.output.as_mut().ok_or_else(stale)?.write(data, offset)?;
         let bytes = data.len() as u64;
         self.board.arrived(claim, bytes);
         self.timings.fetched += bytes;
@@ -244,8 +244,10 @@ impl State {
             return;
         }
         self.checkpoint_at = Instant::now();
-        let (Some(sidecar), Some(part)) = (self.sidecar(job), &self.part) else { return };
-        let (file, path) = (Arc::clone(part.file()), part.sidecar_path().to_owned());
+        let Some(output) = &self.output else { return };
+        let (Some(file), Some(path)) = (output.file(), output.sidecar_path()) else { return };
+        let Some(sidecar) = self.sidecar(job) else { return };
+        let (file, path) = (Arc::clone(file), path.to_owned());
         self.checkpoint = Some(tokio::task::spawn_blocking(move || {
             // The state must not claim what a power cut would take back.
             if file.sync_data().is_ok() {

@@ -55,7 +55,7 @@ impl Transfer {
         let mut identity = Identity::read(source, response.headers(), carried.total, digests);
         let mut suspicion = Suspicion::None;
         if carried.start == 0 {
-            suspicion = guard::suspect(self.job.pages, url, Some(&self.job.target), response.headers());
+            suspicion = guard::suspect(self.job.pages, url, self.job.target.as_deref(), response.headers());
             if suspicion == Suspicion::Declared {
                 return Err(guard::failure(url, response.url()));
             }

@@ -1,5 +1,6 @@
 //! One file, from the first look at the disk to its final name.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,18 +12,14 @@ use super::board::{Claim, Split};
 use super::downloader::Downloader;
 use super::error::{FailureKind, Remedy, TransferError, in_words};
 use super::event::EventKind;
-use super::hasher::{Follower, digest_of_file};
-use super::head::Framing;
-use super::job::{Download, Downloaded, Existing, Outcome, Resume, Timings, Verification};
+use super::job::{Download, Downloaded, Resume, Verification};
+use super::output::{Output, Stream};
 use super::part::{Opened, PartFile, check_target};
-use super::position::open_no_follow;
 use super::retry::{self, Decision, Facts};
-use super::state::{self, State};
-use super::{Checksum, Digest, digest_header, widen};
+use super::state::State;
+use super::stop::Deadline;
+use super::{Checksum, existing};
 use crate::SafeUrl;
-
-/// How long a number of streams is watched before another one is tried.
-const WATCH: Duration = Duration::from_millis(300);
 
 /// Failures since the last byte was gained.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,30 +44,32 @@ impl FailuresInARow {
 pub(super) struct Transfer {
     pub(super) downloader: Downloader,
     pub(super) job: Download,
-    pub(super) deadline: Option<super::stop::Deadline>,
+    pub(super) deadline: Option<Deadline>,
     begun: Instant,
     state: Mutex<State>,
     from: Mutex<String>,
     answered: Mutex<bool>,
-    moved: Notify,
+    /// Told when a stream gives up or takes up a share.
+    pub(super) moved: Notify,
 }
 
 impl Transfer {
     /// Does it all.
-    pub(super) async fn run(downloader: Downloader, job: Download) -> Result<Downloaded, TransferError> {
+    pub(super) async fn to_file(downloader: Downloader, job: Download) -> Result<Downloaded, TransferError> {
+        let Some(target) = job.target.clone() else {
+            let message = "the download names no file to write to";
+            return Err(TransferError::new(FailureKind::Usage, Remedy::Nothing, message));
+        };
         let begun = Instant::now();
-        let deadline =
-            downloader.limits().max_time.and_then(|allowed| super::stop::Deadline::after(begun, allowed));
-        let started =
-            EventKind::Started { url: SafeUrl::new(job.url()).to_string(), target: Some(job.target.clone()) };
-        downloader.reporter().send(job.number, started).await;
-        check_target(&job.target)?;
-        if let Some(skipped) = existing(&downloader, &job, deadline).await? {
+        let deadline = deadline(&downloader, begun);
+        started(&downloader, &job).await;
+        check_target(&target)?;
+        if let Some(skipped) = existing::look(&downloader, &job, &target, deadline).await? {
             return Ok(skipped);
         }
-        let part = open_part(&job).await?;
+        let part = open_part(&target).await?;
         let left_over = if job.resume == Resume::WhenSafe { part.left_over() } else { None };
-        let mut state = State::new(part, &job.checksum);
+        let mut state = State::new(Output::Part(part), &job.checksum);
         let mut source = 0;
         if let Some(sidecar) = left_over
             && let Some(identity) = sidecar.identity(&job.sources)
@@ -78,17 +77,40 @@ impl Transfer {
             source = identity.source;
             state.resume(&sidecar, identity, &job.checksum);
         }
-        let transfer = Arc::new(Self {
+        Self::new(downloader, job, begun, state).go(source).await
+    }
+
+    /// The same into a stream, with what that allows: one connection, and no second beginning.
+    pub(super) async fn to_stream(
+        downloader: Downloader,
+        mut job: Download,
+        stream: Stream,
+    ) -> Result<Downloaded, TransferError> {
+        job.target = None;
+        let mut limits = downloader.limits().clone();
+        limits.streams = 1;
+        let downloader = downloader.with_limits(limits);
+        started(&downloader, &job).await;
+        let state = State::new(Output::Stream(stream), &job.checksum);
+        Self::new(downloader, job, Instant::now(), state).go(0).await
+    }
+
+    fn new(downloader: Downloader, job: Download, begun: Instant, state: State) -> Arc<Self> {
+        Arc::new(Self {
+            deadline: deadline(&downloader, begun),
             downloader,
             job,
-            deadline,
             begun,
             state: Mutex::new(state),
             from: Mutex::default(),
             answered: Mutex::new(false),
             moved: Notify::new(),
-        });
-        let result = match transfer.downloader.hosts().admit(transfer.job.url(), begun) {
+        })
+    }
+
+    async fn go(self: Arc<Self>, source: usize) -> Result<Downloaded, TransferError> {
+        let transfer = self;
+        let result = match transfer.downloader.hosts().admit(transfer.job.url(), transfer.begun) {
             Ok(()) => transfer.fetch_and_verify(source).await,
             Err(failure) => Err(failure),
         };
@@ -268,215 +290,26 @@ impl Transfer {
         }
         Ok(if next_source { (source + 1) % sources } else { source })
     }
+}
 
-    /// Adds streams as long as that makes the file come faster.
-    async fn widen(self: Arc<Self>, source: usize, most: usize) {
-        let mut helpers: JoinSet<Result<(), TransferError>> = JoinSet::new();
-        let mut before = None;
-        let mut wanted = 1;
-        let mut most = most;
-        loop {
-            let (at, bytes) = (Instant::now(), self.state().timings.fetched);
-            sleep(WATCH).await;
-            let (gained, is_open) = {
-                let state = self.state();
-                let is_open = state.ranges && state.board.length().is_some() && !state.board.is_complete();
-                (state.timings.fetched - bytes, is_open)
-            };
-            while let Some(ended) = helpers.try_join_next() {
-                // A server that does not bear it gets no more of it.
-                if matches!(ended, Ok(Err(_))) {
-                    most = most.min(helpers.len() + 1);
-                }
-            }
-            if !is_open || gained == 0 {
-                continue;
-            }
-            let streams = helpers.len() + 1;
-            let now = widen::Measured { streams, rate: widen::rate(gained, at.elapsed()) };
-            if streams == wanted {
-                wanted = widen::next_streams(before, now, most);
-                before = Some(now);
-            }
-            while helpers.len() + 1 < wanted.min(most) {
-                let Some(claim) = self.state().board.claim(Split::Allowed) else { break };
-                helpers.spawn(Arc::clone(&self).help(claim, source));
-            }
-            if helpers.len() + 1 > streams {
-                let widened = EventKind::Widened { streams: helpers.len() + 1 };
-                self.downloader.reporter().send(self.job.number, widened).await;
-            }
-        }
-    }
+fn deadline(downloader: &Downloader, begun: Instant) -> Option<Deadline> {
+    downloader.limits().max_time.and_then(|allowed| Deadline::after(begun, allowed))
+}
 
-    /// A stream beside the main one. It gives up at the first failure: the main stream does what it leaves.
-    async fn help(self: Arc<Self>, mut claim: Claim, source: usize) -> Result<(), TransferError> {
-        loop {
-            let result = self.stream(&mut claim, source).await;
-            let next = {
-                let mut state = self.state();
-                state.board.release(claim);
-                if result.is_ok() { state.board.claim(Split::Allowed) } else { None }
-            };
-            self.moved.notify_one();
-            match (result, next) {
-                (Ok(()), Some(next)) => claim = next,
-                (result, _) => return result,
-            }
-        }
-    }
-
-    /// Compares the content with what it should be.
-    async fn verify(&self) -> Result<Verification, TransferError> {
-        let begun = Instant::now();
-        let (follower, file, length, expected, framing) = {
-            let mut state = self.state();
-            let file = state.part.as_ref().map(|part| Arc::clone(part.file()));
-            let length = state.board.length().unwrap_or_default();
-            (state.follower.take(), file, length, state.expected.clone(), state.framing)
-        };
-        let actual = match follower {
-            None => None,
-            Some(follower) => Some(self.finish_follower(follower, file, length).await?),
-        };
-        self.state().timings.verifying += begun.elapsed();
-        let verification = state::verify(actual, expected.as_ref())?;
-        if verification == Verification::NotAvailable && framing == Framing::ByClose {
-            let message = format!(
-                "`{}` gave neither a length nor a checksum, so nobody can tell whether the file is whole",
-                SafeUrl::new(self.job.url())
-            );
-            return Err(TransferError::new(FailureKind::Incomplete, Remedy::OtherSource, message)
-                .with_hint("give the checksum yourself with `--checksum ALG:VALUE`"));
-        }
-        if let Verification::Verified(digest) = &verification {
-            let verified = EventKind::Verified { digest: digest.clone() };
-            self.downloader.reporter().send(self.job.number, verified).await;
-        }
-        Ok(verification)
-    }
-
-    async fn finish_follower(
-        &self,
-        follower: Follower,
-        file: Option<Arc<std::fs::File>>,
-        length: u64,
-    ) -> Result<Digest, TransferError> {
-        let failed = |error| TransferError::local("read back", &self.job.target, error);
-        if follower.is_done_at(length) {
-            return follower.finish(file.as_deref(), length).map_err(failed);
-        }
-        let finish = tokio::task::spawn_blocking(move || follower.finish(file.as_deref(), length));
-        let digest = finish.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-        digest.map_err(failed)
-    }
-
-    /// Gives the file its name, or leaves what a later run can go on from.
-    async fn settle(
-        self: Arc<Self>,
-        result: Result<Verification, TransferError>,
-    ) -> Result<Downloaded, TransferError> {
-        let checkpoint = self.state().take_checkpoint();
-        if let Some(checkpoint) = checkpoint {
-            // It must not write a state beside a file that is finished.
-            let _ = checkpoint.await;
-        }
-        let (part, sidecar, length, resumed_from, mut timings) = {
-            let mut state = self.state();
-            let sidecar = state.sidecar(&self.job);
-            let length = state.board.length().unwrap_or_default();
-            (state.part.take(), sidecar, length, state.resumed_from, state.timings)
-        };
-        let part = part.ok_or_else(state::stale)?;
-        timings.total = self.begun.elapsed();
-        match result {
-            Ok(verification) => {
-                self.downloader.hosts().succeeded(self.job.url());
-                if self.job.existing == Existing::Refuse {
-                    refuse_existing(&self.job)?;
-                }
-                let path = part.finish(length)?;
-                let outcome =
-                    if resumed_from > 0 { Outcome::Resumed(resumed_from) } else { Outcome::Fetched };
-                let from = self.from().clone();
-                Ok(Downloaded { path, length, verification, outcome, from, timings })
-            }
-            Err(failure) => {
-                let is_wrong =
-                    failure.kind() == FailureKind::Mismatch || failure.remedy() == Remedy::FromStart;
-                match sidecar.filter(|_| !is_wrong) {
-                    Some(sidecar) => part.keep(&sidecar)?,
-                    None => part.discard(),
-                }
-                Err(failure)
-            }
-        }
-    }
+async fn started(downloader: &Downloader, job: &Download) {
+    let url = SafeUrl::new(job.url()).to_string();
+    downloader.reporter().send(job.number, EventKind::Started { url, target: job.target.clone() }).await;
 }
 
 /// Opens the unfinished file. One that is busy may be ours still, from a transfer that was dropped a moment ago.
-async fn open_part(job: &Download) -> Result<PartFile, TransferError> {
+async fn open_part(target: &Path) -> Result<PartFile, TransferError> {
     for _ in 0..25 {
-        if let Opened::Ours(part) = PartFile::open(&job.target)? {
+        if let Opened::Ours(part) = PartFile::open(target)? {
             return Ok(part);
         }
         sleep(Duration::from_millis(20)).await;
     }
-    let message = format!("`{}` is being downloaded by another process", super::error::shown(&job.target));
+    let message = format!("`{}` is being downloaded by another process", super::error::shown(target));
     Err(TransferError::new(FailureKind::Local, Remedy::Nothing, message)
         .with_hint("wait for the other download, or choose another name with `-o FILE`"))
-}
-
-fn refuse_existing(job: &Download) -> Result<(), TransferError> {
-    if fs_err::symlink_metadata(&job.target).is_err() {
-        return Ok(());
-    }
-    let message = format!("`{}` is there already", super::error::shown(&job.target));
-    Err(TransferError::new(FailureKind::Local, Remedy::Nothing, message)
-        .with_hint("leave out `--no-clobber` to replace it, or use `--skip-existing=size|checksum`"))
-}
-
-/// Looks whether the file is there and right already.
-async fn existing(
-    downloader: &Downloader,
-    job: &Download,
-    deadline: Option<super::stop::Deadline>,
-) -> Result<Option<Downloaded>, TransferError> {
-    let (by_size, checksum) = match (job.existing, &job.checksum) {
-        (Existing::Replace, _) => return Ok(None),
-        (Existing::Refuse, _) => return refuse_existing(job).map(|()| None),
-        (Existing::SkipSameSize, _) => (true, Checksum::None),
-        (Existing::SkipSameChecksum, Checksum::None) => (false, Checksum::Auto),
-        (Existing::SkipSameChecksum, checksum) => (false, checksum.clone()),
-    };
-    let Ok(file) = open_no_follow(&job.target) else { return Ok(None) };
-    let there = file.metadata().map_err(|error| TransferError::local("look at", &job.target, error))?.len();
-    let skipped = |verification| Downloaded {
-        path: job.target.clone(),
-        length: there,
-        verification,
-        outcome: Outcome::Skipped,
-        from: SafeUrl::new(job.url()).to_string(),
-        timings: Timings::default(),
-    };
-    let expected = if let (false, Checksum::Expect(digest)) = (by_size, &checksum) {
-        digest.clone()
-    } else {
-        let probe = downloader.probe_with_retries(job.url(), &checksum, deadline).await?;
-        if probe.length.is_some_and(|length| length != there) {
-            return Ok(None);
-        }
-        if by_size {
-            return Ok(probe.length.map(|_| skipped(Verification::NotAvailable)));
-        }
-        match digest_header::choose(&checksum, &probe.digests) {
-            Some(digest) => digest,
-            None => return Ok(None),
-        }
-    };
-    let algorithm = expected.algorithm();
-    let actual = tokio::task::spawn_blocking(move || digest_of_file(algorithm, &file)).await;
-    let actual = actual.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-    let actual = actual.map_err(|error| TransferError::local("read", &job.target, error))?;
-    Ok((actual == expected).then(|| skipped(Verification::Verified(expected))))
 }

@@ -67,7 +67,7 @@ async fn a_file_arrives_whole_and_verified_and_nothing_else_is_left() {
     let (file, server) =
         get(&directory, |asked| Reply::honest(asked, HELLO, &[("Digest", "adler32=355f0612")])).await;
     let file = file.unwrap();
-    assert_eq!(fs_err::read(&file.path).unwrap(), HELLO);
+    assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), HELLO);
     assert_eq!(file.verification, Verification::Verified("adler32:355f0612".parse().unwrap()));
     assert_eq!((file.length, file.outcome), (16, Outcome::Fetched));
     assert_eq!(files(directory.path()), ["f.dat"]);
@@ -81,7 +81,7 @@ async fn a_file_arrives_whole_and_verified_and_nothing_else_is_left() {
 async fn an_empty_file_is_a_file() {
     let directory = tempfile::tempdir().unwrap();
     let (file, _server) = get(&directory, |asked| Reply::honest(asked, b"", &[])).await;
-    assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), b"");
+    assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), b"");
 }
 
 #[tokio::test]
@@ -198,7 +198,7 @@ async fn a_connection_that_breaks_is_gone_on_with_at_the_next_byte() {
     })
     .await;
     let file = file.unwrap();
-    assert_eq!(fs_err::read(&file.path).unwrap(), data);
+    assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), data);
     assert_eq!(server.ranges(), [None, Some(30_000..100_000), Some(60_000..100_000)]);
     assert_eq!(file.timings.failures, 2);
 }
@@ -217,7 +217,7 @@ async fn another_content_is_never_spliced_on() {
             if asked.number == 0 { reply.cut_after(20_000) } else { reply }
         })
         .await;
-        assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), expected, "{first} {then}");
+        assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), expected, "{first} {then}");
         assert_eq!(server.ranges(), [None, Some(20_000..50_000), None], "{first} {then}");
     }
 }
@@ -233,7 +233,7 @@ async fn a_digest_proves_that_the_rest_belongs_to_the_start_where_no_validator_d
         if asked.number == 0 { reply.cut_after(20_000) } else { reply }
     })
     .await;
-    assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), data);
+    assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), data);
     assert_eq!(server.ranges(), [None, Some(20_000..50_000)]);
 }
 
@@ -247,7 +247,7 @@ async fn a_server_that_ignores_ranges_begins_anew() {
         if asked.number == 0 { reply.cut_after(20_000) } else { reply }
     })
     .await;
-    assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), data);
+    assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), data);
     assert_eq!(server.seen().len(), 2);
 }
 
@@ -269,7 +269,7 @@ async fn parts_that_are_not_what_was_asked_for_lead_to_the_whole_file() {
             None => Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]),
         })
         .await;
-        assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), data, "{place}");
+        assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), data, "{place}");
     }
 }
 
@@ -281,7 +281,7 @@ async fn a_body_that_ends_with_its_connection_is_believed_only_with_a_checksum()
     assert_eq!(files(directory.path()), [""; 0]);
     let (file, _server) =
         get(&directory, |_| Reply::new("200 OK", &[("Digest", "adler32=355f0612")], HELLO)).await;
-    assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), HELLO);
+    assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), HELLO);
 }
 
 #[tokio::test]
@@ -315,7 +315,7 @@ async fn a_token_that_ends_on_the_way_costs_one_request() {
         _ => Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]),
     })
     .await;
-    assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), data);
+    assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), data);
     assert_eq!(server.ranges(), [None, Some(30_000..90_000), Some(30_000..90_000)]);
 }
 
@@ -398,7 +398,7 @@ async fn a_time_limit_holds_and_keeps_what_is_there() {
     assert_eq!(files(directory.path()), ["f.dat.part", "f.dat.part.json"]);
     let file = downloader().download(job(&server, &directory)).await.unwrap();
     assert!(matches!(file.outcome, Outcome::Resumed(bytes) if bytes >= 100_000), "{:?}", file.outcome);
-    assert_eq!(fs_err::read(&file.path).unwrap(), data);
+    assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), data);
     assert_eq!(files(directory.path()), ["f.dat"]);
 }
 
@@ -424,7 +424,7 @@ async fn another_process_goes_on_where_one_was_stopped() {
     assert_eq!(files(directory.path()), ["f.dat.part", "f.dat.part.json"]);
     let file = downloader().download(job(&server, &directory)).await.unwrap();
     assert_eq!(file.outcome, Outcome::Resumed(40_000));
-    assert_eq!(fs_err::read(&file.path).unwrap(), content(90_000));
+    assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), content(90_000));
     assert_eq!(server.ranges(), [None, Some(40_000..90_000)]);
 }
 
@@ -440,7 +440,7 @@ async fn a_part_of_unknown_origin_is_not_gone_on_with() {
     let directory = tempfile::tempdir().unwrap();
     fs_err::write(directory.path().join("f.dat.part"), vec![1; 5_000]).unwrap();
     let (file, server) = get(&directory, |asked| Reply::honest(asked, HELLO, &[("ETag", "\"v1\"")])).await;
-    assert_eq!(fs_err::read(&file.unwrap().path).unwrap(), HELLO);
+    assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), HELLO);
     assert_eq!(server.ranges(), [None]);
 }
 
@@ -472,7 +472,7 @@ async fn a_damaged_part_is_found_by_the_digest_and_fetched_anew() {
     damaged[5] ^= 1;
     fs_err::write(&part, damaged).unwrap();
     let file = downloader().download(job(&server, &directory)).await.unwrap();
-    assert_eq!(fs_err::read(&file.path).unwrap(), data);
+    assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), data);
     assert_eq!(server.ranges(), [None, Some(40_000..90_000), None]);
 }
 
@@ -520,7 +520,7 @@ async fn mirrors_take_over_in_the_middle_when_a_digest_shows_that_they_have_the_
         .with_mirror(server.url("mirror"))
         .unwrap();
     let file = downloader().download(job).await.unwrap();
-    assert_eq!(fs_err::read(&file.path).unwrap(), data);
+    assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), data);
     let paths: Vec<_> = server.seen().iter().map(|asked| asked.path.clone()).collect();
     assert_eq!(paths, ["/f.dat", "/gone", "/mirror"]);
     assert_eq!(server.ranges()[2], Some(30_000..90_000));
@@ -542,7 +542,7 @@ async fn several_streams_fetch_one_file_and_every_byte_is_right() {
     limits.streams = 4;
     let file = downloader().with_limits(limits).download(job(&server, &directory)).await.unwrap();
     assert!(matches!(file.verification, Verification::Verified(_)));
-    assert!(fs_err::read(&file.path).unwrap() == data);
+    assert!(fs_err::read(file.path.unwrap()).unwrap() == data);
     assert!(server.seen().len() > 2, "{:?}", server.ranges());
     assert!(server.ranges()[1..].iter().all(Option::is_some));
 }
@@ -561,7 +561,7 @@ async fn a_server_without_ranges_gets_one_stream_however_many_are_allowed() {
     let mut limits = Limits::default();
     limits.streams = 8;
     let file = downloader().with_limits(limits).download(job(&server, &directory)).await.unwrap();
-    assert!(fs_err::read(&file.path).unwrap() == data);
+    assert!(fs_err::read(file.path.unwrap()).unwrap() == data);
     assert!(server.seen().len() <= 4, "{:?}", server.ranges());
     assert_eq!(file.timings.failures, 0, "the main stream went on");
 }
@@ -624,6 +624,35 @@ async fn no_server_is_a_connection_failure_without_the_query() {
     let failure = downloader().with_retry(retry).download(job).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Connect);
     assert!(!format!("{failure:?} {failure}").contains("secret"));
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_after_a_break_but_never_begins_twice() {
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Shared {
+        fn write(&mut self, data: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(data)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    for (etag, expected) in [("\"v1\"", Ok(90_000)), ("", Err(FailureKind::Incomplete))] {
+        let server = ChaosServer::start(move |asked| {
+            let validator = [("ETag", etag)];
+            let headers: &[_] = if etag.is_empty() { &[] } else { &validator };
+            let reply = Reply::honest(asked, &content(90_000), headers);
+            if asked.number == 0 { reply.cut_after(40_000) } else { reply }
+        })
+        .await;
+        let stream = Shared::default();
+        let job = Download::without_target(server.url("f")).unwrap();
+        let result = downloader().download_to(job, stream.clone()).await;
+        assert_eq!(result.map(|file| file.length).map_err(|failure| failure.kind()), expected);
+        let written = stream.0.lock().unwrap().clone();
+        assert!(content(90_000).starts_with(&written));
+    }
 }
 
 #[tokio::test]
