@@ -31,7 +31,7 @@ use url::Url;
 
 use crate::auth::{AuthOptions, AuthTrace, Explanation, RequestBuilderExt, ResponseExt};
 use crate::client::SessionBuilder;
-use crate::error::{Error, Kind};
+use crate::error::{self, Error, Kind};
 
 /// A client for science data servers that finds tokens and attaches them; see [`Session`](crate::Session).
 ///
@@ -221,7 +221,8 @@ impl Response {
 
     /// Turns an answer with a status of 400 and above into an error.
     pub fn error_for_status(self) -> Result<Self> {
-        Ok(Self { inner: self.inner.error_for_status()?, ..self })
+        let inner = self.inner.error_for_status().map_err(|error| error::masked(error.into()))?;
+        Ok(Self { inner, ..self })
     }
 
     /// The whole body.
@@ -240,7 +241,7 @@ impl Response {
     }
 
     fn wait<T>(runtime: &Runtime, future: impl Future<Output = reqwest::Result<T>>) -> Result<T> {
-        Ok(runtime.block_on(future)?)
+        runtime.block_on(future).map_err(|error| error::masked(error.into()))
     }
 
     /// What happened to the request; see [`ResponseExt::auth_trace`].

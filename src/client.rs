@@ -12,6 +12,7 @@ use crate::auth::{Attach, AuthMiddleware, AuthMiddlewareBuilder, RedirectMiddlew
 #[cfg(feature = "rustls")]
 use crate::authorities::Authorities;
 use crate::error::{Error, Kind};
+use crate::proxy;
 use crate::source::{Discovery, SharedTokenSource};
 use crate::sys::Env;
 use crate::token::Audience;
@@ -24,6 +25,7 @@ use crate::token::Audience;
 /// * redirects followed step by step, each with a decision of its own about the token;
 /// * HTTP/1 header names in title case, without which XRootD 5.5 refuses everything;
 /// * the grid's certificate authorities (`X509_CERT_DIR`, else `/etc/grid-security/certificates`) beside the system's;
+/// * the proxies of the environment, but never for this machine itself;
 /// * 10 seconds to connect, 60 seconds of silence at most, no limit on the whole.
 ///
 /// Cloning is cheap and shares connections and tokens.
@@ -154,14 +156,8 @@ pub enum SystemAuthorities {
 
 impl SessionBuilder {
     fn new() -> Self {
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("reqwest-scitokens/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
-            .http1_title_case_headers()
-            .http2_adaptive_window(true);
         Self {
-            http,
+            http: proxy::from_environment(defaults(), &Env::process()),
             source: None,
             env: Env::process(),
             auth: Vec::new(),
@@ -223,8 +219,11 @@ impl SessionBuilder {
         self
     }
 
-    /// Takes these variables for the process's environment, for [`Discovery`] and `X509_CERT_DIR`.
+    /// Takes these variables for the process's environment: for [`Discovery`], `X509_CERT_DIR` and the proxies.
+    ///
+    /// Proxies that were set by [`http`](Self::http) before are given up; state the environment first.
     pub fn env(mut self, env: Env) -> Self {
+        self.http = proxy::from_environment(self.http, &env);
         self.env = env;
         self
     }
@@ -272,6 +271,15 @@ impl SessionBuilder {
         let client = self.outer.into_iter().fold(ClientBuilder::new(http), |client, add| add(client));
         Ok(Session(client.with(self.redirect).with(auth).build()))
     }
+}
+
+fn defaults() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(concat!("reqwest-scitokens/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(60))
+        .http1_title_case_headers()
+        .http2_adaptive_window(true)
 }
 
 #[cfg(feature = "rustls")]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::origin::Origin;
+use crate::redact;
 use crate::source::SourceError;
 
 /// An error of this library, opaque so that it can grow.
@@ -212,6 +213,17 @@ struct Border(#[source] Error);
 impl From<Error> for reqwest_middleware::Error {
     fn from(error: Error) -> Self {
         Self::middleware(Border(error))
+    }
+}
+
+/// The error without the secrets of its URL, which it would show.
+pub(crate) fn masked(error: reqwest_middleware::Error) -> reqwest_middleware::Error {
+    match error {
+        reqwest_middleware::Error::Reqwest(error) => match error.url().map(redact::masked) {
+            Some(url) => error.with_url(url).into(),
+            None => error.into(),
+        },
+        other => other,
     }
 }
 

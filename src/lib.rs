@@ -10,10 +10,24 @@ mod client;
 #[cfg(feature = "download")]
 pub mod download;
 mod error;
+pub mod gafaelfawr;
 mod get;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod jwt;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod keys;
+#[cfg(feature = "oauth")]
+pub mod oauth;
 mod origin;
+mod proxy;
 mod redact;
+#[cfg(feature = "aws-lc-rs")]
+#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
+pub mod scitokens;
 mod source;
+pub mod storage;
 pub mod sys;
 mod token;
 
@@ -32,9 +46,11 @@ pub use get::{
 };
 pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
 pub use redact::SafeUrl;
+#[cfg(unix)]
+pub use source::AgentSource;
 pub use source::{
     Chain, CommandSource, Discovery, FileProblem, FileSource, Finding, FixedSource, Found, HostMap, Misfit,
-    Place, SharedTokenSource, SourceError, Step, Survey, TokenRequest, TokenSource,
+    Place, SharedTokenSource, SourceError, Step, StoredSource, Survey, TokenRequest, TokenSource,
 };
 pub use token::{
     AccessToken, Audience, Capability, InvalidCapability, InvalidPath, InvalidScope, InvalidToken,

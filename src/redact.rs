@@ -88,6 +88,33 @@ impl fmt::Debug for SafeUrl<'_> {
     }
 }
 
+/// The URL without user info and fragment, and without its query where that says more than harmless things: for errors
+/// that insist on a URL.
+pub(crate) fn masked(url: &Url) -> Url {
+    let mut safe = url.clone();
+    // These fail only for URLs without a host, and then there is no user in them.
+    let _ = safe.set_username("");
+    let _ = safe.set_password(None);
+    safe.set_fragment(None);
+    if SafeUrl::new(&safe).to_string() != safe.as_str() {
+        let kept: Vec<_> =
+            safe.query().unwrap_or_default().split('&').filter(|pair| is_harmless(pair)).collect();
+        let kept = kept.join("&");
+        safe.set_query((!kept.is_empty()).then_some(&kept));
+    }
+    let path = text(safe.path());
+    if path != safe.path() {
+        safe.set_path(&path.replace('…', "..."));
+    }
+    safe
+}
+
+/// Whether a part of a query says something about the data and nothing about the user.
+fn is_harmless(pair: &str) -> bool {
+    let key = pair.split_once('=').map_or(pair, |(key, _)| key);
+    HARMLESS_KEYS.contains(&key.to_ascii_lowercase().as_str()) && text(pair) == pair
+}
+
 /// A text from a server, fit for a terminal: control characters as spaces, anything that looks like a JWT or a
 /// Gafaelfawr token masked, cut after 300 characters.
 pub(crate) fn text(foreign: &str) -> String {
@@ -148,6 +175,15 @@ mod tests {
         assert_eq!(shown("https://h/f?eyJhbGciOi.J9.x"), "https://h/f?…");
         assert_eq!(shown("https://u:p@h:8443/f#access_token=x"), "https://…@h:8443/f#…");
         assert_eq!(shown("https://[::1]:1/f?directread"), "https://[::1]:1/f?directread");
+    }
+
+    #[test]
+    fn a_masked_url_is_still_one() {
+        let shown = |url: &str| masked(&Url::parse(url).unwrap()).to_string();
+        assert_eq!(shown("https://u:p@h:8443/f?authz=x&recursive=1#t"), "https://h:8443/f?recursive=1");
+        assert_eq!(shown("https://h/f?page=2"), "https://h/f?page=2");
+        assert_eq!(shown("https://h/f?authz=x"), "https://h/f");
+        assert_eq!(shown("https://h/eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.sig/f"), "https://h/...");
     }
 
     #[test]

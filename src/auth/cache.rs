@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::challenge::Challenge;
 use crate::origin::Origin;
 use crate::source::{Notes, SharedTokenSource, SourceError, TokenRequest};
 use crate::sys::{self, SharedClock};
@@ -53,6 +54,8 @@ struct State {
     asked_at: Option<SystemTime>,
     /// The refused token that was stated in the last question.
     rejected: Option<AccessToken>,
+    /// The challenge that was stated in the last question.
+    challenge: Option<Challenge>,
     /// Counts the questions that were answered.
     generation: u64,
 }
@@ -109,11 +112,23 @@ impl TokenCache {
             return Arc::clone(slot);
         }
         if slots.len() >= Self::MOST_SLOTS {
-            // Those in use stay; the others are asked for anew when they are needed.
-            slots.retain(|_, slot| Arc::strong_count(slot) > 1);
+            forget_older_half(&mut slots);
         }
         Arc::clone(slots.entry(key).or_default())
     }
+}
+
+/// Those who wait at a forgotten gate still get their answer.
+fn forget_older_half(slots: &mut HashMap<Key, Arc<Slot>>) {
+    let mut times: Vec<_> = slots.values().map(|slot| slot.state().asked_at).collect();
+    times.sort_unstable();
+    let middle = times[times.len() / 2];
+    let mut surplus = times.len() / 2;
+    slots.retain(|_, slot| {
+        let old = surplus > 0 && slot.state().asked_at <= middle;
+        surplus -= usize::from(old);
+        !old
+    });
 }
 
 impl Slot {
@@ -144,7 +159,7 @@ impl State {
             }
             Answer::Token(token) => asked_within(token.reuse().unwrap_or(recheck)),
             Answer::Nothing(_) | Answer::Failed(_) => {
-                asked_about_this_refusal && asked_within(recheck.min(TokenCache::BACKOFF))
+                self.asked_about(request) && asked_within(recheck.min(TokenCache::BACKOFF))
             }
         };
         fresh.then(|| answer.clone())
@@ -157,13 +172,16 @@ impl State {
                 (request.rejected() == self.rejected.as_ref()).then(|| Answer::Token(token.clone()))
             }
             Answer::Token(token) if token.is_expired_at(request.now()) => None,
-            Answer::Nothing(_) | Answer::Failed(_)
-                if request.rejected().is_some() && request.rejected() != self.rejected.as_ref() =>
-            {
-                None
-            }
+            Answer::Nothing(_) | Answer::Failed(_) if !self.asked_about(request) => None,
             answer => Some(answer.clone()),
         }
+    }
+
+    /// Whether the last question stated all that this one states: a source may know better with a challenge.
+    fn asked_about(&self, request: &TokenRequest<'_>) -> bool {
+        let stated = |now: bool, same: bool| !now || same;
+        stated(request.rejected().is_some(), request.rejected() == self.rejected.as_ref())
+            && stated(request.challenge().is_some(), request.challenge() == self.challenge.as_ref())
     }
 
     /// The token that can be used while somebody else asks for a newer one.
@@ -185,6 +203,12 @@ impl State {
         request: &TokenRequest<'_>,
     ) -> Answer {
         let answer = match answer {
+            Ok(Some(token)) if token.is_expired_at(request.now()) => {
+                Err(SourceError::expired(&token, request.now()))
+            }
+            answer => answer,
+        };
+        let answer = match answer {
             Ok(Some(token)) => Answer::Token(token),
             Ok(None) => Answer::Nothing(notes.take().into()),
             Err(error) => match self.still_good(request) {
@@ -198,6 +222,7 @@ impl State {
         self.answer = Some(answer.clone());
         self.asked_at = Some(request.now());
         self.rejected = request.rejected().cloned();
+        self.challenge = request.challenge().cloned();
         self.generation += 1;
         tracing::trace!(
             origin = %request.origin(),

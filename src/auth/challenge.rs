@@ -11,7 +11,7 @@ use crate::token::Scope;
 /// It is there to choose a token by and to explain a refusal. Whatever looks like an address in it is never
 /// followed: a server must not be able to say where credentials go. Texts come from a stranger and may be
 /// anything; [`Display`](std::fmt::Display) makes them fit for a terminal.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Challenge {
     parameters: Vec<(String, String)>,
 }
@@ -94,6 +94,13 @@ impl Challenge {
     /// Any parameter; names are compared without case, the first of equal ones counts.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+/// As [`Display`](std::fmt::Display): a server may echo a token.
+impl std::fmt::Debug for Challenge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
     }
 }
 

@@ -63,7 +63,7 @@ impl Explanation {
             request: format!("{} {}", last.method(), last.url()),
             status: answer.status,
             server_said: refusal.challenge.as_ref().map(ToString::to_string),
-            checks: last.token().map(|token| checks(token, last)).unwrap_or_default(),
+            checks: trace.judged().map(|(token, attempt)| checks(token, attempt)).unwrap_or_default(),
             causes: Vec::new(),
             next: Vec::new(),
         };
@@ -87,9 +87,9 @@ impl Explanation {
     }
 
     fn find_causes(&mut self, trace: &AuthTrace, last: &Attempt, refusal: &RefusalAnswer) {
-        match (last.token(), last.not_attached()) {
+        match (trace.judged(), last.not_attached()) {
+            (Some((token, _)), _) => self.with_token(token, last),
             (None, Some(why)) => self.without_token(why),
-            (Some(token), _) => self.with_token(token, last),
             (None, None) => {}
         }
         self.from_the_answer(last, refusal);
@@ -458,6 +458,30 @@ mod tests {
         let report = explain(Method::GET, 401, &[], sent, HeaderCase::Title);
         assert!(report.causes()[0].contains("`BEARER_TOKEN`: not set"));
         assert!(report.next_steps()[0].contains("scitoken token where"));
+    }
+
+    #[test]
+    fn a_token_that_a_manager_put_into_the_url_is_laid_beside_what_the_user_asked_for() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+        let Credential::Token(token) = jwt(r#"{"aud":"https://manager","scope":"storage.read:/other"}"#)
+        else {
+            panic!("a token was made")
+        };
+        let mut trace = AuthTrace::default();
+        let mut go = |url: String, status: u16, sent: Credential| {
+            trace.begin(Method::GET, Url::parse(&url).unwrap(), sent, HeaderCase::Title, now);
+            trace.answer(ServerAnswer::of(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), None));
+        };
+        go("https://manager/vo/f".to_owned(), 302, Credential::Token(token.clone()));
+        let location = format!("https://data/vo/f?authz=Bearer%20{}", token.expose_secret());
+        go(location, 403, Credential::None(NotAttached::InUrl));
+        let report = trace.explain().unwrap();
+        let verdicts: Vec<_> = report.checks().iter().map(|check| (check.what, check.verdict)).collect();
+        assert_eq!(
+            verdicts,
+            [("life", Verdict::Unknown), ("audience", Verdict::Fits), ("scope", Verdict::Fails)]
+        );
+        assert!(!report.to_string().contains(token.expose_secret()), "{report}");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use crate::token::AccessToken;
+
 /// Whether the URL carries a credential of its own: `authz=` (XRootD), `access_token=` (RFC 6750 section 2.3), the
 /// signature of S3, Google or Azure storage.
 ///
@@ -18,9 +20,34 @@ pub(crate) fn has_credential(url: &Url) -> bool {
         || (has(&["sig"]) && has(&["sv"]) && has(&["se", "sp"]))
 }
 
+/// Whether the URL carries this very token: XRootD's manager writes what it was sent into the `Location` of its
+/// redirect, with the scheme or without.
+pub(crate) fn carries(url: &Url, token: &AccessToken) -> bool {
+    url.query_pairs()
+        .any(|(_, value)| value.strip_prefix("Bearer ").unwrap_or(&value) == token.expose_secret())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_recognised_in_the_query() {
+        let token = AccessToken::new("a+b/c").unwrap();
+        for (query, expected) in [
+            ("authz=Bearer%20a%2Bb/c", true),
+            ("x=1&authz=a%2Bb/c", true),
+            ("authz=Bearer%20a", false),
+            ("authz=a%2Bb/cd", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                carries(&Url::parse(&format!("https://h/f?{query}")).unwrap(), &token),
+                expected,
+                "{query}"
+            );
+        }
+    }
 
     #[test]
     fn the_usual_forms_are_known() {

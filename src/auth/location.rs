@@ -63,31 +63,21 @@ fn resolve(location: &[u8], current: &Url) -> Result<Url, RedirectProblem> {
     if text.trim().is_empty() {
         return Err(RedirectProblem::NoUrl);
     }
-    let mut url = current.join(&text).map_err(|_| RedirectProblem::NoUrl)?;
+    // What the user put into the first URL is for the first server; what is there after the join, the server put there.
+    let mut base = current.clone();
+    let _ = base.set_username("");
+    let _ = base.set_password(None);
+    let mut url = base.join(&text).map_err(|_| RedirectProblem::NoUrl)?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(RedirectProblem::Scheme(url.scheme().to_owned()));
     }
-    if has_userinfo(&text, &url) {
+    if !url.username().is_empty() || url.password().is_some() {
         return Err(RedirectProblem::UserInfo);
     }
     if url.fragment().is_none() {
         url.set_fragment(current.fragment());
     }
-    // What the user put into the first URL is for the first server.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
     Ok(url)
-}
-
-/// Whether the `Location` itself names a user; one that a relative `Location` takes over from the current URL does not
-/// count.
-fn has_userinfo(location: &str, joined: &Url) -> bool {
-    let named = !joined.username().is_empty() || joined.password().is_some();
-    let own_authority = location.contains("://")
-        || location.trim_start().starts_with("//")
-        || location.trim_start().starts_with('\\')
-        || location.trim_start().starts_with("/\\");
-    named && own_authority
 }
 
 /// A credential that would be readable on the way: plain `http` anywhere but on this machine, and always where the chain
@@ -166,7 +156,7 @@ mod tests {
         }
         assert_eq!(url("file:///etc/passwd"), Err(RedirectProblem::Scheme("file".into())));
         assert_eq!(url("ftp://h/x"), Err(RedirectProblem::Scheme("ftp".into())));
-        for location in ["https://me@b/x", "https://me:pw@b/x", "//me@b/x", "\\\\me@b\\x"] {
+        for location in ["https://me@b/x", "https://me:pw@b/x", "//me@b/x", "\\\\me@b\\x", "/\t/me:pw@b/"] {
             assert_eq!(url(location), Err(RedirectProblem::UserInfo), "{location}");
         }
     }

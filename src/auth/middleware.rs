@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
@@ -19,9 +20,9 @@ use super::drain::drain;
 use super::options::{Attach, AuthOptions, Settings};
 use super::trace::{AuthTrace, Credential, HeaderCase, NotAttached, Outcome, Refusal, ServerAnswer};
 use super::{broken, in_url, spare};
-use crate::error::{Error, Kind};
+use crate::error::{self, Error, Kind};
 use crate::origin::Origin;
-use crate::source::{SharedTokenSource, TokenRequest};
+use crate::source::{SharedTokenSource, SourceError, TokenRequest};
 use crate::sys::SharedClock;
 use crate::token::AccessToken;
 
@@ -195,6 +196,9 @@ impl Hop<'_> {
         rejected: Option<&AccessToken>,
     ) -> Answer {
         let settings = &*self.settings;
+        if let Some(token) = settings.source.fixed() {
+            return fixed(token, self.middleware.clock.now());
+        }
         let mut question =
             TokenRequest::for_origin(request.url(), self.origin.clone(), self.middleware.clock.now())
                 .with_scopes(&settings.scopes)
@@ -238,10 +242,13 @@ impl Hop<'_> {
         let uploads = request.body().is_some();
         let response = match next.clone().run(request, extensions).await {
             Ok(response) => response,
-            Err(error) if uploads && broken::is_broken_connection(&error) => {
-                return Err(Error::from(Kind::UploadBroken(error)).into());
+            Err(error) => {
+                let error = error::masked(error);
+                return Err(match uploads && broken::is_broken_connection(&error) {
+                    true => Error::from(Kind::UploadBroken(error)).into(),
+                    false => error,
+                });
             }
-            Err(error) => return Err(error),
         };
         let challenge = match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Challenge::from_headers(response.headers()),
@@ -294,6 +301,9 @@ impl Hop<'_> {
         if first.challenge.is_some() && first.response.status() == StatusCode::UNAUTHORIZED {
             self.middleware.challengers.remember(&hop.origin);
         }
+        // The HTTP client takes the token off when it follows a redirect to another origin.
+        let stripped = Credential::None(NotAttached::WaitsForChallenge);
+        let sent = if elsewhere.is_some() { &stripped } else { sent };
         let answer = hop.ask(copy, first.challenge.as_ref(), sent.token()).await;
         let token = decide::weigh(sent, answer)?;
         if !hop.permission.holds_for(&token, &hop.origin) {
@@ -381,6 +391,14 @@ fn permission(extensions: &Extensions, origin: &Origin, settings: &Settings) -> 
     extensions
         .get::<Chain>()
         .map_or(Permission::Granted, |chain| chain.permission(origin, &settings.redirect_trust))
+}
+
+/// A token that was given needs no cache.
+fn fixed(token: &AccessToken, now: SystemTime) -> Answer {
+    match token.is_expired_at(now) {
+        true => Answer::Failed(SourceError::expired(token, now)),
+        false => Answer::Token(token.clone()),
+    }
 }
 
 fn without_userinfo(response: &Response) -> url::Url {

@@ -17,6 +17,7 @@ mod cache;
 mod chain;
 mod challenge;
 mod challengers;
+mod conceal;
 mod decide;
 mod drain;
 mod explain;

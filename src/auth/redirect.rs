@@ -10,6 +10,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
 use super::chain::Chain;
+use super::conceal::conceal;
 use super::drain::drain;
 use super::location::{self, BodyFate, NextHop};
 use super::options::{AuthOptions, ReplayableBody};
@@ -26,6 +27,9 @@ use crate::redact::SafeUrl;
 /// origin, headers that belong to the first one (`Authorization` of the caller's own, `Cookie`,
 /// `Proxy-Authorization`) are taken off and never come back; whether a token of ours goes there is decided by
 /// [`RedirectTrust`](super::RedirectTrust). A step from `https` to `http` never carries a token.
+///
+/// A credential in the URL, as XRootD's manager puts it there, is kept out of the answer's
+/// [`url`](reqwest::Response::url), because every error of reading the body shows that.
 ///
 /// A redirect that asks for a streamed body once more (307, 308) and cannot have it is returned as it is.
 #[derive(Clone, Debug)]
@@ -86,7 +90,7 @@ impl RedirectMiddleware {
             let hop =
                 location::next_hop(response.status(), response.headers(), &method, &url, self.cleartext)
                     .map_err(Error::from)?;
-            let Some(hop) = hop else { return Ok(response) };
+            let Some(hop) = hop else { return Ok(conceal(response)) };
             if followed == self.most {
                 let next = SafeUrl::new(&hop.url).to_string();
                 return Err(Error::from(RedirectProblem::TooMany { followed, next }).into());

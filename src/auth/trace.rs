@@ -11,6 +11,7 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::explain::Explanation;
+use super::in_url;
 use crate::redact::{self, SafeUrl};
 use crate::source::SourceError;
 use crate::token::AccessToken;
@@ -190,6 +191,17 @@ impl AuthTrace {
     /// `None` when it did not refuse.
     pub fn explain(&self) -> Option<Explanation> {
         Explanation::of(self)
+    }
+
+    /// The token that the last answer is about, and the attempt that was made with it. That is an earlier one where the
+    /// server took the token over into the URL of a redirect.
+    pub(crate) fn judged(&self) -> Option<(&AccessToken, &Attempt)> {
+        let last = self.attempts.last()?;
+        if let Some(token) = last.token() {
+            return Some((token, last));
+        }
+        let earlier = self.attempts.iter().rev().filter_map(|attempt| Some((attempt.token()?, attempt)));
+        earlier.into_iter().find(|(token, _)| in_url::carries(&last.url, token))
     }
 
     pub(crate) fn header_case(&self) -> HeaderCase {

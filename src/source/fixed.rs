@@ -22,7 +22,8 @@ impl FixedSource {
 
 impl From<AccessToken> for super::SharedTokenSource {
     fn from(token: AccessToken) -> Self {
-        FixedSource::new(token).into()
+        let source = FixedSource::new(token);
+        Self { fixed: Some(source.0.clone()), source: std::sync::Arc::new(source) }
     }
 }
 

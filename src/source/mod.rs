@@ -9,9 +9,13 @@
 //! | [`FixedSource`] | a token that the program was given |
 //! | [`FileSource`] | a file that the program was given, read anew when it changed |
 //! | [`CommandSource`] | the output of a program |
+//! | [`StoredSource`] | a token storage, with renewal |
+//! | `AgentSource` | a running `oidc-agent` (on Unix) |
 //! | [`Chain`] | several sources, one after the other |
 //! | [`HostMap`] | another source for each server |
 
+#[cfg(unix)]
+mod agent;
 mod chain;
 mod choose;
 mod command;
@@ -22,6 +26,7 @@ mod file;
 mod fixed;
 mod host_map;
 mod request;
+mod stored;
 mod survey;
 mod text;
 
@@ -31,6 +36,8 @@ use std::hash::{Hash, Hasher};
 use std::pin::Pin;
 use std::sync::Arc;
 
+#[cfg(unix)]
+pub use agent::AgentSource;
 pub use chain::Chain;
 pub use choose::Misfit;
 pub use command::CommandSource;
@@ -41,6 +48,7 @@ pub use fixed::FixedSource;
 pub use host_map::HostMap;
 pub(crate) use request::Notes;
 pub use request::TokenRequest;
+pub use stored::StoredSource;
 pub use survey::{Finding, Found, Place, Step, Survey};
 
 use crate::token::AccessToken;
@@ -88,24 +96,32 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
 ///
 /// Two of them are equal when they are clones of one.
 #[derive(Clone)]
-pub struct SharedTokenSource(Arc<dyn ErasedTokenSource>);
+pub struct SharedTokenSource {
+    source: Arc<dyn ErasedTokenSource>,
+    fixed: Option<AccessToken>,
+}
 
 impl SharedTokenSource {
     /// Looks for a token for the request; see [`TokenSource::token`].
     pub async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
-        self.0.token(request).await
+        self.source.token(request).await
+    }
+
+    /// The token, where the source is nothing but one.
+    pub(crate) fn fixed(&self) -> Option<&AccessToken> {
+        self.fixed.as_ref()
     }
 }
 
 impl<S: TokenSource> From<S> for SharedTokenSource {
     fn from(source: S) -> Self {
-        Self(Arc::new(source))
+        Self { source: Arc::new(source), fixed: None }
     }
 }
 
 impl PartialEq for SharedTokenSource {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.source, &other.source)
     }
 }
 
@@ -113,13 +129,13 @@ impl Eq for SharedTokenSource {}
 
 impl Hash for SharedTokenSource {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Arc::as_ptr(&self.0).cast::<()>().hash(state);
+        Arc::as_ptr(&self.source).cast::<()>().hash(state);
     }
 }
 
 impl fmt::Debug for SharedTokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.source.fmt(f)
     }
 }
 

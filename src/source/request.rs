@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::auth::Challenge;
 use crate::origin::{NoOrigin, Origin};
+use crate::redact::SafeUrl;
 use crate::sys::{Clock, SystemClock};
 use crate::token::{AccessToken, Audience, Scope};
 
@@ -15,7 +16,7 @@ use crate::token::{AccessToken, Audience, Scope};
 ///
 /// Everything but the URL is a wish. A source that can choose should choose by it; one that has a single token
 /// gives that.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TokenRequest<'a> {
     url: &'a Url,
     origin: Origin,
@@ -154,5 +155,19 @@ impl<'a> TokenRequest<'a> {
     /// The token that the server refused.
     pub fn rejected(&self) -> Option<&'a AccessToken> {
         self.rejected
+    }
+}
+
+impl fmt::Debug for TokenRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("url", &SafeUrl::new(self.url))
+            .field("now", &self.now)
+            .field("audience", &self.audience)
+            .field("scopes", &self.scopes)
+            .field("min_validity", &self.min_validity)
+            .field("challenge", &self.challenge)
+            .field("rejected", &self.rejected)
+            .finish_non_exhaustive()
     }
 }

@@ -39,7 +39,7 @@ impl UnverifiedClaims {
 
     fn from_map(claims: &Map<String, Value>) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
-        let time = |name: &str| claims.get(name).and_then(numeric_date);
+        let time = |name: &str| claims.get(name).and_then(Value::as_f64).and_then(numeric_date);
         Self {
             issuer: text("iss"),
             subject: text("sub"),
@@ -130,9 +130,11 @@ fn texts(value: Option<&Value>) -> Vec<String> {
 }
 
 /// RFC 7519 `NumericDate`: seconds since the epoch, whole or not. Absurd numbers are no time.
-fn numeric_date(value: &Value) -> Option<SystemTime> {
+pub(crate) fn numeric_date(seconds: f64) -> Option<SystemTime> {
     const YEAR_9999: f64 = 253_402_300_800.0;
-    let seconds = value.as_f64().filter(|seconds| (0.0..YEAR_9999).contains(seconds))?;
+    if !(0.0..YEAR_9999).contains(&seconds) {
+        return None;
+    }
     SystemTime::UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds).ok()?)
 }
 

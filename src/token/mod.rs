@@ -21,6 +21,8 @@ use subtle::ConstantTimeEq;
 pub use audience::{Audience, default_audience};
 pub use capability::{Capability, InvalidCapability};
 pub use claims::UnverifiedClaims;
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) use claims::numeric_date;
 pub use mistake::{InvalidToken, Mistake};
 pub use path::{InvalidPath, ResourcePath};
 pub use scope::{InvalidScope, Scope};

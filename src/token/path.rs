@@ -148,6 +148,9 @@ fn decode(component: &str) -> Result<String, InvalidPath> {
 
 /// Whether a component is `..`, or becomes it however often it is decoded.
 fn is_dot_dot_when_decoded(component: &str) -> bool {
+    if !component.contains('%') {
+        return component == "..";
+    }
     let mut current = component.to_owned();
     loop {
         if current == ".." {

@@ -8,3 +8,61 @@ mod chaos_server;
 mod download;
 #[cfg(feature = "download")]
 mod download_many;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auth;
+mod bad_input;
+#[cfg(feature = "blocking")]
+mod blocking;
+mod challenge;
+mod compat;
+mod concurrency;
+mod discovery;
+mod leaks;
+mod redirect;
+mod servers;
+mod session;
+mod xrootd;
+#[cfg(feature = "aws-lc-rs")]
+mod jwk_client;
+#[cfg(feature = "aws-lc-rs")]
+mod jwt;
+#[cfg(feature = "cli")]
+mod jwt_cli;
+#[cfg(feature = "aws-lc-rs")]
+mod keys;
+#[cfg(feature = "aws-lc-rs")]
+mod keys_fetch;
+
+/// A list of texts, for comparisons in tuples.
+fn texts(items: &[&str]) -> Vec<String> {
+    items.iter().map(|item| (*item).to_owned()).collect()
+}
+
+/// An error and all its causes, in both forms.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = format!("{error} | {error:?}");
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!("\n{cause} | {cause:?}"));
+        next = cause.source();
+    }
+    text
+}
+
+/// Writes a token file as a careful program does: only for its owner, and whole at once.
+fn write_token(path: &std::path::Path, token: &str) {
+    let directory = path.parent().unwrap();
+    let file = tempfile::NamedTempFile::new_in(directory).unwrap();
+    fs_err::write(file.path(), token).unwrap();
+    file.persist(path).unwrap();
+}
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;
+mod gafaelfawr;
+mod gafaelfawr_challenges;
+#[cfg(feature = "cli")]
+mod gafaelfawr_cli;
+mod gafaelfawr_client;
+mod storage;

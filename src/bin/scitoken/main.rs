@@ -22,7 +22,10 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Jwt(commands::jwt::Jwt),
+    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -33,5 +36,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
-    match cli.command {}
+    match cli.command {
+        Command::Jwt(command) => command.run(),
+        Command::Gafaelfawr(command) => command.run(),
+    }
 }

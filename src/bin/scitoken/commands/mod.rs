@@ -1,1 +1,4 @@
 //! One file a command.
+
+pub(crate) mod jwt;
+pub(crate) mod gafaelfawr;

@@ -1,0 +1,42 @@
+# What a developer types; `just` alone lists it. The same commands stand in .ci/run, which installs what they need.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+[private]
+default:
+  @just --list --unsorted
+
+# everything that has to pass before a change lands (installs packages: for a machine that is yours to change)
+ci:
+  .ci/run
+
+# format, lints with all features and with the default ones, licences
+lint:
+  cargo fmt --all --check
+  cargo clippy --all-features --all-targets -- -D warnings
+  cargo clippy --all-targets -- -D warnings
+  cargo deny check bans licenses sources
+
+# all tests, the examples of the docs too; real servers that are not installed are skipped
+test *ARGS:
+  cargo test --all-features {{ARGS}}
+
+# the docs, as docs.rs shows them, with every warning an error
+doc *ARGS:
+  RUSTDOCFLAGS="-D warnings" cargo doc --all-features --no-deps {{ARGS}}
+
+# the tests against real servers and peers; one that is missing is a failure
+interop *ARGS:
+  SCITOKEN_INTEROP=required cargo test --all-features --test interop -- {{ARGS}}
+
+# every pair of features compiles without a warning
+features:
+  cargo hack clippy --keep-going --feature-powerset --depth 2 -- -D warnings
+
+# each fuzz target for so many seconds; the stable compiler does, told to take the sanitizer's flags
+fuzz seconds="60":
+  for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" -- -max_total_time={{seconds}}; done
+
+# what the middleware costs a request, beside bare reqwest, an empty chain and a middleware that does nothing
+bench-auth:
+  cargo bench --bench auth

@@ -1,0 +1,195 @@
+//! The checks on claims, in PyJWT's order and with its meaning of each.
+
+use std::cmp::Ordering;
+
+use super::json::{Json, Text};
+use super::number::Whole;
+use super::validation::{Check, Expected, Validation};
+use super::{JwtError, Object};
+
+/// Makes every check that is asked for; the first that fails is the verdict.
+pub(super) fn check(claims: &Object, validation: &Validation, is_verified: bool) -> Result<(), JwtError> {
+    for name in &validation.required {
+        if matches!(claims.get(name), None | Some(Json::Null)) {
+            return Err(JwtError::missing(name));
+        }
+    }
+    let now = validation.now();
+    for check in Check::ALL.into_iter().filter(|check| validation.makes(*check, is_verified)) {
+        let value = claims.get(check.claim());
+        match check {
+            Check::IssuedAt => value.map_or(Ok(()), |value| issued_at(value, now + validation.leeway)),
+            Check::NotBefore => value.map_or(Ok(()), |value| not_before(value, now + validation.leeway)),
+            Check::Expiry => value.map_or(Ok(()), |value| expiry(value, now - validation.leeway)),
+            Check::Issuer => issuer(value, validation.issuers.as_deref()),
+            Check::Audience => audience(value, validation),
+            Check::Subject => value.map_or(Ok(()), |value| subject(value, validation.subject.as_deref())),
+            Check::TokenId => match value {
+                None | Some(Json::Text(_)) => Ok(()),
+                Some(_) => Err(JwtError::InvalidJti),
+            },
+        }?;
+    }
+    Ok(())
+}
+
+fn issued_at(value: &Json, latest: f64) -> Result<(), JwtError> {
+    match Whole::of(value).ok_or(JwtError::InvalidIssuedAt)?.compare(latest) {
+        Ordering::Greater => Err(JwtError::ImmatureSignature { claim: "iat" }),
+        _ => Ok(()),
+    }
+}
+
+fn not_before(value: &Json, latest: f64) -> Result<(), JwtError> {
+    match time(value, "nbf")?.compare(latest) {
+        Ordering::Greater => Err(JwtError::ImmatureSignature { claim: "nbf" }),
+        _ => Ok(()),
+    }
+}
+
+/// The token is void from `exp` on, that very moment included (RFC 7519 section 4.1.4).
+fn expiry(value: &Json, earliest: f64) -> Result<(), JwtError> {
+    match time(value, "exp")?.compare(earliest) {
+        Ordering::Greater => Ok(()),
+        _ => Err(JwtError::ExpiredSignature),
+    }
+}
+
+fn time(value: &Json, claim: &'static str) -> Result<Whole, JwtError> {
+    Whole::of(value).ok_or_else(|| JwtError::Decode {
+        reason: format!("its `{claim}` is not a whole number").into(),
+        claim: Some(claim),
+    })
+}
+
+fn issuer(value: Option<&Json>, expected: Option<&[String]>) -> Result<(), JwtError> {
+    let Some(expected) = expected else { return Ok(()) };
+    match value.ok_or_else(|| JwtError::missing("iss"))? {
+        Json::Text(found) if is_one_of(found, expected) => Ok(()),
+        Json::Text(_) => Err(JwtError::InvalidIssuer { reason: "its `iss` is not one that is expected" }),
+        _ => Err(JwtError::InvalidIssuer { reason: "its `iss` is not a text" }),
+    }
+}
+
+fn audience(value: Option<&Json>, validation: &Validation) -> Result<(), JwtError> {
+    let refused = |reason| Err(JwtError::InvalidAudience { reason });
+    // An empty audience counts as none, whatever its type.
+    let value = value.filter(|value| !value.is_falsy());
+    let (value, expected) = match (value, &validation.audience) {
+        (None, None) => return Ok(()),
+        (Some(_), None) => return refused("it names an audience (`aud`), and none is expected here"),
+        (None, Some(_)) => return Err(JwtError::missing("aud")),
+        (Some(value), Some(expected)) => (value, expected),
+    };
+    if validation.strict_audience {
+        return match (expected, value) {
+            (Expected::AnyOf(_), _) => refused("a strict check takes one expected audience, not a list"),
+            (Expected::One(expected), Json::Text(found)) if found == expected.as_str() => Ok(()),
+            (Expected::One(_), Json::Text(_)) => refused("its `aud` is not the one that is expected"),
+            (Expected::One(_), _) => refused("its `aud` is not a single text, which a strict check asks for"),
+        };
+    }
+    let found = match value {
+        Json::Text(_) => std::slice::from_ref(value),
+        Json::Array(items) if items.iter().all(|item| matches!(item, Json::Text(_))) => items,
+        _ => return refused("its `aud` is neither a text nor a list of texts"),
+    };
+    let expected = match expected {
+        Expected::One(one) => std::slice::from_ref(one),
+        Expected::AnyOf(many) => many,
+    };
+    if found.iter().any(|item| matches!(item, Json::Text(text) if is_one_of(text, expected))) {
+        Ok(())
+    } else {
+        refused("its `aud` is not one that is expected")
+    }
+}
+
+fn subject(value: &Json, expected: Option<&str>) -> Result<(), JwtError> {
+    match (value, expected) {
+        (Json::Text(found), Some(expected)) if found != expected => {
+            Err(JwtError::InvalidSubject { reason: "its `sub` is not the one that is expected" })
+        }
+        (Json::Text(_), _) => Ok(()),
+        _ => Err(JwtError::InvalidSubject { reason: "its `sub` is not a text" }),
+    }
+}
+
+fn is_one_of(found: &Text, expected: &[String]) -> bool {
+    expected.iter().any(|expected| found == expected.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::ManualClock;
+
+    fn verdict(claims: &str, validation: Validation) -> String {
+        let validation = validation.clock(ManualClock::at_epoch_seconds(1_000));
+        match check(&Object::parse(claims).unwrap(), &validation, true) {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => error.pyjwt_name().to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_first_check_that_fails_is_the_verdict() {
+        const ALL_BAD: &str = r#"{"exp":1,"nbf":2000,"iat":2000,"aud":5,"iss":7,"sub":5,"jti":5}"#;
+        let mut validation = Validation::new().audience("a").issuer("i");
+        for (check, wanted) in Check::ALL.into_iter().zip([
+            "ImmatureSignatureError",
+            "ImmatureSignatureError",
+            "ExpiredSignatureError",
+            "InvalidIssuerError",
+            "InvalidAudienceError",
+            "InvalidSubjectError",
+            "InvalidJTIError",
+        ]) {
+            assert_eq!(verdict(ALL_BAD, validation.clone()), wanted);
+            assert_eq!(verdict(ALL_BAD, validation.clone().require("x")), "MissingRequiredClaimError");
+            validation = validation.skip(check);
+        }
+        assert_eq!(verdict(ALL_BAD, validation), "ok");
+    }
+
+    #[test]
+    fn an_empty_audience_is_none_and_a_foreign_one_is_refused() {
+        for aud in ["null", "\"\"", "[]", "0", "{}", "false", "-0.0"] {
+            let claims = format!("{{\"aud\":{aud}}}");
+            assert_eq!(verdict(&claims, Validation::new()), "ok", "{aud}");
+            assert_eq!(
+                verdict(&claims, Validation::new().audience("a")),
+                "MissingRequiredClaimError",
+                "{aud}"
+            );
+        }
+        assert_eq!(verdict(r#"{"aud":"a"}"#, Validation::new()), "InvalidAudienceError");
+        assert_eq!(verdict(r#"{"aud":["b","a"]}"#, Validation::new().audience("a")), "ok");
+        assert_eq!(verdict(r#"{"aud":["a",1]}"#, Validation::new().audience("a")), "InvalidAudienceError");
+        assert_eq!(verdict(r#"{"aud":"a"}"#, Validation::new().audiences([""; 0])), "InvalidAudienceError");
+    }
+
+    #[test]
+    fn a_strict_audience_is_one_text() {
+        let strict = Validation::new().strict_audience();
+        assert_eq!(verdict(r#"{"aud":"a"}"#, strict.clone().audience("a")), "ok");
+        assert_eq!(verdict(r#"{"aud":["a"]}"#, strict.clone().audience("a")), "InvalidAudienceError");
+        assert_eq!(verdict(r#"{"aud":"a"}"#, strict.audiences(["a"])), "InvalidAudienceError");
+    }
+
+    #[test]
+    fn an_unverified_token_is_checked_for_what_is_asked_only() {
+        let claims = Object::parse(r#"{"exp":1,"sub":5}"#).unwrap();
+        assert!(check(&claims, &Validation::new(), false).is_ok());
+        let error = check(&claims, &Validation::new().check(Check::Expiry), false).unwrap_err();
+        assert_eq!((error.pyjwt_name(), error.claim()), ("ExpiredSignatureError", Some("exp")));
+        assert!(check(&claims, &Validation::new().require("jti"), false).is_err());
+    }
+
+    #[test]
+    fn a_subject_need_not_be_there() {
+        assert_eq!(verdict("{}", Validation::new().subject("s")), "ok");
+        assert_eq!(verdict(r#"{"sub":null}"#, Validation::new()), "InvalidSubjectError");
+        assert_eq!(verdict(r#"{"sub":"t"}"#, Validation::new().subject("s")), "InvalidSubjectError");
+    }
+}

@@ -1,0 +1,7 @@
+//! Tokens in the making.
+
+mod signer;
+mod token;
+
+pub use signer::TokenSigner;
+pub use token::{CreateError, SciToken};

@@ -1,0 +1,206 @@
+//! Keys of issuers, kept between tokens and between processes.
+
+mod record;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod times;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use record::CachedKeys;
+pub use times::CacheTimes;
+pub(super) use times::{Known, Step, Wanted, decide};
+
+use super::Issuer;
+
+/// A cache of issuers' keys; clones share it.
+///
+/// In memory it lives as long as the process. In a SQLite file (feature `sqlite`) all processes of a user share it: what
+/// one has fetched, the others need not. A file that cannot be read or written costs its benefit and nothing else: there
+/// is one warning, and the keys are kept in memory (mistake 18 of the peers).
+#[derive(Clone, Debug)]
+pub struct KeyCache(Arc<Backend>);
+
+#[derive(Debug)]
+struct Backend {
+    memory: Mutex<BTreeMap<String, CachedKeys>>,
+    #[cfg(feature = "sqlite")]
+    file: Option<sqlite::File>,
+}
+
+/// Why the file of a [`KeyCache`] is of no use.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyCacheError {
+    /// The file, or the directory above it, cannot be made or looked at.
+    #[error("cannot open the key cache `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Others than the user and root may write the file, so the keys in it may be anybody's.
+    #[error("others may write the key cache `{}`; run `chmod go-w` on it, or remove it", path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no SQLite database, or it is locked, full or read-only.
+    #[error("the key cache `{}` cannot be used; if it stays so, remove it", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Default for KeyCache {
+    fn default() -> Self {
+        Self::in_memory()
+    }
+}
+
+impl KeyCache {
+    /// A cache that lives as long as the process.
+    pub fn in_memory() -> Self {
+        Self(Arc::new(Backend {
+            memory: Mutex::default(),
+            #[cfg(feature = "sqlite")]
+            file: None,
+        }))
+    }
+
+    /// A cache in a SQLite file, which is made when it is needed, for the user alone.
+    ///
+    /// The table is that of scitokens-cpp, so that its file can be given here, and this one to it.
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self(Arc::new(Backend { memory: Mutex::default(), file: Some(sqlite::File::new(path.into())) }))
+    }
+
+    /// Where the user's cache is: `scitokens/keys.sqlite3` in `$XDG_CACHE_HOME`, or else in `$HOME/.cache`. `None` where
+    /// neither is an absolute path.
+    #[cfg(feature = "sqlite")]
+    pub fn user_file(env: &crate::sys::Env) -> Option<PathBuf> {
+        let absolute =
+            |name: &str| env.get_non_empty(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+        Some(home.join("scitokens").join("keys.sqlite3"))
+    }
+
+    /// Every issuer in the cache and its keys, in alphabetical order.
+    ///
+    /// # Errors
+    /// [`KeyCacheError`] when the file is there and cannot be read.
+    pub fn list(&self) -> Result<Vec<(String, CachedKeys)>, KeyCacheError> {
+        #[cfg(feature = "sqlite")]
+        if let Some(file) = &self.0.file {
+            return file.list();
+        }
+        Ok(self.memory().iter().map(|(issuer, keys)| (issuer.clone(), keys.clone())).collect())
+    }
+
+    /// Forgets the keys of an issuer; tells whether there were any.
+    ///
+    /// # Errors
+    /// [`KeyCacheError`] when the file cannot be written.
+    pub fn remove(&self, issuer: &Issuer) -> Result<bool, KeyCacheError> {
+        let removed = self.memory().remove(issuer.as_str()).is_some();
+        #[cfg(feature = "sqlite")]
+        if let Some(file) = &self.0.file {
+            return file.remove(issuer.as_str()).map(|in_file| in_file || removed);
+        }
+        Ok(removed)
+    }
+
+    /// Keeps the keys of an issuer, and says so when that fails.
+    ///
+    /// # Errors
+    /// [`KeyCacheError`] when the file cannot be written; the keys are kept in memory then.
+    pub fn put(&self, issuer: &Issuer, keys: CachedKeys) -> Result<(), KeyCacheError> {
+        #[cfg(feature = "sqlite")]
+        let stored = self.0.file.as_ref().map_or(Ok(()), |file| file.save(issuer.as_str(), &keys));
+        self.memory().insert(issuer.as_str().to_owned(), keys);
+        #[cfg(feature = "sqlite")]
+        stored?;
+        Ok(())
+    }
+
+    /// Whether looking something up can block on a disk.
+    pub(super) fn is_on_disk(&self) -> bool {
+        #[cfg(feature = "sqlite")]
+        {
+            self.0.file.is_some()
+        }
+        #[cfg(not(feature = "sqlite"))]
+        {
+            false
+        }
+    }
+
+    /// The keys of an issuer, from whichever place has the newer ones.
+    pub(super) fn get(&self, issuer: &Issuer) -> Option<CachedKeys> {
+        let in_memory = self.memory().get(issuer.as_str()).cloned();
+        #[cfg(feature = "sqlite")]
+        if let Some(file) = &self.0.file {
+            let in_file = file.load(issuer.as_str()).unwrap_or_else(|error| {
+                file.warn(&error);
+                None
+            });
+            return match (in_file, in_memory) {
+                (Some(f), Some(m)) => Some(if f.next_update() >= m.next_update() { f } else { m }),
+                (f, m) => f.or(m),
+            };
+        }
+        in_memory
+    }
+
+    /// Keeps the keys of an issuer as well as it can be done.
+    pub(super) fn keep(&self, issuer: &Issuer, keys: CachedKeys) {
+        match self.put(issuer, keys) {
+            Ok(()) => {}
+            Err(error) => {
+                #[cfg(feature = "sqlite")]
+                if let Some(file) = &self.0.file {
+                    file.warn(&error);
+                }
+                drop(error);
+            }
+        }
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, CachedKeys>> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, SystemTime};
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn memory_keeps_lists_and_forgets() {
+        let cache = KeyCache::in_memory();
+        let issuer: Issuer = "https://iss".parse().unwrap();
+        let keys = CachedKeys::new("{}".to_owned(), at(1), at(2));
+        cache.put(&issuer, keys.clone()).unwrap();
+        let clone = cache.clone();
+        assert_eq!(clone.list().unwrap(), [("https://iss".to_owned(), keys.clone())]);
+        assert_eq!(cache.get(&issuer), Some(keys));
+        assert!(cache.remove(&issuer).unwrap());
+        assert!(!cache.remove(&issuer).unwrap());
+        assert_eq!(cache.get(&issuer), None);
+    }
+}

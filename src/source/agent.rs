@@ -1,0 +1,351 @@
+//! Tokens from `oidc-agent`'s socket.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use secrecy::zeroize::Zeroizing;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::{SourceError, TokenRequest, TokenSource};
+use crate::redact;
+use crate::sys::Env;
+use crate::token::{AccessToken, Audience, Scope};
+
+/// No answer of an agent is larger, in bytes.
+const LARGEST: u64 = 256 * 1024;
+/// A lifetime that no token has: asks for a new one.
+const A_NEW_ONE: Duration = Duration::from_secs(365 * 86_400);
+
+/// A token from a running `oidc-agent`, of an account or an issuer.
+///
+/// The agent is found by `OIDC_SOCK`. Where that is not set there is no agent, and the source has no token; where it
+/// is set and nobody answers, that is an error.
+///
+/// It asks for a token that lives as long as the request needs ([`TokenRequest::min_validity`]); after a refusal,
+/// for a new one. An agent that was started without `--no-autoreauthenticate` never answers once its refresh token is
+/// void; here it has ten seconds.
+///
+/// ```
+/// use reqwest_scitokens::AgentSource;
+///
+/// let source = AgentSource::account("wlcg").with_audience("https://storage.example.org");
+/// # let _ = source;
+/// ```
+#[derive(Clone)]
+pub struct AgentSource {
+    which: Which,
+    scopes: Vec<Scope>,
+    audience: Option<Audience>,
+    env: Env,
+    time_limit: Duration,
+}
+
+#[derive(Clone)]
+enum Which {
+    Account(String),
+    Issuer(String),
+}
+
+/// What the agent is asked, in its own words.
+#[derive(Serialize)]
+struct Question<'a> {
+    request: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
+    min_valid_period: u64,
+    application_hint: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    status: Option<String>,
+    access_token: Option<String>,
+    expires_at: Option<i64>,
+    error: Option<String>,
+    info: Option<String>,
+}
+
+impl AgentSource {
+    /// Asks for tokens of an account, by its short name.
+    pub fn account(name: impl Into<String>) -> Self {
+        Self::new(Which::Account(name.into()))
+    }
+
+    /// Asks for tokens of an issuer, by its URL; a `/` at the end makes no difference.
+    pub fn issuer(url: impl Into<String>) -> Self {
+        Self::new(Which::Issuer(url.into()))
+    }
+
+    fn new(which: Which) -> Self {
+        Self {
+            which,
+            scopes: Vec::new(),
+            audience: None,
+            env: Env::process(),
+            time_limit: Duration::from_secs(10),
+        }
+    }
+
+    /// Asks for these scopes unless the request names its own.
+    pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
+        self.scopes = scopes.into_iter().collect();
+        self
+    }
+
+    /// Asks for this audience unless the request names its own.
+    pub fn with_audience(mut self, audience: impl Into<Audience>) -> Self {
+        self.audience = Some(audience.into());
+        self
+    }
+
+    /// Looks for `OIDC_SOCK` in another environment.
+    pub fn with_env(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// Waits this long for the agent, instead of ten seconds.
+    pub fn with_time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
+    fn question(&self, request: &TokenRequest<'_>) -> Zeroizing<String> {
+        let scopes = if request.scopes().is_empty() { &self.scopes } else { request.scopes() };
+        let scope = scopes.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ");
+        let period = if request.rejected().is_some() { A_NEW_ONE } else { request.min_validity() };
+        let question = Question {
+            request: "access_token",
+            account: match &self.which {
+                Which::Account(name) => Some(name),
+                Which::Issuer(_) => None,
+            },
+            issuer: match &self.which {
+                Which::Issuer(url) => Some(url),
+                Which::Account(_) => None,
+            },
+            min_valid_period: period.as_secs(),
+            application_hint: "reqwest-scitokens",
+            scope: Some(scope).filter(|scope| !scope.is_empty()),
+            audience: request.audience().or(self.audience.as_ref()).map(Audience::as_str),
+        };
+        Zeroizing::new(serde_json::to_string(&question).expect("texts and a number are JSON"))
+    }
+
+    async fn ask(&self, socket: &Path, question: &str) -> Result<Zeroizing<Vec<u8>>, SourceError> {
+        let place = socket.display();
+        match tokio::time::timeout(self.time_limit, talk(socket, question)).await {
+            Ok(Ok(answer)) if answer.len() as u64 > LARGEST => {
+                Err(SourceError::new(format!("oidc-agent at `{place}` answered more than {LARGEST} bytes")))
+            }
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                Err(SourceError::caused_by(format!("oidc-agent at `{place}` does not answer"), error)
+                    .with_hint("start it with ``eval `oidc-agent` `` and load the account with `oidc-add`"))
+            }
+            Err(_) => {
+                let limit = self.time_limit.as_secs_f32();
+                Err(SourceError::new(format!("oidc-agent at `{place}` did not answer within {limit} s")).with_hint(
+                    "it may be waiting for a login that nobody sees: start it with `--no-autoreauthenticate`, and \
+                     log in with `oidc-gen --reauthenticate`",
+                ))
+            }
+        }
+    }
+
+    fn read(&self, answer: &[u8], now: SystemTime) -> Result<AccessToken, SourceError> {
+        let refused =
+            |problem: String| SourceError::new(format!("oidc-agent has no token for {self}: {problem}"));
+        let answer: Answer =
+            serde_json::from_slice(answer).map_err(|_| refused("its answer is no JSON object".to_owned()))?;
+        let Some(token) = answer.access_token.filter(|_| answer.status.as_deref() == Some("success")) else {
+            let problem =
+                answer.error.as_deref().map_or_else(|| "it does not say why".to_owned(), redact::text);
+            let said = answer.info.as_deref().map(redact::text).filter(|info| !info.trim().is_empty());
+            let hint = said.unwrap_or_else(|| self.hint(&problem));
+            return Err(refused(problem).with_hint(hint));
+        };
+        let token = AccessToken::new(token)?.with_found_in(format!("oidc-agent, {self}"));
+        let end = answer.expires_at.and_then(|end| u64::try_from(end).ok()).filter(|end| *end > 0);
+        let token = match end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end))) {
+            Some(end) => token.with_expiry(end),
+            None => token,
+        };
+        if token.is_expired_at(now) {
+            return Err(SourceError::expired(&token, now));
+        }
+        Ok(token)
+    }
+
+    fn hint(&self, problem: &str) -> String {
+        match (&self.which, problem.contains("short name")) {
+            (Which::Account(_), true) => "`oidc-add --list` shows the accounts".to_owned(),
+            (Which::Account(name), false) => format!("try `oidc-add {name}`", name = redact::text(name)),
+            (Which::Issuer(_), _) => "load an account of this issuer with `oidc-add`".to_owned(),
+        }
+    }
+}
+
+impl TokenSource for AgentSource {
+    async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
+        let Some(socket) = self.env.get_non_empty("OIDC_SOCK") else {
+            request.note(|| "oidc-agent: `OIDC_SOCK` is not set");
+            return Ok(None);
+        };
+        let answer = self.ask(&PathBuf::from(socket), &self.question(request)).await?;
+        self.read(&answer, request.now()).map(Some)
+    }
+}
+
+/// One question a connection, no framing: the agent answers and closes.
+async fn talk(socket: &Path, question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut stream = UnixStream::connect(socket).await?;
+    stream.write_all(question.as_bytes()).await?;
+    let mut answer = Zeroizing::new(Vec::with_capacity(4096));
+    stream.take(LARGEST + 1).read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+impl fmt::Display for AgentSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.which {
+            Which::Account(name) => write!(f, "account `{}`", redact::text(name)),
+            Which::Issuer(url) => write!(f, "issuer `{}`", redact::text(url)),
+        }
+    }
+}
+
+impl fmt::Debug for AgentSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AgentSource({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    /// An agent that gives one answer; what it was asked comes back when it is done.
+    fn agent(
+        directory: &Path,
+        answer: &'static [u8],
+    ) -> (AgentSource, tokio::task::JoinHandle<serde_json::Value>) {
+        let socket = directory.join("agent.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let asked = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut question = vec![0; 4096];
+            let length = stream.read(&mut question).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+            serde_json::from_slice(&question[..length]).unwrap()
+        });
+        let source = AgentSource::account("lab").with_env(Env::given([("OIDC_SOCK", socket)]));
+        (source, asked)
+    }
+
+    async fn token(source: &AgentSource) -> Result<Option<AccessToken>, SourceError> {
+        let url = "https://h/f".parse().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        source.token(&TokenRequest::new(&url).unwrap().at(now)).await
+    }
+
+    #[tokio::test]
+    async fn the_agent_is_asked_in_its_own_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let answer = br#"{"status":"success","access_token":"AT","issuer":"https://i/","expires_at":2000}"#;
+        let (source, asked) = agent(directory.path(), answer);
+        let source =
+            source.with_scopes(["a".parse().unwrap(), "b".parse().unwrap()]).with_audience("https://h");
+        let token = token(&source).await.unwrap().unwrap();
+        assert_eq!(token.expires_at(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(2_000)));
+        assert_eq!(token.found_in(), Some("oidc-agent, account `lab`"));
+        assert_eq!(
+            asked.await.unwrap(),
+            serde_json::json!({"request": "access_token", "account": "lab", "min_valid_period": 60,
+                "application_hint": "reqwest-scitokens", "scope": "a b", "audience": "https://h"})
+        );
+    }
+
+    #[tokio::test]
+    async fn after_a_refusal_a_new_token_is_asked_for_and_the_requests_wishes_come_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let (source, asked) = agent(directory.path(), br#"{"status":"success","access_token":"AT2"}"#);
+        let source =
+            AgentSource { which: Which::Issuer("https://i".to_owned()), ..source }.with_audience("no");
+        let (url, audience) = ("https://h/f".parse().unwrap(), Audience::from("yes"));
+        let (rejected, scopes) = (AccessToken::new("AT").unwrap(), ["c".parse().unwrap()]);
+        let request = TokenRequest::new(&url).unwrap().with_rejected(&rejected);
+        source.token(&request.with_audience(&audience).with_scopes(&scopes)).await.unwrap().unwrap();
+        let asked = asked.await.unwrap();
+        assert!(asked["min_valid_period"].as_u64().unwrap() > 100_000);
+        assert_eq!(
+            (&asked["issuer"], &asked["audience"], &asked["scope"]),
+            (&"https://i".into(), &"yes".into(), &"c".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn what_the_agent_says_is_handed_on() {
+        for (answer, error, hint) in [
+            (
+                &br#"{"status":"failure","error":"account not loaded"}"#[..],
+                "account not loaded",
+                "try `oidc-add lab`",
+            ),
+            (
+                br#"{"status":"failure","error":"No account configured with that short name"}"#,
+                "No account configured",
+                "oidc-add --list",
+            ),
+            (
+                br#"{"status":"failure","error":"invalid_grant: x","info":"just run:\n\t$ oidc-gen lab"}"#,
+                "invalid_grant: x",
+                "oidc-gen lab",
+            ),
+            (b"KgYxBypbzON0gRpAc3YHadTZKKHSW6UlvfaCq/424CA=", "no JSON object", ""),
+            (b"", "no JSON object", ""),
+            (br#"{"status":"success","access_token":"AT","expires_at":999}"#, "expired 1 s ago", ""),
+            (br#"{"status":"success","access_token":"two words"}"#, "no bearer token", ""),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let (source, _asked) = agent(directory.path(), answer);
+            let found = token(&source).await.unwrap_err();
+            assert!(found.to_string().contains(error), "{found}");
+            assert!(found.hint().unwrap_or_default().contains(hint), "{found:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_hangs_is_left_after_the_time_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("agent.sock");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let source = AgentSource::account("lab")
+            .with_env(Env::given([("OIDC_SOCK", socket)]))
+            .with_time_limit(Duration::from_millis(20));
+        let error = token(&source).await.unwrap_err();
+        assert!(error.to_string().contains("did not answer within 0.02 s"), "{error}");
+        assert!(error.hint().unwrap().contains("--no-autoreauthenticate"));
+    }
+
+    #[tokio::test]
+    async fn no_agent_is_no_token_and_a_dead_agent_is_an_error() {
+        for env in [Env::given([("A", "B")]), Env::given([("OIDC_SOCK", "")])] {
+            assert!(token(&AgentSource::account("lab").with_env(env)).await.unwrap().is_none());
+        }
+        let dead = AgentSource::account("lab").with_env(Env::given([("OIDC_SOCK", "/nowhere/agent.sock")]));
+        assert!(token(&dead).await.unwrap_err().hint().unwrap().contains("oidc-agent"));
+    }
+}

@@ -1,0 +1,120 @@
+//! Documents of issuers over HTTP, from a server on this machine.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use reqwest_middleware::ClientBuilder;
+use reqwest_scitokens::keys::fetch::Fetcher;
+use reqwest_scitokens::{AccessToken, AuthMiddleware};
+use serde_json::{Value, json};
+use url::Url;
+
+async fn answer(request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    match path.as_str() {
+        "/keys" => {
+            let keys = json!({"keys": [{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]});
+            ([(header::CACHE_CONTROL, "max-age=60")], keys.to_string()).into_response()
+        }
+        "/headers" => {
+            let shown =
+                |headers: &HeaderMap| headers.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+            json!(shown(request.headers())).to_string().into_response()
+        }
+        "/away" => Redirect::temporary("/keys").into_response(),
+        "/elsewhere" => Redirect::temporary("http://localhost.example/keys").into_response(),
+        "/large" => "x".repeat(2_000).into_response(),
+        "/slow" => {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            "{}".into_response()
+        }
+        "/trailing" => "{} x".into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn server() -> Url {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    base.parse().unwrap()
+}
+
+fn fetcher() -> Fetcher {
+    let client = ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap()).build();
+    Fetcher::new(client).dangerously_allow_http_on_loopback()
+}
+
+#[tokio::test]
+async fn a_key_set_comes_with_the_time_it_may_be_kept() {
+    let base = server().await;
+    for path in ["/keys", "/away"] {
+        let (set, max_age) = fetcher().key_set(&base.join(path).unwrap()).await.unwrap();
+        assert_eq!(set.len(), 1);
+        assert_eq!(max_age, Some(Duration::from_secs(60)));
+    }
+}
+
+#[tokio::test]
+async fn the_request_carries_no_credentials() {
+    let base = server().await;
+    let client = ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap())
+        .with(AuthMiddleware::new(AccessToken::new("secret").unwrap()))
+        .build();
+    assert!(
+        client
+            .get(base.join("/headers").unwrap())
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .contains("auth")
+    );
+    let fetcher = Fetcher::new(client).dangerously_allow_http_on_loopback();
+    let headers: Vec<String> = fetcher.json(&base.join("/headers").unwrap()).await.unwrap();
+    assert!(headers.contains(&"accept".to_owned()));
+    assert!(!headers.iter().any(|name| name == "authorization" || name == "cookie"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn answers_beyond_the_limits_are_refused() {
+    let base = server().await;
+    let error = fetcher().with_limit(1_999).get(&base.join("/large").unwrap()).await.unwrap_err();
+    assert!(error.to_string().ends_with("/large` is larger than 1999 bytes"), "{error}");
+    assert_eq!(
+        fetcher().with_limit(2_000).get(&base.join("/large").unwrap()).await.unwrap().body.len(),
+        2_000
+    );
+    let fetcher = fetcher().with_timeout(Duration::from_millis(50));
+    let error = fetcher.get(&base.join("/slow").unwrap()).await.unwrap_err();
+    assert!(error.is_transient());
+    assert!(error.to_string().ends_with("/slow` took longer than 50ms"), "{error}");
+}
+
+#[tokio::test]
+async fn answers_that_are_no_document_say_why() {
+    let base = server().await;
+    let error = fetcher().get(&base.join("/nothing").unwrap()).await.unwrap_err();
+    assert_eq!(error.status(), Some(StatusCode::NOT_FOUND));
+    let error = fetcher().json::<Value>(&base.join("/trailing").unwrap()).await.unwrap_err();
+    assert!(error.is_malformed());
+    assert_eq!(error.source().unwrap().to_string(), "trailing characters at line 1 column 4");
+    let error = fetcher().key_set(&base.join("/headers").unwrap()).await.unwrap_err();
+    assert!(error.to_string().ends_with("/headers` is no key set"), "{error}");
+    let error = fetcher().get(&"http://127.0.0.1:1/keys".parse().unwrap()).await.unwrap_err();
+    assert!(error.is_transient());
+    assert!(error.source().is_some());
+}
+
+#[tokio::test]
+async fn plain_http_is_for_this_machine_by_hand_only() {
+    let base = server().await;
+    let client = ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap()).build();
+    assert!(Fetcher::new(client).get(&base.join("/keys").unwrap()).await.is_err());
+}

@@ -1,0 +1,361 @@
+//! A server with the recorded manners of XRootD 5.5.3 and 6.1.
+//!
+//! What it says was seen on the real servers, word for word; what it leaves out is not needed by a client's tests.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use url::Url;
+
+use super::listener::{Connection, Listener, Stream};
+use super::wire::{self, Framing, Head};
+use super::{Seen, tls};
+
+/// Which release's manners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// Debian 12's: header names in their case, `PUT` answers 200, `COPY` may answer 401.
+    V5_5_3,
+    /// The newest: header names in any case, `PUT` answers 201.
+    V6_1,
+}
+
+/// What a manager puts into its redirects.
+#[derive(Clone, Debug)]
+pub(crate) struct Manager {
+    /// Scheme, host and port of the data server.
+    data_server: String,
+    token: TokenInUrl,
+}
+
+/// Whether a manager writes the token that it got into the address that it redirects to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TokenInUrl {
+    Yes,
+    No,
+}
+
+/// A server with the manners of XRootD, with TLS and without on one port.
+pub(crate) struct XRootD {
+    listener: Listener,
+    state: Arc<State>,
+}
+
+struct State {
+    release: Release,
+    manager: Option<Manager>,
+    /// The token that opens everything; others are refused, whatever may be wrong with them.
+    token: Mutex<String>,
+    files: Mutex<BTreeMap<String, Bytes>>,
+    seen: Mutex<Vec<Seen>>,
+    silence: Duration,
+}
+
+impl XRootD {
+    /// A data server that grants everything to this token.
+    pub(crate) async fn data_server(release: Release, token: &str) -> Self {
+        Self::start(release, token, None, Duration::ZERO).await
+    }
+
+    /// A manager that redirects to a data server, with the token in the address as both releases do by default.
+    pub(crate) async fn manager(release: Release, data_server: String) -> Self {
+        let manager = Manager { data_server, token: TokenInUrl::Yes };
+        Self::start(release, "", Some(manager), Duration::ZERO).await
+    }
+
+    /// A manager with `http.header2cgi Authorization authz strip-on-redirect`: no token in the address.
+    pub(crate) async fn stripping_manager(data_server: String) -> Self {
+        let manager = Manager { data_server, token: TokenInUrl::No };
+        Self::start(Release::V6_1, "", Some(manager), Duration::ZERO).await
+    }
+
+    /// A manager that none of its data servers answers: silence, then a 404.
+    pub(crate) async fn lonely_manager(silence: Duration) -> Self {
+        Self::start(Release::V5_5_3, "", None, silence).await
+    }
+
+    async fn start(release: Release, token: &str, manager: Option<Manager>, silence: Duration) -> Self {
+        let files =
+            [("/vo/hello.txt", "hello scitokens"), ("/public/f", "public"), ("/vo/sp ace+é.txt", "é")];
+        let files = files.map(|(path, text)| (path.to_owned(), Bytes::from_static(text.as_bytes())));
+        let state = Arc::new(State {
+            release,
+            manager,
+            token: Mutex::new(token.to_owned()),
+            files: Mutex::new(files.into()),
+            seen: Mutex::default(),
+            silence,
+        });
+        let shared = Arc::clone(&state);
+        let serve = move |connection| {
+            let state = Arc::clone(&shared);
+            async move {
+                // An error is a client that went away.
+                let _gone = state.converse(connection).await;
+            }
+        };
+        let tls = Some(tls::authority().http1_acceptor());
+        Self { listener: Listener::start("127.0.0.1:0", tls, serve).await, state }
+    }
+
+    /// The address of a path, as the client knows the server: `https://localhost:port/path`.
+    pub(crate) fn url(&self, path: &str) -> Url {
+        self.listener.url_as("https", "localhost", path)
+    }
+
+    /// The same under another scheme or name.
+    pub(crate) fn url_as(&self, scheme: &str, host: &str, path: &str) -> Url {
+        self.listener.url_as(scheme, host, path)
+    }
+
+    /// Grants everything to another token from now on.
+    pub(crate) fn accept(&self, token: &str) {
+        token.clone_into(&mut self.state.token.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// All requests so far.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.state.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many connections came in.
+    pub(crate) fn connections(&self) -> usize {
+        self.listener.accepted()
+    }
+
+    /// What is stored under a path.
+    pub(crate) fn file(&self, path: &str) -> Option<Bytes> {
+        self.state.files.lock().unwrap_or_else(PoisonError::into_inner).get(path).cloned()
+    }
+}
+
+/// A refused body of at most so many bytes is read, and its refusal can be seen.
+const SMALL: usize = 64 * 1024;
+
+/// Whether the connection goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Keep,
+    Close,
+}
+
+impl State {
+    async fn converse(&self, connection: Connection) -> io::Result<()> {
+        let Connection { id, transport, mut stream } = connection;
+        let release = self.release;
+        let same = move |there: &str, name: &str| match release {
+            Release::V5_5_3 => there == name,
+            Release::V6_1 => there.eq_ignore_ascii_case(name),
+        };
+        while let Some(head) = wire::read_head(&mut stream).await? {
+            let framing = wire::framing(&head, same);
+            let granted = self.grants(&head, same);
+            let refused_body = framing != Framing::Length(0) && self.manager.is_none() && !granted;
+            if refused_body && !matches!(framing, Framing::Length(0..=SMALL)) {
+                // The real one answers 403 and closes the socket while the client still writes, so that the
+                // connection is reset and a client such as hyper never sees the answer.
+                self.remember(head.with_body(Bytes::new(), id, transport));
+                let mut some = [0; 4096];
+                let _some = stream.read(&mut some).await?;
+                return Ok(());
+            }
+            let body = wire::read_body(&mut stream, framing).await?;
+            let request = head.with_body(body, id, transport);
+            self.remember(request.clone());
+            tokio::time::sleep(self.silence).await;
+            let after = self.answer(&request, granted, same, &mut stream).await?;
+            stream.flush().await?;
+            if after == After::Close || refused_body {
+                return stream.shutdown().await;
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&self, request: Seen) {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+    }
+
+    /// Whether the request carries the right token, in the one form that XRootD takes.
+    fn grants(&self, head: &Head, same: impl Fn(&str, &str) -> bool) -> bool {
+        let path = head.target.split('?').next().unwrap_or_default();
+        if path.starts_with("/public/") {
+            return true;
+        }
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if token.is_empty() {
+            return false;
+        }
+        let in_query = head.target.split_once('?').and_then(|(_, query)| {
+            query.split('&').find_map(|pair| pair.strip_prefix("authz=")).map(str::to_owned)
+        });
+        if let Some(authz) = in_query {
+            // The query wins, even if it is the header that holds the right one.
+            return authz == token || authz == format!("Bearer%20{token}");
+        }
+        head.find(|name| same(name, "Authorization")) == Some(format!("Bearer {token}").as_str())
+    }
+
+    async fn answer(
+        &self,
+        seen: &Seen,
+        granted: bool,
+        same: impl Fn(&str, &str) -> bool,
+        stream: &mut Box<dyn Stream>,
+    ) -> io::Result<After> {
+        let path = percent_decode_str(seen.path()).decode_utf8_lossy().into_owned();
+        if let Some(manager) = &self.manager {
+            return self.redirect(manager, seen, &path, same, stream).await;
+        }
+        if !self.silence.is_zero() {
+            return self.refuse(stream, seen, "404 Not Found", "Could not run close request.").await;
+        }
+        let old = self.release == Release::V5_5_3;
+        match seen.method.as_str() {
+            "GET" | "HEAD" => {
+                let content = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
+                match content {
+                    _ if !granted => {
+                        let body = format!("Unable to open {path}; permission denied");
+                        self.refuse(stream, seen, "403 Forbidden", &body).await
+                    }
+                    None => {
+                        let body = format!("Unable to open {path}; no such file or directory");
+                        self.refuse(stream, seen, "404 Not Found", &body).await
+                    }
+                    Some(content) => {
+                        let range = seen.headers.iter().find(|(name, _)| same(name, "Range"));
+                        let range = range.and_then(|(_, value)| parse_range(value, content.len()));
+                        let (status, part, extra) = match range {
+                            None => ("200 OK", content.clone(), Vec::new()),
+                            Some((first, last)) => (
+                                "206 Partial Content",
+                                content.slice(first..=last),
+                                vec![format!("Content-Range: bytes {first}-{last}/{}", content.len())],
+                            ),
+                        };
+                        self.say(stream, seen, status, After::Keep, &extra, &part).await
+                    }
+                }
+            }
+            "PROPFIND" if !granted => {
+                let body = format!("Unable to locate {path}; permission denied");
+                self.refuse(stream, seen, "403 Forbidden", &body).await
+            }
+            "OPTIONS" => self.say(stream, seen, "200 OK", After::Keep, &["DAV: 1".to_owned()], b"").await,
+            "PUT" | "DELETE" | "MKCOL" if !granted => {
+                // It says `Keep-Alive` and closes all the same after a refused body.
+                let body = format!("Unable to create {path}; permission denied");
+                self.say(stream, seen, "403 Forbidden", After::Keep, &[], body.as_bytes()).await
+            }
+            "PUT" => {
+                self.files
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(path.clone(), seen.body.clone());
+                let status = if old { "200 OK" } else { "201 Created" };
+                self.say(stream, seen, status, After::Keep, &[], b":-)").await
+            }
+            "DELETE" => self.say(stream, seen, "200 OK", After::Keep, &[], b":-)").await,
+            "MKCOL" => {
+                let status = if old { "201 Unknown" } else { "201 Created" };
+                self.say(stream, seen, status, After::Keep, &[], b":-)").await
+            }
+            "COPY" if !granted => {
+                let body = format!("Unable to create {path}; permission denied");
+                let status = if old { "401 Unknown" } else { "403 Forbidden" };
+                self.say(stream, seen, status, After::Keep, &[], body.as_bytes()).await
+            }
+            "COPY" => {
+                let (status, end) = match seen.header("Source") {
+                    Some(source) if source.contains("refused") => ("201 Created", "failure: 403 Forbidden"),
+                    _ if old => ("201 Created", "success: Created"),
+                    _ => ("202 Accepted", "success: Created"),
+                };
+                let body = format!("Perf Marker\n Timestamp: 1795321029\n Stripe Index: 0\nEnd\n{end}\n");
+                self.say(stream, seen, status, After::Keep, &[], body.as_bytes()).await
+            }
+            _ => self.refuse(stream, seen, "501 Unknown", "Request not supported.").await,
+        }
+    }
+
+    /// A manager's redirect. Its address is not properly encoded, and holds the whole token.
+    async fn redirect(
+        &self,
+        manager: &Manager,
+        seen: &Seen,
+        path: &str,
+        same: impl Fn(&str, &str) -> bool,
+        stream: &mut Box<dyn Stream>,
+    ) -> io::Result<After> {
+        let old = self.release == Release::V5_5_3;
+        let authorization = seen.headers.iter().find(|(name, _)| same(name, "Authorization"));
+        let mut query: Vec<String> = Vec::new();
+        if let (Some((_, value)), TokenInUrl::Yes) = (authorization, manager.token) {
+            query.push(format!("authz={}", value.replace(' ', "%20")));
+        }
+        if let Some((_, rest)) = seen.target.split_once('?') {
+            query.extend(rest.split('&').filter(|pair| !pair.starts_with("authz=")).map(str::to_owned));
+        }
+        let path = if old { path.to_owned() } else { path.replace(' ', "%20") };
+        let question = if query.is_empty() { "" } else { "?" };
+        let location = format!("Location: {}{path}{question}{}", manager.data_server, query.join("&"));
+        let status = match (seen.method.as_str(), old) {
+            ("GET", true) => "302 Redirect",
+            ("GET", false) => "302 Found",
+            _ => "307 Temporary Redirect",
+        };
+        self.say(stream, seen, status, After::Keep, &[location], b"").await
+    }
+
+    /// An error that ends the connection.
+    async fn refuse(
+        &self,
+        stream: &mut Box<dyn Stream>,
+        seen: &Seen,
+        status: &str,
+        body: &str,
+    ) -> io::Result<After> {
+        self.say(stream, seen, status, After::Close, &[], body.as_bytes()).await
+    }
+
+    async fn say(
+        &self,
+        stream: &mut Box<dyn Stream>,
+        seen: &Seen,
+        status: &str,
+        after: After,
+        extra: &[String],
+        body: &[u8],
+    ) -> io::Result<After> {
+        let connection = if after == After::Close { "Close" } else { "Keep-Alive" };
+        let server = if self.release == Release::V5_5_3 { "XrootD/v5.5.3" } else { "XRootD" };
+        let refused_head = seen.method == "HEAD" && after == After::Close;
+        let length = if refused_head { 0 } else { body.len() };
+        let mut text = format!("HTTP/1.1 {status}\r\nConnection: {connection}\r\nServer: {server}\r\n");
+        text.push_str(&format!("Content-Length: {length}\r\n"));
+        for line in extra {
+            text.push_str(line);
+            text.push_str("\r\n");
+        }
+        text.push_str("\r\n");
+        let mut bytes = text.into_bytes();
+        if seen.method != "HEAD" {
+            bytes.extend_from_slice(body);
+        }
+        stream.write_all(&bytes).await?;
+        Ok(after)
+    }
+}
+
+/// `bytes=first-last`, both given; what else the real one makes of ranges is another story.
+fn parse_range(value: &str, length: usize) -> Option<(usize, usize)> {
+    let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
+    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last && last < length).then_some((first, last))
+}
