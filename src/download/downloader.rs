@@ -173,7 +173,7 @@ impl Downloader {
             Ok(file) => EventKind::Finished {
                 length: file.length,
                 verification: file.verification.clone(),
-                took: file.timings.total,
+                timings: file.timings,
             },
             Err(failure) => EventKind::Failed {
                 kind: failure.kind(),

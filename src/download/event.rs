@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{Digest, FailureKind, Verification};
+use super::{Digest, FailureKind, Timings, Verification};
 
 /// Which file of a run an event is about, counted from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,8 +93,8 @@ pub enum EventKind {
         length: u64,
         /// How it was verified.
         verification: Verification,
-        /// How long it took.
-        took: Duration,
+        /// Where the time went.
+        timings: Timings,
     },
     /// The file was there before and is right.
     Skipped {

@@ -7,9 +7,9 @@
 mod client;
 #[cfg(target_os = "linux")]
 mod facts;
-#[cfg(target_os = "linux")]
-mod lab;
 mod gafaelfawr;
 mod gafaelfawr_values;
+#[cfg(target_os = "linux")]
+mod lab;
 mod python;
 mod support;

@@ -19,11 +19,6 @@ mod challenge;
 mod compat;
 mod concurrency;
 mod discovery;
-mod leaks;
-mod redirect;
-mod servers;
-mod session;
-mod xrootd;
 #[cfg(feature = "aws-lc-rs")]
 mod jwk_client;
 #[cfg(feature = "aws-lc-rs")]
@@ -34,6 +29,11 @@ mod jwt_cli;
 mod keys;
 #[cfg(feature = "aws-lc-rs")]
 mod keys_fetch;
+mod leaks;
+mod redirect;
+mod servers;
+mod session;
+mod xrootd;
 
 /// A list of texts, for comparisons in tuples.
 fn texts(items: &[&str]) -> Vec<String> {
@@ -58,11 +58,11 @@ fn write_token(path: &std::path::Path, token: &str) {
     fs_err::write(file.path(), token).unwrap();
     file.persist(path).unwrap();
 }
-#[cfg(feature = "aws-lc-rs")]
-mod scitokens;
 mod gafaelfawr;
 mod gafaelfawr_challenges;
 #[cfg(feature = "cli")]
 mod gafaelfawr_cli;
 mod gafaelfawr_client;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;
 mod storage;
