@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn data_out_of_order_gives_the_same_checksum_as_data_in_order() {
-        let data: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+        let data: Vec<u8> = (0..3_000_000_u32).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&data).unwrap();
         let file = Arc::new(file);

@@ -108,18 +108,23 @@ mod tests {
 
     use super::*;
 
+    /// Ranges as pairs: a list of one range looks like a mistake.
+    fn pairs(ranges: impl IntoIterator<Item = Range<u64>>) -> Vec<(u64, u64)> {
+        ranges.into_iter().map(|range| (range.start, range.end)).collect()
+    }
+
     #[test]
     fn a_range_that_goes_on_extends_the_last_one() {
         let mut set = RangeSet::default();
         set.insert(0..5);
         set.insert(5..9);
         set.insert(20..30);
-        assert_eq!(set.0, [0..9, 20..30]);
+        assert_eq!(pairs(set.0.clone()), [(0, 9), (20, 30)]);
         assert_eq!((set.prefix(), set.total(), set.end()), (9, 19, 30));
-        assert_eq!(set.gaps(40).collect::<Vec<_>>(), [9..20, 30..40]);
-        assert_eq!(set.gaps(25).collect::<Vec<_>>(), [9..20]);
+        assert_eq!(pairs(set.gaps(40)), [(9, 20), (30, 40)]);
+        assert_eq!(pairs(set.gaps(25)), [(9, 20)]);
         set.insert(8..21);
-        assert_eq!(set.0, [0..30]);
+        assert_eq!(pairs(set.0), [(0, 30)]);
     }
 
     #[test]
@@ -127,7 +132,7 @@ mod tests {
         let mut set = RangeSet::default();
         set.insert(3..5);
         assert_eq!(set.prefix(), 0);
-        assert_eq!(RangeSet::default().gaps(4).collect::<Vec<_>>(), [0..4]);
+        assert_eq!(pairs(RangeSet::default().gaps(4)), [(0, 4)]);
     }
 
     #[test]

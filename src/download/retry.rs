@@ -168,7 +168,7 @@ mod tests {
 
     fn wait(policy: &RetryPolicy, facts: Facts) -> Option<u64> {
         match decide(policy, &facts) {
-            Decision::Retry { after, .. } => Some(after.as_millis() as u64),
+            Decision::Retry { after, .. } => u64::try_from(after.as_millis()).ok(),
             Decision::GiveUp => None,
         }
     }

@@ -41,8 +41,8 @@ mod tests {
     use super::*;
 
     /// The streams that are reached when each of them brings `each`, and all of them together no more than `all`.
-    fn reached(each: f64, all: f64, most: usize) -> usize {
-        let rate = |streams: usize| (each * streams as f64).min(all);
+    fn reached(each: u32, all: u32, most: usize) -> usize {
+        let rate = |streams: usize| f64::from((each * u32::try_from(streams).unwrap()).min(all));
         let (mut before, mut streams) = (None, 1);
         for _ in 0..20 {
             let now = Measured { streams, rate: rate(streams) };
@@ -54,10 +54,10 @@ mod tests {
 
     #[test]
     fn streams_are_added_while_they_help() {
-        assert_eq!(reached(10.0, 1_000.0, 16), 16);
-        assert_eq!(reached(10.0, 38.0, 16), 8, "four bring 38, eight bring no more");
-        assert_eq!(reached(10.0, 10.0, 16), 2, "one is enough, and a second one shows it");
-        assert_eq!(reached(10.0, 1_000.0, 1), 1);
-        assert_eq!(reached(10.0, 1_000.0, 5), 5);
+        assert_eq!(reached(10, 1_000, 16), 16);
+        assert_eq!(reached(10, 38, 16), 8, "four bring 38, eight bring no more");
+        assert_eq!(reached(10, 10, 16), 2, "one is enough, and a second one shows it");
+        assert_eq!(reached(10, 1_000, 1), 1);
+        assert_eq!(reached(10, 1_000, 5), 5);
     }
 }

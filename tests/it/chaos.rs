@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use reqwest_middleware::ClientWithMiddleware;
-use reqwest_scitokens::download::{Download, Downloader, Limits, RetryPolicy};
+use reqwest_scitokens::download::{Digest, DigestAlgorithm, Download, Downloader, Limits, RetryPolicy};
 
 use crate::chaos_server::{Asked, ChaosServer, Reply};
 
@@ -55,7 +55,8 @@ impl Plan {
         for byte in &mut second {
             *byte = byte.wrapping_add(1);
         }
-        let algorithm = *rng.choice(&[None, None, Some("adler32"), Some("crc32c"), Some("sha-256")]).unwrap();
+        let algorithm =
+            *rng.choice(&[None, None, Some("adler32"), Some("crc32c"), Some("sha-256")]).expect("a choice");
         let digest =
             |content: &[u8]| algorithm.map(|algorithm| format!("{algorithm}={}", value(algorithm, content)));
         Self {
@@ -72,7 +73,7 @@ impl Plan {
                     Validator::Date,
                     Validator::OnlyAtFirst,
                 ])
-                .unwrap(),
+                .expect("a choice"),
             faults: rng.usize(0..9),
             streams: rng.usize(1..5),
         }
@@ -162,7 +163,7 @@ fn misplaced(rng: &mut Rng, asked: &Asked, content: &[u8], headers: &[(&str, &st
         4 => (range.start, range.start, content.len()),
         _ => (range.start, range.start + (range.end - range.start).div_ceil(2), content.len()),
     };
-    let place = format!("bytes {start}-{}/{total}", end as i64 - 1);
+    let place = format!("bytes {start}-{}/{total}", end.wrapping_sub(1).cast_signed());
     let mut all = headers.to_vec();
     all.push(("Content-Range", &place));
     let body = content.get(start.min(content.len())..end.min(content.len())).unwrap_or_default();
@@ -175,14 +176,16 @@ fn value(algorithm: &str, content: &[u8]) -> String {
         "crc32c" => format!("{:08x}", crc_fast::crc32_iscsi(content)),
         "sha-256" => {
             use sha2::Digest as _;
-            sha2::Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+            Digest::from_bytes(DigestAlgorithm::Sha256, sha2::Sha256::digest(content).as_slice())
+                .expect("32 bytes")
+                .to_hex()
         }
         other => panic!("{other}"),
     }
 }
 
 fn client() -> ClientWithMiddleware {
-    let client = reqwest::Client::builder().no_proxy().http1_title_case_headers().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().http1_title_case_headers().build().expect("a client");
     reqwest_middleware::ClientBuilder::new(client).build()
 }
 
@@ -197,15 +200,15 @@ fn downloader(client: &ClientWithMiddleware, plan: &Plan) -> Downloader {
 
 /// The file is one of the versions, whole, or it is not there; and nothing but its part is left beside it.
 fn check(plan: &Plan, directory: &Path, succeeded: bool) {
-    for entry in fs_err::read_dir(directory).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    for entry in fs_err::read_dir(directory).expect("readable") {
+        let name = entry.expect("readable").file_name().into_string().expect("readable");
         assert!(["f.dat", "f.dat.part", "f.dat.part.json"].contains(&name.as_str()), "{name} {plan:?}");
         assert!(!succeeded || name == "f.dat", "{name} is left over, {}", plan.seed);
     }
     let path = directory.join("f.dat");
     assert_eq!(path.exists(), succeeded, "seed {}", plan.seed);
     if succeeded {
-        let there = fs_err::read(path).unwrap();
+        let there = fs_err::read(path).expect("readable");
         let is_right = plan.versions.iter().any(|version| **version == there);
         assert!(is_right, "seed {}: a wrong file, {:?} {:?}", plan.seed, plan.validator, plan.digests);
     }

@@ -1,6 +1,7 @@
 //! A raw TCP server that does to HTTP whatever a test wants, also what no HTTP library would let it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -48,7 +49,7 @@ impl Reply {
     pub(crate) fn new(status: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
         let mut head = format!("HTTP/1.1 {status}\r\n");
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         Self { head, body: body.into(), ..Self::default() }
     }
@@ -57,7 +58,8 @@ impl Reply {
     pub(crate) fn sized(status: &str, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let mut reply = Self::new(status, headers, body);
-        reply.head.push_str(&format!("Content-Length: {}\r\n", reply.body.len()));
+        let length = reply.body.len();
+        let _ = write!(reply.head, "Content-Length: {length}\r\n");
         reply
     }
 
@@ -92,8 +94,8 @@ pub(crate) struct ChaosServer {
 impl ChaosServer {
     /// Starts on a free port of loopback.
     pub(crate) async fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a test server works");
+        let port = listener.local_addr().expect("a test server works").port();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let answer: Arc<dyn Fn(&Asked) -> Reply + Send + Sync> = Arc::new(answer);
         let all = Arc::clone(&seen);
@@ -106,12 +108,12 @@ impl ChaosServer {
     }
 
     pub(crate) fn url(&self, path: &str) -> Url {
-        format!("http://127.0.0.1:{}/{path}", self.port).parse().unwrap()
+        format!("http://127.0.0.1:{}/{path}", self.port).parse().expect("a test server works")
     }
 
     /// All requests so far.
     pub(crate) fn seen(&self) -> Vec<Asked> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().expect("a test server works").clone()
     }
 
     /// The `Range` headers of all requests so far.
@@ -155,7 +157,7 @@ async fn serve(
         }
         asked.body = buffer.drain(..length).collect();
         {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = seen.lock().expect("a test server works");
             asked.number = seen.len();
             seen.push(asked.clone());
         }

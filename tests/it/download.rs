@@ -17,7 +17,7 @@ use crate::chaos_server::{Asked, ChaosServer, Reply};
 const HELLO: &[u8] = b"hello scitokens\n";
 
 fn client() -> ClientWithMiddleware {
-    let client = reqwest::Client::builder().no_proxy().http1_title_case_headers().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().http1_title_case_headers().build().expect("it works");
     reqwest_middleware::ClientBuilder::new(client).build()
 }
 
@@ -30,11 +30,11 @@ fn downloader() -> Downloader {
 }
 
 fn content(length: usize) -> Vec<u8> {
-    (0..length).map(|n| (n * 31 % 251) as u8).collect()
+    (0..length).map(|n| u8::try_from(n * 31 % 251).expect("a byte")).collect()
 }
 
 fn job(server: &ChaosServer, directory: &TempDir) -> Download {
-    Download::new(server.url("f.dat"), directory.path().join("f.dat")).unwrap()
+    Download::new(server.url("f.dat"), directory.path().join("f.dat")).expect("it works")
 }
 
 fn adler32(data: &[u8]) -> String {
@@ -45,8 +45,8 @@ fn adler32(data: &[u8]) -> String {
 
 fn files(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs_err::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .expect("it works")
+        .map(|entry| entry.expect("it works").file_name().to_string_lossy().into_owned())
         .collect();
     names.sort();
     names

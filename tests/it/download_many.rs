@@ -1,6 +1,7 @@
 //! Many files, directories, uploads.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -129,9 +130,11 @@ fn without_a_runtime_a_single_file_is_had_too() {
 fn listing(entries: &[(&str, Option<u64>)]) -> Reply {
     let mut xml = r#"<?xml version="1.0"?><D:multistatus xmlns:D="DAV:">"#.to_owned();
     for (href, length) in entries {
-        xml.push_str(&format!("<D:response><D:href>{href}</D:href><D:propstat><D:prop>"));
+        let _ = write!(xml, "<D:response><D:href>{href}</D:href><D:propstat><D:prop>");
         match length {
-            Some(length) => xml.push_str(&format!("<D:getcontentlength>{length}</D:getcontentlength>")),
+            Some(length) => {
+                let _ = write!(xml, "<D:getcontentlength>{length}</D:getcontentlength>");
+            }
             None => xml.push_str("<D:resourcetype><D:collection/></D:resourcetype>"),
         }
         xml.push_str("</D:prop></D:propstat></D:response>");
@@ -213,7 +216,7 @@ async fn a_checksum_is_had_without_the_data() {
 async fn store(keep: impl Fn(&[u8]) -> Vec<u8> + Send + Sync + 'static) -> ChaosServer {
     let kept = Mutex::new(None);
     ChaosServer::start(move |asked| {
-        let mut kept = kept.lock().unwrap();
+        let mut kept = kept.lock().expect("not poisoned");
         match (asked.method.as_str(), kept.as_deref()) {
             ("PUT", _) => {
                 *kept = Some(keep(&asked.body));

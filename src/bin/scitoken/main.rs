@@ -9,6 +9,7 @@ mod exit;
 mod failure;
 mod logging;
 mod names;
+mod print;
 mod progress;
 mod settings;
 mod signals;

@@ -22,6 +22,7 @@ use super::get::parse_url;
 use crate::connect::Connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::print;
 use crate::settings::{self, Settings};
 use crate::signals;
 use crate::transfer::{Tries, block_on, gravity};
@@ -60,7 +61,7 @@ struct Order {
 impl CondorPlugin {
     pub(crate) fn run(&self, settings: &Settings) -> Result<Exit, Failure> {
         let (Some(infile), Some(outfile)) = (&self.infile, &self.outfile) else {
-            return about();
+            return Ok(about());
         };
         let orders = read_orders(infile)?;
         let results = Mutex::new(Vec::with_capacity(orders.len()));
@@ -148,13 +149,12 @@ impl CondorPlugin {
 }
 
 /// What HTCondor learns of the plugin.
-#[expect(clippy::print_stdout, reason = "this is what was asked for")]
-fn about() -> Result<Exit, Failure> {
-    println!("MultipleFileSupport = true");
-    println!("PluginType = \"FileTransfer\"");
-    println!("PluginVersion = \"{}\"", env!("CARGO_PKG_VERSION"));
-    println!("SupportedMethods = \"https,http,davs,dav\"");
-    Ok(Exit::Ok)
+fn about() -> Exit {
+    print::line("MultipleFileSupport = true");
+    print::line("PluginType = \"FileTransfer\"");
+    print::line(&format!("PluginVersion = \"{}\"", env!("CARGO_PKG_VERSION")));
+    print::line("SupportedMethods = \"https,http,davs,dav\"");
+    Exit::Ok
 }
 
 fn read_orders(infile: &Path) -> Result<Vec<Order>, Failure> {

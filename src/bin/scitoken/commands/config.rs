@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::print;
 use crate::settings::{ALL, HostToken, Settings, Source};
 
 /// Show the settings of `scitoken.toml` and of the environment
@@ -23,12 +24,11 @@ enum Command {
 }
 
 impl Config {
-    #[expect(clippy::print_stdout, reason = "this is what was asked for")]
     pub(crate) fn run(&self, settings: &Settings) -> Result<Exit, Failure> {
         let Command::Show = self.command;
         match settings.file() {
-            Some(path) => println!("# settings from `{}`", path.display()),
-            None => println!("# no settings file"),
+            Some(path) => print::line(&format!("# settings from `{}`", path.display())),
+            None => print::line("# no settings file"),
         }
         for key in ALL {
             let (value, source) = settings.text(*key);
@@ -37,7 +37,7 @@ impl Config {
                 Source::Default => format!("default; `{}`", key.variable),
                 other => other.to_string(),
             };
-            println!("{:<26} = {value:<24} # {note}", format!("{}.{}", key.table, key.name));
+            print::line(&format!("{:<26} = {value:<24} # {note}", format!("{}.{}", key.table, key.name)));
         }
         for host in settings.hosts() {
             let token = match &host.token {
@@ -46,7 +46,7 @@ impl Config {
                 HostToken::Command(_) => "token-command".to_owned(),
                 HostToken::None => "no-auth".to_owned(),
             };
-            println!("host.\"{}\" = {token}", host.pattern);
+            print::line(&format!("host.\"{}\" = {token}", host.pattern));
         }
         Ok(Exit::Ok)
     }

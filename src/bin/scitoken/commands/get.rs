@@ -4,7 +4,7 @@ mod plan;
 
 pub(super) use self::plan::parse_url;
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -232,7 +232,6 @@ impl Outcome {
                 "exit": self.exit as u8,
             });
             let line = format!("{summary}\n");
-            use io::Write as _;
             let _ = if show.json == Json::Stderr {
                 io::stderr().write_all(line.as_bytes())
             } else {

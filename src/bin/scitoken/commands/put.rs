@@ -12,6 +12,7 @@ use crate::connect::Connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::logging::Loudness;
+use crate::print;
 use crate::settings::Settings;
 use crate::signals;
 use crate::transfer::{Tries, block_on};
@@ -45,7 +46,7 @@ pub(crate) struct Put {
 
 impl Put {
     /// Uploads.
-    #[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is what was asked for")]
+    #[expect(clippy::print_stderr, reason = "for people, beside what programs read")]
     pub(crate) fn run(self, settings: &Settings, loudness: Loudness) -> Result<Exit, Failure> {
         let algorithm = match self.checksum.as_str() {
             "none" => None,
@@ -66,7 +67,7 @@ impl Put {
             Verification::NotAvailable => None,
         };
         if self.json {
-            println!("{}", json!({ "length": uploaded.length, "verified": verified }));
+            print::line(&json!({ "length": uploaded.length, "verified": verified }).to_string());
         } else if !loudness.is_quiet() {
             let verified = verified
                 .map_or("the server gives no checksum".to_owned(), |digest| format!("verified by {digest}"));

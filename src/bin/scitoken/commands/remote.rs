@@ -11,8 +11,9 @@ use super::get::parse_url;
 use crate::connect::Connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::print;
 use crate::settings::Settings;
-use crate::transfer::{Engine, Tries, block_on};
+use crate::transfer::{Tries, block_on};
 
 /// Describe files or directories: length, date, entity tag
 #[derive(Debug, Args)]
@@ -95,7 +96,7 @@ impl Stat {
         for_each(&self.urls, |text| {
             let url = parse_url(text)?;
             let entry = wait(&self.tries, engine.downloader.stat(&url))?;
-            print(&if self.json { as_json(&entry).to_string() } else { described(&entry) });
+            print::line(&if self.json { as_json(&entry).to_string() } else { described(&entry) });
             Ok(())
         })
     }
@@ -106,7 +107,7 @@ impl Ls {
         let engine = self.tries.engine(&self.connect, settings, 1)?;
         let url = parse_url(&self.url)?;
         for entry in wait(&self.tries, engine.downloader.list(&url))? {
-            print(&match (self.json, self.long) {
+            print::line(&match (self.json, self.long) {
                 (true, _) => as_json(&entry).to_string(),
                 (_, true) => in_columns(&entry),
                 _ => name(&entry),
@@ -121,8 +122,7 @@ impl Mkdir {
         let engine = self.tries.engine(&self.connect, settings, 1)?;
         for_each(&self.urls, |text| {
             let url = parse_url(text)?;
-            wait(&self.tries, engine.downloader.make_directory(&url))
-                .map_err(|failure| failure_of_mkdir(failure, &engine))
+            wait(&self.tries, engine.downloader.make_directory(&url)).map_err(failure_of_mkdir)
         })
     }
 }
@@ -145,7 +145,7 @@ impl ChecksumOf {
             let url = parse_url(text)?;
             let digest = wait(&self.tries, engine.downloader.checksum(&url, &checksum))?;
             let shown = SafeUrl::new(&url);
-            print(&if self.json {
+            print::line(&if self.json {
                 let algorithm = digest.algorithm().name();
                 json!({ "url": shown.to_string(), "algorithm": algorithm, "value": digest.to_hex() })
                     .to_string()
@@ -181,7 +181,7 @@ fn wait<T>(
 }
 
 /// `405` is what a server says of a name that is taken.
-fn failure_of_mkdir(failure: Failure, _engine: &Engine) -> Failure {
+fn failure_of_mkdir(failure: Failure) -> Failure {
     if failure.message().contains("405") {
         failure.with_hint("there is something of that name already")
     } else {
@@ -225,9 +225,4 @@ fn as_json(entry: &Entry) -> Value {
         "url": SafeUrl::new(&entry.url).to_string(), "name": name(entry), "kind": kind(entry),
         "length": entry.length, "last_modified": entry.last_modified, "etag": entry.etag,
     })
-}
-
-#[expect(clippy::print_stdout, reason = "this is what was asked for")]
-fn print(line: &str) {
-    println!("{line}");
 }

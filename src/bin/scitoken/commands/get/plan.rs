@@ -15,6 +15,7 @@ use url::Url;
 use super::{Get, SkipBy};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::print;
 use crate::settings::{self, Settings};
 use crate::transfer::{Engine, Tries, block_on};
 
@@ -149,7 +150,6 @@ impl Plan {
     }
 
     /// Tells what would be done.
-    #[expect(clippy::print_stdout, reason = "this is what was asked for")]
     pub(super) fn tell(&self, engine: &Engine) -> Result<Exit, Failure> {
         let exit = std::sync::Mutex::new(Exit::Ok);
         let refused = |_, failure: Failure| {
@@ -182,7 +182,7 @@ impl Plan {
                         file.target().map_or("standard output".into(), |target| target.display().to_string());
                     let there = file.target().is_some_and(Path::exists);
                     let note = if there { "  (is there)" } else { "" };
-                    println!("{}  ->  {target}{note}", SafeUrl::new(file.url()));
+                    print::line(&format!("{}  ->  {target}{note}", SafeUrl::new(file.url())));
                 }
                 Err(failure) => refused(0, failure),
             }
