@@ -40,3 +40,13 @@ fuzz seconds="60":
 # what the middleware costs a request, beside bare reqwest, an empty chain and a middleware that does nothing
 bench-auth:
   cargo bench --bench auth
+
+# scitoken beside curl, aria2c and wget, on the same nginx: one big file, with and without TLS and checksum, and many small ones
+bench-download *ARGS:
+  cargo build --release --all-features --bin scitoken
+  benches/download.py {{ARGS}}
+
+# the same file over a link with 50 ms of delay, in a network namespace of its own
+bench-download-delay *ARGS:
+  cargo build --release --all-features --bin scitoken
+  benches/download.py {{ARGS}} delay

@@ -163,6 +163,7 @@ impl Transfer {
     async fn fetch(self: &Arc<Self>, source: &mut usize) -> Result<(), TransferError> {
         let mut helpers = JoinSet::new();
         let mut row = FailuresInARow::default();
+        let mut most = self.state().board.done().total();
         let streams = self.downloader.limits().streams;
         if streams > 1 {
             helpers.spawn(Arc::clone(self).widen(*source, streams));
@@ -178,12 +179,15 @@ impl Transfer {
                 continue;
             };
             self.leave_alone(*source).await?;
-            let before = self.state().timings.fetched;
             let result = self.stream(&mut claim, *source).await;
             let gained = {
                 let mut state = self.state();
                 state.board.release(claim);
-                state.timings.fetched > before
+                // What was thrown away and fetched again is no gain.
+                let there = state.board.done().total();
+                let is_more = there > most;
+                most = there.max(most);
+                is_more
             };
             if gained {
                 row = FailuresInARow::default();

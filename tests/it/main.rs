@@ -8,6 +8,8 @@ mod chaos_server;
 mod download;
 #[cfg(feature = "download")]
 mod download_many;
+#[cfg(feature = "cli")]
+mod get_cli;
 #[path = "../support/mod.rs"]
 mod support;
 
