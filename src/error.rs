@@ -48,6 +48,7 @@ pub(crate) enum Kind {
     BadCertificate,
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
+    #[cfg(feature = "blocking")]
     #[error("the runtime of the blocking client could not be started")]
     Runtime(#[source] std::io::Error),
 }
@@ -143,10 +144,12 @@ impl Error {
 
     /// Whether a client could not be built as it was asked for.
     pub fn is_builder(&self) -> bool {
-        matches!(
-            *self.0,
-            Kind::NoCertificates(..) | Kind::BadCertificate | Kind::Client(_) | Kind::Runtime(_)
-        )
+        match &*self.0 {
+            Kind::NoCertificates(..) | Kind::BadCertificate | Kind::Client(_) => true,
+            #[cfg(feature = "blocking")]
+            Kind::Runtime(_) => true,
+            _ => false,
+        }
     }
 
     /// What the user can do about it.
@@ -169,7 +172,9 @@ impl Error {
                 "look whether the token allows writing there: `scitoken token show`, `scitoken token where`"
             }
             Kind::NoCertificates(..) => "the directory should hold PEM files such as `1a2b3c4d.0`",
-            Kind::Redirect(_) | Kind::BadCertificate | Kind::Client(_) | Kind::Runtime(_) => return None,
+            Kind::Redirect(_) | Kind::BadCertificate | Kind::Client(_) => return None,
+            #[cfg(feature = "blocking")]
+            Kind::Runtime(_) => return None,
         })
     }
 }

@@ -8,8 +8,9 @@ use std::fmt;
 use std::time::SystemTime;
 
 use http::{Method, StatusCode};
+use url::Url;
 
-use super::challenge::ChallengeError;
+use super::challenge::{Challenge, ChallengeError};
 use super::trace::{Attempt, AuthTrace, HeaderCase, NotAttached, Outcome, Refusal, RefusalAnswer};
 use crate::origin::Origin;
 use crate::redact;
@@ -63,7 +64,10 @@ impl Explanation {
             request: format!("{} {}", last.method(), last.url()),
             status: answer.status,
             server_said: refusal.challenge.as_ref().map(ToString::to_string),
-            checks: trace.judged().map(|(token, attempt)| checks(token, attempt)).unwrap_or_default(),
+            checks: trace
+                .judged()
+                .map(|(token, attempt)| Question::of(attempt).checks(token))
+                .unwrap_or_default(),
             causes: Vec::new(),
             next: Vec::new(),
         };
@@ -88,7 +92,7 @@ impl Explanation {
 
     fn find_causes(&mut self, trace: &AuthTrace, last: &Attempt, refusal: &RefusalAnswer) {
         match (trace.judged(), last.not_attached()) {
-            (Some((token, _)), _) => self.with_token(token, last),
+            (Some((token, _)), _) => self.with_token(token, last, refusal),
             (None, Some(why)) => self.without_token(why),
             (None, None) => {}
         }
@@ -133,7 +137,7 @@ impl Explanation {
         });
     }
 
-    fn with_token(&mut self, token: &AccessToken, last: &Attempt) {
+    fn with_token(&mut self, token: &AccessToken, last: &Attempt, refusal: &RefusalAnswer) {
         let failed: Vec<_> = self.checks.iter().filter(|c| c.verdict == Verdict::Fails).cloned().collect();
         for check in &failed {
             self.cause(format!(
@@ -145,8 +149,12 @@ impl Explanation {
             self.cause("the token is opaque: only its issuer can tell whether it is good and for what");
             return;
         };
-        let issuer = claims.issuer().map_or("an issuer that it does not name".to_owned(), shown);
-        self.cause(format!("the server does not trust {issuer}, or cannot fetch its keys"));
+        let accepted = refusal.challenge.as_ref().and_then(|challenge| challenge.error())
+            == Some(ChallengeError::InsufficientScope);
+        if !accepted {
+            let issuer = claims.issuer().map_or("an issuer that it does not name".to_owned(), shown);
+            self.cause(format!("the server does not trust {issuer}, or cannot fetch its keys"));
+        }
         if failed.is_empty() && matches!(*last.method(), Method::PUT | Method::POST) {
             self.cause("the file exists already, and the token only allows creating new ones");
         }
@@ -198,6 +206,17 @@ impl Explanation {
     }
 }
 
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.verdict {
+            Verdict::Fits => "✓",
+            Verdict::Fails => "✗",
+            Verdict::Unknown => "?",
+        };
+        write!(f, "{mark} {}: the token says {}; the request needs {}", self.what, self.token, self.request)
+    }
+}
+
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.request, self.status)?;
@@ -205,16 +224,7 @@ impl fmt::Display for Explanation {
             writeln!(f, "  the server said: {said}")?;
         }
         for check in &self.checks {
-            let mark = match check.verdict {
-                Verdict::Fits => "✓",
-                Verdict::Fails => "✗",
-                Verdict::Unknown => "?",
-            };
-            writeln!(
-                f,
-                "  {mark} {}: the token says {}; the request needs {}",
-                check.what, check.token, check.request
-            )?;
+            writeln!(f, "  {check}")?;
         }
         f.write_str("possible causes:\n")?;
         for cause in &self.causes {
@@ -227,13 +237,48 @@ impl fmt::Display for Explanation {
     }
 }
 
-fn checks(token: &AccessToken, attempt: &Attempt) -> Vec<Check> {
-    let mut checks = vec![life(token, attempt.sent_at)];
-    if let Some(claims) = token.claims() {
-        checks.extend(audience(claims, attempt));
-        checks.extend(scope(claims, attempt));
+/// Lays what a token says beside a request that has not been sent: would it be accepted, and if not, by which rule?
+///
+/// Nothing is verified and nobody is asked. [`Verdict::Unknown`] is what only the server can tell, such as everything
+/// about an opaque token.
+///
+/// ```
+/// use http::Method;
+/// use reqwest_scitokens::{AccessToken, Verdict, check_token};
+/// use reqwest_scitokens::sys::{Clock, SystemClock};
+///
+/// let token = AccessToken::new("gt-MLF5MB3Peg79wEC0BY8U8Q.ChbkqEyp3EIJ2e_1Sqff3w")?;
+/// let url = "https://data.example.org/vo/f".parse()?;
+/// let checks = check_token(&token, &Method::GET, &url, SystemClock.now());
+/// assert!(checks.iter().all(|check| check.verdict == Verdict::Unknown));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn check_token(token: &AccessToken, method: &Method, url: &Url, now: SystemTime) -> Vec<Check> {
+    Question { method, url, challenge: None, now }.checks(token)
+}
+
+/// What a token is laid beside.
+struct Question<'a> {
+    method: &'a Method,
+    url: &'a Url,
+    challenge: Option<&'a Challenge>,
+    now: SystemTime,
+}
+
+impl<'a> Question<'a> {
+    fn of(attempt: &'a Attempt) -> Self {
+        let (method, url, now) = (&attempt.method, &attempt.url, attempt.sent_at);
+        Self { method, url, challenge: attempt.challenge(), now }
     }
-    checks
+
+    fn checks(&self, token: &AccessToken) -> Vec<Check> {
+        let mut checks = vec![life(token, self.now)];
+        if let Some(claims) = token.claims() {
+            checks.extend(audience(claims, self));
+            checks.extend(scope(claims, self));
+        }
+        checks
+    }
 }
 
 fn life(token: &AccessToken, now: SystemTime) -> Check {
@@ -256,10 +301,10 @@ fn life(token: &AccessToken, now: SystemTime) -> Check {
     Check { what, token, request, verdict }
 }
 
-fn audience(claims: &UnverifiedClaims, attempt: &Attempt) -> Option<Check> {
-    let origin = Origin::try_from(&attempt.url).ok()?;
+fn audience(claims: &UnverifiedClaims, asked: &Question<'_>) -> Option<Check> {
+    let origin = Origin::try_from(asked.url).ok()?;
     let audiences = claims.audiences();
-    let usual = default_audience(&attempt.url);
+    let usual = default_audience(asked.url);
     let fits = |a: &Audience| a.is_any() || a.names(&origin) || Some(a) == usual.as_ref();
     let verdict = match audiences {
         [] => Verdict::Unknown,
@@ -289,8 +334,8 @@ fn authorizations(method: &Method) -> Option<&'static [&'static str]> {
     })
 }
 
-fn scope(claims: &UnverifiedClaims, attempt: &Attempt) -> Option<Check> {
-    let wanted: Vec<_> = attempt.challenge().map(|c| c.scopes().collect()).unwrap_or_default();
+fn scope(claims: &UnverifiedClaims, asked: &Question<'_>) -> Option<Check> {
+    let wanted: Vec<_> = asked.challenge.map(|c| c.scopes().collect()).unwrap_or_default();
     let text = claims.scope_text();
     let token = text.map_or_else(|| "nothing".to_owned(), shown);
     let what = "scope";
@@ -300,9 +345,9 @@ fn scope(claims: &UnverifiedClaims, attempt: &Attempt) -> Option<Check> {
         let verdict = if fits { Verdict::Fits } else { Verdict::Fails };
         return Some(Check { what, token, request, verdict });
     }
-    let names = authorizations(&attempt.method)?;
-    let request = format!("`{}` for `{}`", names.join("` or `"), shown(attempt.url.path()));
-    let verdict = match (text, attempt.url.path().parse::<ResourcePath>()) {
+    let names = authorizations(asked.method)?;
+    let request = format!("`{}` for `{}`", names.join("` or `"), shown(asked.url.path()));
+    let verdict = match (text, asked.url.path().parse::<ResourcePath>()) {
         (None, _) | (_, Err(_)) => Verdict::Unknown,
         (Some(_), Ok(path)) => storage_verdict(claims, names, &path),
     };
@@ -357,7 +402,6 @@ mod tests {
     use http::header::{DATE, HeaderValue, SERVER, WWW_AUTHENTICATE};
     use url::Url;
 
-    use super::super::challenge::Challenge;
     use super::super::trace::{Credential, ServerAnswer};
     use super::*;
 

@@ -32,7 +32,7 @@ mod trace;
 
 pub use builder::AuthMiddlewareBuilder;
 pub use challenge::{Challenge, ChallengeError};
-pub use explain::{Check, Explanation, Verdict};
+pub use explain::{Check, Explanation, Verdict, check_token};
 pub use middleware::AuthMiddleware;
 pub use options::{
     Attach, AuthOptions, ForbiddenReplay, Placement, RedirectTrust, ReplayableBody, RequestBuilderExt,

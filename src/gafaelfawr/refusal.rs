@@ -1,12 +1,13 @@
 //! What Gafaelfawr says when it does not do what it was asked.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use http::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{HeaderName, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+use super::rate_limit::{RateLimit, RetryAfter};
 use super::scopes::Scopes;
 use crate::auth::{Challenge, ChallengeError};
 use crate::redact;
@@ -53,16 +54,6 @@ pub struct Detail {
     location: Vec<String>,
 }
 
-/// How much of its requests a user has used up, by the headers `X-RateLimit-…`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimit {
-    limit: u64,
-    used: Option<u64>,
-    remaining: Option<u64>,
-    reset: Option<SystemTime>,
-    resource: Option<String>,
-}
-
 /// What would make the same request succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -78,12 +69,6 @@ pub enum Remedy {
     Waiting,
     /// Nothing that a client could do by itself.
     Nothing,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum RetryAfter {
-    At(SystemTime),
-    In(Duration),
 }
 
 impl Refusal {
@@ -102,8 +87,8 @@ impl Refusal {
             challenge: Challenge::from_headers(headers),
             basic_realm: basic_realm(headers),
             details,
-            retry_after: retry_after(headers),
-            rate_limit: rate_limit(headers),
+            retry_after: RetryAfter::of(headers),
+            rate_limit: RateLimit::of(headers),
         }
     }
 
@@ -150,10 +135,7 @@ impl Refusal {
 
     /// When the same request may work, as of `now`.
     pub fn retry_after(&self, now: SystemTime) -> Option<SystemTime> {
-        match self.retry_after? {
-            RetryAfter::At(time) => Some(time),
-            RetryAfter::In(wait) => now.checked_add(wait),
-        }
+        self.retry_after?.time(now)
     }
 
     /// How much the user has used up, if the server says so.
@@ -220,33 +202,6 @@ impl Detail {
     }
 }
 
-impl RateLimit {
-    /// Requests that are allowed in a window.
-    pub fn limit(&self) -> u64 {
-        self.limit
-    }
-
-    /// Requests that were made in this window.
-    pub fn used(&self) -> Option<u64> {
-        self.used
-    }
-
-    /// Requests that are left in this window.
-    pub fn remaining(&self) -> Option<u64> {
-        self.remaining
-    }
-
-    /// When the next window starts.
-    pub fn reset(&self) -> Option<SystemTime> {
-        self.reset
-    }
-
-    /// The service that the limit is for.
-    pub fn resource(&self) -> Option<&str> {
-        self.resource.as_deref()
-    }
-}
-
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&redact::text(&self.message))?;
@@ -310,29 +265,10 @@ fn basic_realm(headers: &HeaderMap) -> Option<String> {
     })
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse() {
-        Ok(seconds) => Some(RetryAfter::In(Duration::from_secs(seconds))),
-        Err(_) => httpdate::parse_http_date(value).ok().map(RetryAfter::At),
-    }
-}
-
-fn rate_limit(headers: &HeaderMap) -> Option<RateLimit> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
-    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
-    Some(RateLimit {
-        limit: number("x-ratelimit-limit")?,
-        used: number("x-ratelimit-used"),
-        remaining: number("x-ratelimit-remaining"),
-        reset: number("x-ratelimit-reset")
-            .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))),
-        resource: text("x-ratelimit-resource").map(str::to_owned),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use http::HeaderValue;
 
     use super::*;

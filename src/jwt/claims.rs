@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::json::{Json, Text};
 use super::number::Whole;
+use super::segments::shown;
 use super::validation::{Check, Expected, Validation};
 use super::{JwtError, Object};
 
@@ -66,13 +67,15 @@ fn issuer(value: Option<&Json>, expected: Option<&[String]>) -> Result<(), JwtEr
     let Some(expected) = expected else { return Ok(()) };
     match value.ok_or_else(|| JwtError::missing("iss"))? {
         Json::Text(found) if is_one_of(found, expected) => Ok(()),
-        Json::Text(_) => Err(JwtError::InvalidIssuer { reason: "its `iss` is not one that is expected" }),
-        _ => Err(JwtError::InvalidIssuer { reason: "its `iss` is not a text" }),
+        Json::Text(found) => {
+            Err(JwtError::InvalidIssuer { reason: unlike("iss", &[found], expected).into() })
+        }
+        _ => Err(JwtError::InvalidIssuer { reason: "its `iss` is not a text".into() }),
     }
 }
 
 fn audience(value: Option<&Json>, validation: &Validation) -> Result<(), JwtError> {
-    let refused = |reason| Err(JwtError::InvalidAudience { reason });
+    let refused = |reason: &'static str| Err(JwtError::InvalidAudience { reason: reason.into() });
     // An empty audience counts as none, whatever its type.
     let value = value.filter(|value| !value.is_falsy());
     let (value, expected) = match (value, &validation.audience) {
@@ -85,34 +88,57 @@ fn audience(value: Option<&Json>, validation: &Validation) -> Result<(), JwtErro
         return match (expected, value) {
             (Expected::AnyOf(_), _) => refused("a strict check takes one expected audience, not a list"),
             (Expected::One(expected), Json::Text(found)) if found == expected.as_str() => Ok(()),
-            (Expected::One(_), Json::Text(_)) => refused("its `aud` is not the one that is expected"),
+            (Expected::One(expected), Json::Text(found)) => {
+                let reason = unlike("aud", &[found], std::slice::from_ref(expected));
+                Err(JwtError::InvalidAudience { reason: reason.into() })
+            }
             (Expected::One(_), _) => refused("its `aud` is not a single text, which a strict check asks for"),
         };
     }
-    let found = match value {
-        Json::Text(_) => std::slice::from_ref(value),
-        Json::Array(items) if items.iter().all(|item| matches!(item, Json::Text(_))) => items,
-        _ => return refused("its `aud` is neither a text nor a list of texts"),
-    };
+    let Some(found) = texts(value) else { return refused("its `aud` is neither a text nor a list of texts") };
     let expected = match expected {
         Expected::One(one) => std::slice::from_ref(one),
         Expected::AnyOf(many) => many,
     };
-    if found.iter().any(|item| matches!(item, Json::Text(text) if is_one_of(text, expected))) {
+    if found.iter().any(|text| is_one_of(text, expected)) {
         Ok(())
     } else {
-        refused("its `aud` is not one that is expected")
+        Err(JwtError::InvalidAudience { reason: unlike("aud", &found, expected).into() })
     }
+}
+
+/// A text, or a list of nothing but texts.
+fn texts(value: &Json) -> Option<Vec<&Text>> {
+    let items = if let Json::Array(items) = value { items } else { std::slice::from_ref(value) };
+    items.iter().map(|item| if let Json::Text(text) = item { Some(text) } else { None }).collect()
 }
 
 fn subject(value: &Json, expected: Option<&str>) -> Result<(), JwtError> {
     match (value, expected) {
         (Json::Text(found), Some(expected)) if found != expected => {
-            Err(JwtError::InvalidSubject { reason: "its `sub` is not the one that is expected" })
+            let expected = std::slice::from_ref(&expected);
+            Err(JwtError::InvalidSubject { reason: unlike("sub", &[found], expected).into() })
         }
         (Json::Text(_), _) => Ok(()),
-        _ => Err(JwtError::InvalidSubject { reason: "its `sub` is not a text" }),
+        _ => Err(JwtError::InvalidSubject { reason: "its `sub` is not a text".into() }),
     }
+}
+
+/// Says what was found and what was expected, a few of each.
+fn unlike<E: AsRef<str>>(claim: &str, found: &[&Text], expected: &[E]) -> String {
+    const FEW: usize = 3;
+    let list = |texts: Vec<String>| match texts.as_slice() {
+        [] => "nothing at all".to_owned(),
+        few => {
+            let more = if few.len() > FEW { ", …" } else { "" };
+            let shown: Vec<String> = few.iter().take(FEW).map(|text| format!("`{text}`")).collect();
+            format!("{}{more}", shown.join(", "))
+        }
+    };
+    let found = list(found.iter().take(FEW + 1).map(|text| shown(text)).collect());
+    let expected =
+        list(expected.iter().take(FEW + 1).map(|text| crate::redact::text(text.as_ref())).collect());
+    format!("its `{claim}` is {found}, expected is {expected}")
 }
 
 fn is_one_of(found: &Text, expected: &[String]) -> bool {
@@ -184,6 +210,25 @@ mod tests {
         let error = check(&claims, &Validation::new().check(Check::Expiry), false).unwrap_err();
         assert_eq!((error.pyjwt_name(), error.claim()), ("ExpiredSignatureError", Some("exp")));
         assert!(check(&claims, &Validation::new().require("jti"), false).is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_what_was_found_and_what_was_expected() {
+        let refusal = |claims: &str, validation: &Validation| {
+            check(&Object::parse(claims).unwrap(), validation, true).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refusal(r#"{"aud":["b","c","d","e"]}"#, &Validation::new().audiences(["a", "x\n"])),
+            "the token is for another audience: its `aud` is `b`, `c`, `d`, …, expected is `a`, `x `"
+        );
+        assert_eq!(
+            refusal(r#"{"iss":"https://i"}"#, &Validation::new().issuer("https://i/")),
+            "the token is from another issuer: its `iss` is `https://i`, expected is `https://i/`"
+        );
+        assert_eq!(
+            refusal(r#"{"aud":"a"}"#, &Validation::new().audiences([""; 0])),
+            "the token is for another audience: its `aud` is `a`, expected is nothing at all"
+        );
     }
 
     #[test]

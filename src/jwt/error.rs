@@ -45,19 +45,19 @@ pub enum JwtError {
     #[error("the token is for another audience: {reason}")]
     InvalidAudience {
         /// What is wrong.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// `InvalidIssuerError`: `iss` is not one of those expected.
     #[error("the token is from another issuer: {reason}")]
     InvalidIssuer {
         /// What is wrong.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// `InvalidSubjectError`: `sub` is not the one expected, or no text.
     #[error("the token is about another subject: {reason}")]
     InvalidSubject {
         /// What is wrong.
-        reason: &'static str,
+        reason: Cow<'static, str>,
     },
     /// `InvalidJTIError`: `jti` is no text.
     #[error("the token's `jti` is not a text")]

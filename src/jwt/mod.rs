@@ -67,7 +67,8 @@
 //! * RSA keys under 2048 bits do not sign, and verify `RS256` and `RS512` only, from 1024 bits on.
 //! * A private RSA key as JWK must have all its numbers; they are not worked out from `d`.
 //! * Coordinates in a JWK may have lost their leading zeros, and keys may come as certificates.
-//! * Tokens are at most 1 MiB long.
+//! * Keys in OpenSSH's own form are not read.
+//! * Tokens are at most 1 MiB long, and their JSON is nested at most 990 deep.
 //! * `headers` cannot set an empty `alg`.
 //! * A [`JwkClient`] whose issuer is out of reach goes on with the last good keys for a while.
 //!

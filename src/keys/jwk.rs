@@ -256,6 +256,11 @@ fn kind_of(members: &Map<String, Value>) -> Result<KeyKind, KeyError> {
         let found = kinds.iter().copied().find(|kind| kind.crv() == Some(crv));
         found.ok_or_else(|| KeyError::unsupported_kind(crv))
     };
+    match (kty, text("alg")) {
+        // scitokens-cpp keeps keys without their curve, which the algorithm tells.
+        ("EC", Ok("ES256")) if !members.contains_key("crv") => return Ok(KeyKind::P256),
+        _ => {}
+    }
     match kty {
         "oct" => Ok(KeyKind::Secret),
         "RSA" => Ok(KeyKind::Rsa),

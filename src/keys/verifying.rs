@@ -11,6 +11,8 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY as SMALL_SHA512, VerificationAlgorithm,
 };
 
+use subtle::ConstantTimeEq;
+
 use super::der::{self, Der};
 use super::secret::Secret;
 use super::{Algorithm, Jwk, KeyError, KeyKind, SigningKey, Weakness, encoding, jwk};
@@ -66,7 +68,8 @@ impl VerifyingKey {
     /// Reads the DER of a `SubjectPublicKeyInfo`, a PKCS#1 public key or an X.509 certificate.
     ///
     /// # Errors
-    /// [`KeyError`] when it is none of them, or its type is not supported.
+    /// [`KeyError`] when it is none of them, or its type is not supported; [`KeyError::TooWeak`] for an RSA key of
+    /// fewer than 1024 bits.
     pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let public = encoding::public_from_der(der.as_ref())?;
         Self::from_public_bytes(public.kind, public.bytes)
@@ -156,7 +159,7 @@ impl VerifyingKey {
     ///
     /// # Errors
     /// [`KeyError::BadSignature`] when it is not; [`KeyError::WrongKind`] when the key cannot do the algorithm;
-    /// [`KeyError::TooWeak`] for RSA keys under 1024 bits, and under 2048 bits with any but `RS256` and `RS512`.
+    /// [`KeyError::TooWeak`] for RSA keys under 2048 bits with any algorithm but `RS256` and `RS512`.
     pub fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Result<(), KeyError> {
         let wrong_kind = || KeyError::WrongKind { algorithm, kind: self.kind() };
         let outcome = match &*self.0 {
@@ -204,6 +207,9 @@ impl Rsa {
             Der::whole(pkcs1, der::SEQUENCE).ok_or(KeyError::malformed(KeyKind::Rsa, "it is no PKCS#1"))?;
         let modulus = numbers.unsigned().unwrap_or_default();
         let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
+        if bits < 1024 {
+            return Err(KeyError::TooWeak(Weakness::ShortRsa { bits }));
+        }
         let key = Self { der: pkcs1.into(), bits, parsed: Default::default() };
         key.any()?;
         Ok(key)
@@ -222,9 +228,6 @@ impl Rsa {
         let weakness = Weakness::ShortRsa { bits: self.bits };
         let is_small = self.bits < 2048;
         let (place, parameters): (_, &'static dyn VerificationAlgorithm) = match algorithm {
-            Algorithm::Rs256 | Algorithm::Rs512 if self.bits < 1024 => {
-                return Some(Err(KeyError::TooWeak(weakness)));
-            }
             Algorithm::Rs256 => return Some(self.any()),
             Algorithm::Rs512 if is_small => (2, &SMALL_SHA512),
             Algorithm::Rs384 | Algorithm::Ps256 | Algorithm::Ps384 | Algorithm::Ps512 if is_small => {
@@ -265,6 +268,22 @@ fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     &number[zeros..]
 }
+
+/// The same numbers, or the same secret, whatever form they came in; secrets are compared in constant time.
+impl PartialEq for VerifyingKey {
+    fn eq(&self, other: &Self) -> bool {
+        match (&*self.0, &*other.0) {
+            (Inner::Secret(ours), Inner::Secret(theirs)) => ours.expose().ct_eq(theirs.expose()).into(),
+            (Inner::Rsa(ours), Inner::Rsa(theirs)) => ours.numbers() == theirs.numbers(),
+            (Inner::Other(kind, ours), Inner::Other(other, theirs)) => {
+                kind == other && ours.as_ref() == theirs.as_ref()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for VerifyingKey {}
 
 /// Shows the kind of key, nothing of the key itself: it may be a secret.
 impl fmt::Debug for VerifyingKey {

@@ -21,7 +21,7 @@ struct State {
     seen: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Reply {
     Answer {
         status: u16,
@@ -29,7 +29,9 @@ pub(crate) enum Reply {
         body: String,
     },
     /// After a while.
-    Late(Duration, Box<Reply>),
+    Late(Duration, Box<Self>),
+    /// After something else has happened.
+    After(Arc<dyn Fn() + Send + Sync>, Box<Self>),
     NoConnection,
     Hangs,
 }
@@ -94,9 +96,16 @@ impl Middleware for Fake {
             state.seen.push(line);
             state.replies.pop_front().expect("a request that the test did not foresee")
         };
-        if let Reply::Late(by, later) = reply {
-            tokio::time::sleep(by).await;
-            reply = *later;
+        match reply {
+            Reply::Late(by, later) => {
+                tokio::time::sleep(by).await;
+                reply = *later;
+            }
+            Reply::After(happens, later) => {
+                happens();
+                reply = *later;
+            }
+            now => reply = now,
         }
         match reply {
             Reply::Answer { status, content_type, body } => Ok(::http::Response::builder()
@@ -110,7 +119,7 @@ impl Middleware for Fake {
                 Err(reqwest_middleware::Error::middleware(std::io::Error::other("connection refused")))
             }
             Reply::Hangs => std::future::pending().await,
-            Reply::Late(..) => unreachable!("one delay is enough"),
+            Reply::Late(..) | Reply::After(..) => unreachable!("one delay is enough"),
         }
     }
 }

@@ -7,26 +7,62 @@ use super::Issuer;
 use crate::SafeUrl;
 use crate::redact;
 
-/// Where the metadata of an issuer can be, in the order in which to ask.
-///
-/// First the form of OpenID Connect Discovery (section 4), which the WLCG profile demands; then that of RFC 8414
-/// (section 3.1), where the well-known part comes before the issuer's own path; last the same appended, as
-/// scitokens-go has it. A `/` at the end of the issuer is left out before anything is appended.
-pub(super) fn well_known(issuer: &Issuer) -> Vec<Url> {
-    let own = issuer.url().path().trim_end_matches('/');
-    let mut paths = vec![
-        format!("{own}/.well-known/openid-configuration"),
-        format!("/.well-known/oauth-authorization-server{own}"),
-    ];
-    if !own.is_empty() {
-        paths.push(format!("{own}/.well-known/oauth-authorization-server"));
+impl Issuer {
+    /// Where the metadata of the issuer can be, in the order in which to ask.
+    ///
+    /// First the form of OpenID Connect Discovery (section 4), which the WLCG profile demands; then that of RFC 8414
+    /// (section 3.1), where the well-known part comes before the issuer's own path; last the same appended, as
+    /// scitokens-go has it. A `/` at the end of the issuer is left out before anything is appended.
+    ///
+    /// ```
+    /// use reqwest_scitokens::scitokens::Issuer;
+    ///
+    /// let issuer: Issuer = "https://issuer.example/vo/".parse()?;
+    /// assert_eq!(issuer.metadata_urls()[0].path(), "/vo/.well-known/openid-configuration");
+    /// # Ok::<(), reqwest_scitokens::scitokens::InvalidIssuer>(())
+    /// ```
+    pub fn metadata_urls(&self) -> Vec<Url> {
+        let own = self.url().path().trim_end_matches('/');
+        let mut paths = vec![
+            format!("{own}/.well-known/openid-configuration"),
+            format!("/.well-known/oauth-authorization-server{own}"),
+        ];
+        if !own.is_empty() {
+            paths.push(format!("{own}/.well-known/oauth-authorization-server"));
+        }
+        let at = |path: String| {
+            let mut url = self.url().clone();
+            url.set_path(&path);
+            url
+        };
+        paths.into_iter().map(at).collect()
     }
-    let at = |path: String| {
-        let mut url = issuer.url().clone();
-        url.set_path(&path);
-        url
-    };
-    paths.into_iter().map(at).collect()
+
+    /// Reads where the issuer's keys are from its metadata.
+    ///
+    /// # Errors
+    /// [`InvalidMetadata`] when the document is none, another issuer's, or leads to keys that do not come over https.
+    pub fn keys_url(&self, metadata: impl AsRef<[u8]>) -> Result<Url, InvalidMetadata> {
+        #[derive(Deserialize)]
+        struct Document {
+            issuer: String,
+            jwks_uri: String,
+        }
+
+        let document: Document =
+            serde_json::from_slice(metadata.as_ref()).map_err(|_| InvalidMetadata::NotMetadata)?;
+        if document.issuer != self.as_str() {
+            return Err(InvalidMetadata::OtherIssuer(redact::text(&document.issuer)));
+        }
+        let url = Url::parse(&document.jwks_uri)
+            .map_err(|_| InvalidMetadata::InsecureKeys(redact::text(&document.jwks_uri)))?;
+        // A test issuer on this machine may have its keys there too, and nowhere else.
+        let is_test = self.is_insecure() && url.origin() == self.url().origin();
+        if url.scheme() != "https" && !is_test {
+            return Err(InvalidMetadata::InsecureKeys(SafeUrl::new(&url).to_string()));
+        }
+        Ok(url)
+    }
 }
 
 /// Why a metadata document is not believed.
@@ -44,38 +80,16 @@ pub enum InvalidMetadata {
     InsecureKeys(String),
 }
 
-/// Reads the URL of the keys from an issuer's metadata.
-pub(super) fn keys_url(document: &[u8], issuer: &Issuer) -> Result<Url, InvalidMetadata> {
-    #[derive(Deserialize)]
-    struct Document {
-        issuer: String,
-        jwks_uri: String,
-    }
-
-    let document: Document = serde_json::from_slice(document).map_err(|_| InvalidMetadata::NotMetadata)?;
-    if document.issuer != issuer.as_str() {
-        return Err(InvalidMetadata::OtherIssuer(redact::text(&document.issuer)));
-    }
-    let url = Url::parse(&document.jwks_uri)
-        .map_err(|_| InvalidMetadata::InsecureKeys(redact::text(&document.jwks_uri)))?;
-    // A test issuer on this machine may have its keys there too, and nowhere else.
-    let is_test = issuer.is_insecure() && url.origin() == issuer.url().origin();
-    if url.scheme() != "https" && !is_test {
-        return Err(InvalidMetadata::InsecureKeys(SafeUrl::new(&url).to_string()));
-    }
-    Ok(url)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn urls(issuer: &str) -> Vec<String> {
-        well_known(&issuer.parse().unwrap()).into_iter().map(String::from).collect()
+        issuer.parse::<Issuer>().unwrap().metadata_urls().into_iter().map(String::from).collect()
     }
 
     fn keys(issuer: &str, document: &str) -> Result<String, InvalidMetadata> {
-        keys_url(document.as_bytes(), &issuer.parse().unwrap()).map(String::from)
+        issuer.parse::<Issuer>().unwrap().keys_url(document).map(String::from)
     }
 
     #[test]
@@ -143,8 +157,7 @@ mod tests {
     fn a_test_issuer_may_have_its_keys_on_its_own_port_only() {
         let issuer = Issuer::insecure_over_loopback_http("http://127.0.0.1:5").unwrap();
         let keys = |uri: &str| {
-            keys_url(format!(r#"{{"issuer":"http://127.0.0.1:5","jwks_uri":"{uri}"}}"#).as_bytes(), &issuer)
-                .is_ok()
+            issuer.keys_url(format!(r#"{{"issuer":"http://127.0.0.1:5","jwks_uri":"{uri}"}}"#)).is_ok()
         };
         assert!(keys("http://127.0.0.1:5/jwks"));
         assert!(keys("https://h/jwks"));

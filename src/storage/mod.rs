@@ -37,6 +37,7 @@
 //!   namespaces are carried along byte for byte.
 //! * `NaN`, which Python takes for JSON, is not accepted.
 
+mod bearer_file;
 mod data;
 mod error;
 mod file;
@@ -57,6 +58,7 @@ mod validating;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use bearer_file::BearerTokenFile;
 pub use data::{InvalidTokenData, TokenStorageData};
 pub use error::StorageError;
 pub use json::JsonTokenStorage;

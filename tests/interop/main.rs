@@ -9,7 +9,12 @@ mod client;
 mod facts;
 mod gafaelfawr;
 mod gafaelfawr_values;
+mod jwt;
 #[cfg(target_os = "linux")]
 mod lab;
+#[cfg(unix)]
+mod oauth;
 mod python;
+mod scitokens;
+mod storage;
 mod support;

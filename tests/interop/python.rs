@@ -58,6 +58,6 @@ impl Drop for Oracle {
     }
 }
 
-fn python() -> OsString {
+pub(crate) fn python() -> OsString {
     Env::process().get_non_empty("SCITOKEN_PYTHON").unwrap_or_else(|| "python3".into())
 }

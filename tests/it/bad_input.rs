@@ -77,7 +77,7 @@ async fn header_values_of_a_mebibyte_end_in_an_error_or_an_answer() {
         match send(server.url("/f")).await {
             Ok(response) => assert!(status.starts_with(response.status().as_str())),
             Err(error) => {
-                assert!(std::error::Error::source(&error).is_some(), "the cause is lost: {error:?}")
+                assert!(std::error::Error::source(&error).is_some(), "the cause is lost: {error:?}");
             }
         }
         assert!(server.seen().len() <= 11);

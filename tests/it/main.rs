@@ -1,4 +1,7 @@
 //! Integration tests.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+use std::fmt::Write as _;
 
 #[cfg(feature = "download")]
 mod chaos;
@@ -21,6 +24,11 @@ mod challenge;
 mod compat;
 mod concurrency;
 mod discovery;
+mod gafaelfawr;
+mod gafaelfawr_challenges;
+#[cfg(feature = "cli")]
+mod gafaelfawr_cli;
+mod gafaelfawr_client;
 #[cfg(feature = "aws-lc-rs")]
 mod jwk_client;
 #[cfg(feature = "aws-lc-rs")]
@@ -32,9 +40,21 @@ mod keys;
 #[cfg(feature = "aws-lc-rs")]
 mod keys_fetch;
 mod leaks;
+#[cfg(feature = "aws-lc-rs")]
+mod leaks_keys;
+mod leaks_stores;
 mod redirect;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens;
+#[cfg(feature = "aws-lc-rs")]
+mod scitokens_properties;
+#[cfg(feature = "tower")]
+mod scitokens_server;
 mod servers;
 mod session;
+mod storage;
+#[cfg(feature = "cli")]
+mod token_cli;
 mod xrootd;
 
 /// A list of texts, for comparisons in tuples.
@@ -47,7 +67,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     let mut text = format!("{error} | {error:?}");
     let mut next = error.source();
     while let Some(cause) = next {
-        text.push_str(&format!("\n{cause} | {cause:?}"));
+        let _ = write!(text, "\n{cause} | {cause:?}");
         next = cause.source();
     }
     text
@@ -60,11 +80,3 @@ fn write_token(path: &std::path::Path, token: &str) {
     fs_err::write(file.path(), token).unwrap();
     file.persist(path).unwrap();
 }
-mod gafaelfawr;
-mod gafaelfawr_challenges;
-#[cfg(feature = "cli")]
-mod gafaelfawr_cli;
-mod gafaelfawr_client;
-#[cfg(feature = "aws-lc-rs")]
-mod scitokens;
-mod storage;

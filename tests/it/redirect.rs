@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::{Method, StatusCode, header};
 use reqwest::Response;
 use reqwest_scitokens::{
-    AccessToken, Attach, CleartextRedirects, Error, OriginPattern, RedirectTrust, RequestBuilderExt as _,
-    ResponseExt as _,
+    AccessToken, Attach, Attempt, CleartextRedirects, Error, OriginPattern, RedirectTrust,
+    RequestBuilderExt as _, ResponseExt as _,
 };
 
 use crate::support::clients::{session, session_knowing, wrapped};
@@ -282,7 +282,7 @@ async fn a_stranger_that_challenges_gets_nothing_either() {
                 .await;
             let first = redirecting(Place::https("site.test"), 302, second.url("/").to_string()).await;
             let source = Script::new(&["a", "b"]);
-            let session = session_knowing(source, &[&first, &second]).attach(attach.clone()).build().unwrap();
+            let session = session_knowing(source, &[&first, &second]).attach(attach).build().unwrap();
             let response = session.get(first.url("/start")).send().await.unwrap();
             assert_eq!(response.status().as_u16(), status);
             assert!(second.tokens().iter().all(|token| token == "-"), "{:?}", second.tokens());
@@ -507,7 +507,7 @@ async fn a_refusal_after_a_redirect_is_answered_where_it_came_from() {
     let paths: Vec<_> = server.seen().iter().map(|seen| seen.target.clone()).collect();
     assert_eq!(paths, ["/start", "/end", "/end"]);
     assert_eq!(server.tokens(), ["old", "old", "new"]);
-    let statuses: Vec<_> = response.auth_trace().unwrap().attempts().iter().map(|a| a.status()).collect();
+    let statuses: Vec<_> = response.auth_trace().unwrap().attempts().iter().map(Attempt::status).collect();
     let expected = [302, 401, 200].map(|status| Some(StatusCode::from_u16(status).unwrap()));
     assert_eq!(statuses, expected);
 }
@@ -784,7 +784,7 @@ async fn a_stream_that_can_be_made_again_follows_a_307() {
 
 /// What the rule says about a chain, told in another way than the code tells it: the first server has the token; the
 /// others by the rule; and one that went without keeps the first one without as well, unless the rule names it.
-fn expected(chain: &[usize], trusted: &[bool; 4]) -> Vec<bool> {
+fn expected(chain: &[usize], trusted: [bool; 4]) -> Vec<bool> {
     let mut strayed = false;
     chain
         .iter()
@@ -839,7 +839,7 @@ async fn no_chain_of_redirects_gives_a_token_to_a_server_that_may_not_have_it() 
             for (session, token) in [(&by_audience, token.as_str()), (&by_hosts, "opaque")] {
                 journal.lock().unwrap().clear();
                 session.get(servers[0].url(&format!("/{path}"))).send().await.unwrap();
-                let wanted: Vec<_> = expected(&chain, &trusted)
+                let wanted: Vec<_> = expected(&chain, trusted)
                     .into_iter()
                     .map(|may| may.then(|| format!("Bearer {token}")))
                     .collect();

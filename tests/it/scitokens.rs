@@ -317,6 +317,14 @@ fn vector_37_mistake_23_a_token_without_kid_needs_the_only_key() {
 }
 
 #[test]
+fn a_key_that_is_handed_over_is_the_one_whatever_the_token_calls_it() {
+    let (key, other) = (TestKey::new("any name"), TestKey::new("any name"));
+    let verifier = OfflineVerifier::with_key(https(), &key.key.verifying_key()).clock(clock());
+    assert!(verifier.verify(&token(&https(), &key, NOW)).is_ok());
+    assert_eq!(verifier.verify(&token(&https(), &other, NOW)).unwrap_err(), Refusal::Signature);
+}
+
+#[test]
 fn a_key_that_is_too_short_is_no_key() {
     let pem = include_bytes!("../data/keys/rsa1024.pub.pem");
     let key = reqwest_scitokens::keys::VerifyingKey::from_pem(pem).unwrap();

@@ -90,20 +90,9 @@ async fn plain_http_is_possible_where_the_user_allows_it() {
 
 // ---- certificate authorities
 
-/// A builder without the authority of the tests.
+/// A builder without the authority of the tests, and without the machine's settings.
 fn untrusting() -> SessionBuilder {
-    Session::builder().source(Script::new(&["t"])).env(Env::default_for_tests())
-}
-
-trait ForTests {
-    fn default_for_tests() -> Env;
-}
-
-impl ForTests for Env {
-    /// Nothing, so that the machine's own settings have no part.
-    fn default_for_tests() -> Env {
-        Env::given::<&str, &str>([])
-    }
+    Session::builder().source(Script::new(&["t"])).env(Env::given::<&str, &str>([]))
 }
 
 async fn reaches(builder: SessionBuilder) -> bool {

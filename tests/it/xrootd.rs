@@ -1,6 +1,6 @@
 //! Facts about real servers, numbered as they were recorded: each against a server with those manners.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, StatusCode, header};
 use reqwest::Body;
@@ -364,7 +364,7 @@ async fn fact_19_blanks_and_letters_in_a_location_are_followed() {
 async fn fact_20_a_manager_may_be_silent_for_twenty_seconds() {
     let manager = XRootD::lonely_manager(Duration::from_millis(20_500)).await;
     let session = session(Script::new(&["good"])).build().unwrap();
-    let begin = Instant::now();
+    let begin = tokio::time::Instant::now();
     let response = session.get(manager.url("/vo/hello.txt")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::NOT_FOUND);
     assert_eq!(response.text().await.unwrap(), "Could not run close request.");

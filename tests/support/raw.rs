@@ -1,5 +1,6 @@
 //! A server that writes whatever bytes it is told to.
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ impl Answer {
     /// A head of these lines, and a body with its length.
     pub(crate) fn lines(lines: &[&str], body: &str) -> Self {
         let mut text = lines.join("\r\n");
-        text.push_str(&format!("\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        let _ = write!(text, "\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         Self::bytes(text)
     }
 

@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use reqwest_scitokens::AccessToken;
 use serde_json::{Value, json};
 
 /// The moment at which tests with a manual clock begin.
@@ -36,11 +35,6 @@ pub(crate) fn for_audience(audience: &str) -> String {
 /// A token that ended an hour ago by the clock of the machine.
 pub(crate) fn expired(audience: &str) -> String {
     wlcg(audience, "storage.read:/", in_an_hour() - 7200)
-}
-
-/// An opaque token of some length that contains `name`.
-pub(crate) fn opaque(name: &str) -> AccessToken {
-    AccessToken::new(name).unwrap()
 }
 
 /// The hour after this one, in seconds since the epoch.

@@ -3,6 +3,7 @@
 //! What it says was seen on the real servers, word for word; what it leaves out is not needed by a client's tests.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -160,8 +161,8 @@ impl State {
                 // The real one answers 403 and closes the socket while the client still writes, so that the
                 // connection is reset and a client such as hyper never sees the answer.
                 self.remember(head.with_body(Bytes::new(), id, transport));
-                let mut some = [0; 4096];
-                let _some = stream.read(&mut some).await?;
+                let mut buffer = [0; 4096];
+                let _read = stream.read(&mut buffer).await?;
                 return Ok(());
             }
             let body = wire::read_body(&mut stream, framing).await?;
@@ -338,7 +339,7 @@ impl State {
         let refused_head = seen.method == "HEAD" && after == After::Close;
         let length = if refused_head { 0 } else { body.len() };
         let mut text = format!("HTTP/1.1 {status}\r\nConnection: {connection}\r\nServer: {server}\r\n");
-        text.push_str(&format!("Content-Length: {length}\r\n"));
+        let _ = write!(text, "Content-Length: {length}\r\n");
         for line in extra {
             text.push_str(line);
             text.push_str("\r\n");

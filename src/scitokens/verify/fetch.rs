@@ -2,7 +2,6 @@
 
 use url::Url;
 
-use super::super::metadata::{keys_url, well_known};
 use super::super::{InvalidMetadata, Issuer};
 use super::KeysError;
 use crate::SafeUrl;
@@ -36,9 +35,9 @@ pub(in crate::scitokens) async fn issuer_keys(
 async fn metadata(fetcher: &Fetcher, issuer: &Issuer) -> Result<Url, KeysError> {
     let mut disbelieved = None;
     let mut absent: Option<(String, FetchError)> = None;
-    for place in well_known(issuer) {
+    for place in issuer.metadata_urls() {
         match fetcher.get(&place).await {
-            Ok(document) => match keys_url(&document.body, issuer) {
+            Ok(document) => match issuer.keys_url(&document.body) {
                 Ok(url) => return Ok(url),
                 Err(source) => {
                     let is_better = disbelieved.is_none() || !matches!(source, InvalidMetadata::NotMetadata);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::super::{Issuer, Profile, Refusal, VerifiedToken};
 use super::KeyNames;
-use super::rules::Rules;
-use crate::keys::{Algorithm, JwkSet};
+use super::rules::{Lookup, Rules};
+use crate::keys::{Algorithm, JwkSet, VerifyingKey};
 use crate::redact;
 use crate::sys::SharedClock;
 
@@ -31,20 +31,37 @@ use crate::sys::SharedClock;
 /// ```
 #[derive(Clone, Debug)]
 pub struct OfflineVerifier {
-    issuers: Vec<(Issuer, JwkSet)>,
+    issuers: Vec<(Issuer, Keys)>,
     rules: Rules,
     clock: SharedClock,
+}
+
+#[derive(Clone, Debug)]
+enum Keys {
+    /// As an issuer publishes them, found by name.
+    Published(JwkSet),
+    /// One that was handed over without a name, so it is the one whatever name a token gives it.
+    Only(JwkSet),
 }
 
 impl OfflineVerifier {
     /// Trusts one issuer, at least, with these keys.
     pub fn new(issuer: Issuer, keys: JwkSet) -> Self {
+        Self::with_keys(issuer, Keys::Published(keys))
+    }
+
+    /// Trusts one issuer with this one key, whatever tokens call it.
+    pub fn with_key(issuer: Issuer, key: &VerifyingKey) -> Self {
+        Self::with_keys(issuer, Keys::Only([key.to_jwk()].into_iter().collect()))
+    }
+
+    fn with_keys(issuer: Issuer, keys: Keys) -> Self {
         Self { issuers: vec![(issuer, keys)], rules: Rules::default(), clock: SharedClock::default() }
     }
 
     /// Trusts this issuer as well.
     pub fn issuer(mut self, issuer: Issuer, keys: JwkSet) -> Self {
-        self.issuers.push((issuer, keys));
+        self.issuers.push((issuer, Keys::Published(keys)));
         self
     }
 
@@ -88,6 +105,10 @@ impl OfflineVerifier {
         let issuer = parsed.issuer()?;
         let keys = self.issuers.iter().find(|(trusted, _)| trusted.as_str() == issuer);
         let (_, keys) = keys.ok_or_else(|| Refusal::UntrustedIssuer { issuer: redact::text(issuer) })?;
-        self.rules.verify(parsed, keys, self.clock.now()).map(|verified| verified.token)
+        let (keys, lookup) = match keys {
+            Keys::Published(keys) => (keys, Lookup::ByName),
+            Keys::Only(keys) => (keys, Lookup::Only),
+        };
+        self.rules.verify(parsed, keys, lookup, self.clock.now()).map(|verified| verified.token)
     }
 }

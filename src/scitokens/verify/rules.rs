@@ -41,6 +41,13 @@ impl Default for Rules {
     }
 }
 
+/// How the key of a token is found in a key set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lookup {
+    ByName,
+    Only,
+}
+
 /// A token taken apart, of which nothing is verified.
 pub(super) struct Parsed<'t> {
     signed: &'t [u8],
@@ -98,9 +105,10 @@ impl Rules {
         &self,
         parsed: Parsed<'_>,
         keys: &JwkSet,
+        lookup: Lookup,
         now: SystemTime,
     ) -> Result<Verified, Refusal> {
-        let key = signing_key(&parsed, keys)?;
+        let key = signing_key(&parsed, keys, lookup)?;
         let claims = parsed.claims;
         claims.check_demanded()?;
         if !self.profiles.is_empty()
@@ -115,12 +123,13 @@ impl Rules {
 }
 
 /// The key whose signature the token has.
-fn signing_key(parsed: &Parsed<'_>, keys: &JwkSet) -> Result<VerifyingKey, Refusal> {
+fn signing_key(parsed: &Parsed<'_>, keys: &JwkSet, lookup: Lookup) -> Result<VerifyingKey, Refusal> {
+    let key_id = parsed.key_id.as_deref().filter(|_| lookup == Lookup::ByName);
     let unknown = || Refusal::UnknownKey { key_id: parsed.key_id.as_deref().map(redact::text) };
-    let mut candidates = keys.candidates(parsed.key_id.as_deref(), parsed.algorithm);
+    let mut candidates = keys.candidates(key_id, parsed.algorithm);
     let first = candidates.next().ok_or_else(unknown)?;
     let others: Vec<_> = candidates.take(MOST_KEYS_OF_ONE_NAME - 1).collect();
-    if parsed.key_id.is_none() && !others.is_empty() {
+    if key_id.is_none() && !others.is_empty() {
         return Err(Refusal::AmbiguousKey);
     }
     let mut refusal = unknown();

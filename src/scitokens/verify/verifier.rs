@@ -7,7 +7,7 @@ use reqwest_middleware::ClientWithMiddleware;
 
 use super::super::{CacheTimes, Issuer, KeyCache, Profile, Refusal, VerifiedToken};
 use super::issuer_keys::IssuerKeys;
-use super::rules::{Parsed, Rules};
+use super::rules::{Lookup, Parsed, Rules};
 use super::seen::{Seen, SeenTokens};
 use super::{KeyNames, VerifyError};
 use crate::keys::Algorithm;
@@ -84,7 +84,7 @@ impl Verifier {
         let parsed = self.0.rules.parse(token)?;
         let (place, issuer) = self.issuer_of(&parsed)?;
         let keys = issuer.for_token(|keys| parsed.has_key_in(keys)).await?;
-        let verified = self.0.rules.verify(parsed, &keys.set, self.0.clock.now())?;
+        let verified = self.0.rules.verify(parsed, &keys.set, Lookup::ByName, self.0.clock.now())?;
         let outcome = verified.token.clone();
         self.0.seen.put(token, Seen::new(verified, place, keys.generation));
         Ok(outcome)
@@ -106,7 +106,7 @@ impl Verifier {
         };
         let now = self.0.clock.now();
         let keys = issuer.at_hand(now).filter(|keys| parsed.has_key_in(&keys.set))?;
-        Some(self.0.rules.verify(parsed, &keys.set, now).map(|verified| {
+        Some(self.0.rules.verify(parsed, &keys.set, Lookup::ByName, now).map(|verified| {
             let outcome = verified.token.clone();
             self.0.seen.put(token, Seen::new(verified, place, keys.generation));
             outcome

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::SourceError;
-use super::Shelf;
+use super::slot::Slot;
 use crate::oauth::OAuthError;
 use crate::storage::TokenStorageData;
 use crate::sys;
@@ -21,14 +21,18 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn told(self, shelf: &Shelf) -> (SourceError, Lasts) {
-        let message = format!("{} cannot be renewed", shelf.place());
+    pub(super) fn told(self, slot: &Slot) -> (SourceError, Lasts) {
+        let message = format!("{} cannot be renewed", slot.place());
         match self {
             Self::Server(error) => {
                 let lasts = if error.is_transient() { Lasts::AWhile } else { Lasts::UntilTheEntryChanges };
                 let hint = error.hint();
-                let error = SourceError::caused_by(message, error);
-                (hint.map_or(error.clone(), |hint| error.with_hint(hint)), lasts)
+                let told = SourceError::caused_by(message, error);
+                let told = match hint {
+                    Some(hint) => told.with_hint(hint),
+                    None => told,
+                };
+                (told, lasts)
             }
             Self::Answer(problem) => (SourceError::caused_by(message, problem), Lasts::AWhile),
             Self::Storage(error) => (error, Lasts::AWhile),

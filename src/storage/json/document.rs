@@ -1,6 +1,7 @@
 //! What stands in a JSON storage file: formats 1.0 and 2.0, checked in the order of the SDK.
 
 use secrecy::zeroize::Zeroizing;
+use serde_json::value::RawValue;
 
 use super::super::error::Kind;
 use super::super::members::{Members, NoObject, raw};
@@ -18,6 +19,14 @@ const FORMAT_KEY: &str = "format_version";
 pub(super) struct Document {
     top: Members,
     namespaces: Members,
+    found: Format,
+}
+
+/// The format that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    One,
+    Two,
 }
 
 impl Document {
@@ -27,7 +36,7 @@ impl Document {
         top.set("data", raw("{}"));
         top.set(FORMAT_KEY, raw("\"2.0\""));
         top.set(VERSION_KEY, python_string(SDK_VERSION));
-        Self { top, namespaces: Members::default() }
+        Self { top, namespaces: Members::default(), found: Format::Two }
     }
 
     /// Reads a file's content. A file of format 1.0 becomes its only namespace `DEFAULT`, and loses whatever else
@@ -40,23 +49,24 @@ impl Document {
             NoObject::NotJson { line, column } => Kind::NotJson { line, column },
             NoObject::OtherKind => Kind::RootNotObject,
         })?;
-        match top
-            .get(FORMAT_KEY)
-            .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
-            .as_deref()
-        {
-            Some("2.0") => {}
-            Some("1.0") => top = migrated(&top)?,
-            _ => {
-                let found = top.get(FORMAT_KEY).map_or("none", |value| value.get());
-                return Err(Kind::UnknownFormat { found: crate::redact::text(found) });
+        let version = top.get(FORMAT_KEY).map(RawValue::get);
+        let found = match version.and_then(|value| serde_json::from_str::<String>(value).ok()).as_deref() {
+            Some("2.0") => Format::Two,
+            Some("1.0") => {
+                top = migrated(&top)?;
+                Format::One
             }
-        }
+            _ => return Err(Kind::UnknownFormat { found: crate::redact::text(version.unwrap_or("none")) }),
+        };
         let data = top.get("data").ok_or(Kind::MalformedData)?;
         let namespaces = Members::read(data.get().as_bytes()).map_err(|_| Kind::MalformedData)?;
         let version = top.get(VERSION_KEY).ok_or(Kind::MissingKey(VERSION_KEY))?;
         serde_json::from_str::<String>(version.get()).map_err(|_| Kind::VersionNotText)?;
-        Ok(Self { top, namespaces })
+        Ok(Self { top, namespaces, found })
+    }
+
+    pub(super) fn found(&self) -> Format {
+        self.found
     }
 
     /// The names of the namespaces, the emptied ones too.
@@ -101,7 +111,7 @@ fn migrated(old: &Members) -> Result<Members, Kind> {
     Ok(top)
 }
 
-fn python_string(text: &str) -> Box<serde_json::value::RawValue> {
+fn python_string(text: &str) -> Box<RawValue> {
     raw(&python_json::to_text(&text))
 }
 

@@ -4,9 +4,9 @@ mod document;
 
 use std::path::{Path, PathBuf};
 
-use document::Document;
 #[cfg(feature = "sqlite")]
 pub(super) use document::SDK_VERSION;
+use document::{Document, Format};
 
 use super::error::{Kind, StorageError};
 use super::lock::{self, RenewalLock};
@@ -72,6 +72,14 @@ impl JsonTokenStorage {
             .load()?
             .map(|document| document.namespaces().map(str::to_owned).collect())
             .unwrap_or_default())
+    }
+
+    /// Rewrites a file of format 1.0 as 2.0, as the first store would; `false` when there is nothing to rewrite.
+    pub fn migrate(&self) -> Result<bool, StorageError> {
+        match self.load()?.map(|document| document.found()) {
+            None | Some(Format::Two) => Ok(false),
+            Some(Format::One) => self.update(|document| Ok(document.found() == Format::One)),
+        }
     }
 
     /// The permission bits of the file if they let others read or write it.

@@ -71,6 +71,24 @@ fn the_first_store_into_format_1_makes_it_format_2() {
 }
 
 #[test]
+fn a_migration_rewrites_format_1_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = JsonTokenStorage::new(copy_of("v1.json", directory.path()));
+    let before = old.get_token_data_by_resource_server().unwrap();
+    assert!(old.migrate().unwrap());
+    assert!(
+        text(old.path()).starts_with("{\"data\": {\"DEFAULT\": {\"transfer.api.globus.org\": {\"scope\"")
+    );
+    assert_eq!(old.get_token_data_by_resource_server().unwrap(), before);
+    assert!(!old.migrate().unwrap());
+    let new = JsonTokenStorage::new(copy_of("v2.json", directory.path()));
+    assert!(!new.migrate().unwrap());
+    assert_eq!(text(new.path()), text(&sample("v2.json")));
+    let absent = JsonTokenStorage::new(directory.path().join("absent.json"));
+    assert!(!absent.migrate().unwrap() && !absent.path().exists());
+}
+
+#[test]
 fn a_removal_does_not_sign_the_file_and_a_store_does() {
     let directory = tempfile::tempdir().unwrap();
     let path = copy_of("v2.json", directory.path());

@@ -5,6 +5,8 @@ mod json;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod processes;
+#[cfg(feature = "cli")]
+mod program;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

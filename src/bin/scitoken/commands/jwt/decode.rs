@@ -36,7 +36,7 @@ pub(super) struct Decode {
     #[arg(long)]
     audience: Vec<String>,
     /// The token must be for exactly the one audience given
-    #[arg(long)]
+    #[arg(long, alias = "strict-aud")]
     strict_audience: bool,
     /// An issuer of which the token must be from one; may be given several times
     #[arg(long)]

@@ -1,0 +1,86 @@
+//! The OAuth server and client that `login` and `logout` speak for.
+
+use std::future::Future;
+use std::path::PathBuf;
+
+use clap::Args;
+use reqwest_scitokens::oauth::{OAuthClient, OAuthError, ProviderMetadata};
+use reqwest_scitokens::{Attach, Session};
+use url::Url;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// An OAuth client on the command line.
+#[derive(Debug, Args)]
+pub(super) struct Issuer {
+    /// The issuer's address
+    #[arg(long, value_name = "URL", env = "SCITOKEN_ISSUER")]
+    issuer: Url,
+    /// The name by which the issuer knows this program
+    #[arg(long, value_name = "ID", env = "SCITOKEN_CLIENT_ID")]
+    client_id: String,
+    /// The file with the client's secret, if it has one
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+    /// Trust the certificate authorities in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+}
+
+impl Issuer {
+    /// Asks the issuer for its endpoints.
+    pub(super) async fn client(&self) -> Result<OAuthClient, Failure> {
+        // No token of the user belongs there, and no redirect may carry the secrets on.
+        let mut session = Session::builder().attach(Attach::Never).redirect(|redirect| redirect.limit(0));
+        if let Some(path) = &self.cacert {
+            session = session.ca_file(path);
+        }
+        let session = session.build().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+        let http = session.client().clone();
+        let metadata =
+            ProviderMetadata::discover(&http, &self.issuer).await.map_err(|error| refused(&error))?;
+        let client = OAuthClient::new(http, metadata, &self.client_id);
+        Ok(match &self.client_secret_file {
+            Some(path) => client.with_secret(self.secret(path)?),
+            None => client,
+        })
+    }
+
+    pub(super) fn address(&self) -> &str {
+        self.issuer.as_str()
+    }
+
+    fn secret(&self, path: &PathBuf) -> Result<String, Failure> {
+        let secret =
+            fs_err::read_to_string(path).map_err(|error| Failure::from_error(Exit::Local, &error))?;
+        Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
+    }
+}
+
+/// What an OAuth server's refusal means to the shell.
+pub(super) fn refused(error: &OAuthError) -> Failure {
+    let exit = if error.is_unreachable() {
+        Exit::Connect
+    } else if error.is_timeout() {
+        Exit::Timeout
+    } else if error.code().is_some() && !error.is_transient() {
+        Exit::TokenRefused
+    } else {
+        Exit::Server
+    };
+    let failure = Failure::from_error(exit, error);
+    match error.hint() {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// Runs a command that waits for servers.
+pub(super) fn wait_for<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::from_error(Exit::Local, &error))?
+        .block_on(work)
+}

@@ -1,0 +1,103 @@
+//! Which storage is meant, and what its errors mean to the shell.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use reqwest_scitokens::storage::{
+    DEFAULT_NAMESPACE, JsonTokenStorage, SqliteTokenStorage, StorageError, TokenStorage,
+};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// A token storage on the command line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    kind: Kind,
+    /// The part of the storage to look into
+    #[arg(long, value_name = "NS", default_value = DEFAULT_NAMESPACE)]
+    namespace: String,
+}
+
+/// A token storage on the command line, or none.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct OptionalPlace {
+    /// Keep tokens in a JSON file, as `JSONTokenStorage` of the Globus SDK has it
+    #[arg(long, value_name = "FILE", group = "storage")]
+    json: Option<PathBuf>,
+    /// Keep tokens in an SQLite database, as `SQLiteTokenStorage` of the Globus SDK has it
+    #[arg(long, value_name = "FILE", group = "storage")]
+    sqlite: Option<PathBuf>,
+    /// Keep tokens in the system's keyring
+    #[arg(long, group = "storage")]
+    keyring: bool,
+    /// The part of the storage to use
+    #[arg(long, value_name = "NS", default_value = DEFAULT_NAMESPACE)]
+    namespace: String,
+}
+
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Kind {
+    /// A JSON file, as `JSONTokenStorage` of the Globus SDK has it
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// An SQLite database, as `SQLiteTokenStorage` of the Globus SDK has it
+    #[arg(long, value_name = "FILE")]
+    pub(super) sqlite: Option<PathBuf>,
+    /// The system's keyring
+    #[arg(long)]
+    pub(super) keyring: bool,
+}
+
+impl Place {
+    /// The storage; nothing is read or made yet.
+    pub(crate) fn open(&self) -> Result<Box<dyn TokenStorage>, Failure> {
+        self.kind.open(&self.namespace)
+    }
+
+    pub(super) fn kind(&self) -> &Kind {
+        &self.kind
+    }
+}
+
+impl OptionalPlace {
+    /// The storage, if one is named.
+    pub(crate) fn open(&self) -> Result<Option<Box<dyn TokenStorage>>, Failure> {
+        let kind = Kind { json: self.json.clone(), sqlite: self.sqlite.clone(), keyring: self.keyring };
+        let named = kind.json.is_some() || kind.sqlite.is_some() || kind.keyring;
+        named.then(|| kind.open(&self.namespace)).transpose()
+    }
+}
+
+impl Kind {
+    pub(super) fn open(&self, namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
+        Ok(match (&self.json, &self.sqlite) {
+            (Some(path), _) => Box::new(JsonTokenStorage::new(path).with_namespace(namespace)),
+            (None, Some(path)) => Box::new(
+                SqliteTokenStorage::new(path).map_err(|error| failed(&error))?.with_namespace(namespace),
+            ),
+            (None, None) => keyring(namespace)?,
+        })
+    }
+}
+
+#[cfg(feature = "keyring")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it can fail")]
+fn keyring(namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
+    use reqwest_scitokens::storage::KeyringTokenStorage;
+    Ok(Box::new(KeyringTokenStorage::new("scitoken").with_namespace(namespace)))
+}
+
+#[cfg(not(feature = "keyring"))]
+fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
+    Err(Failure::new(Exit::Usage, "this program was built without the feature `keyring`")
+        .with_hint("use `--json FILE` or `--sqlite FILE`, or build it with `--features cli,keyring`"))
+}
+
+/// What a storage's error means to the shell.
+pub(crate) fn failed(error: &StorageError) -> Failure {
+    let exit = if error.is_locked() { Exit::TryLater } else { Exit::Local };
+    Failure::from_error(exit, error)
+}

@@ -1,0 +1,174 @@
+//! The tower layer in front of an axum server, asked over HTTP.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use axum::Router;
+use axum::extract::Extension;
+use axum::routing::any;
+use reqwest::{Method, StatusCode};
+use reqwest_middleware::ClientBuilder;
+use reqwest_scitokens::keys::{JwkSet, KeyKind, SigningKey};
+use reqwest_scitokens::scitokens::{
+    AuthorizeLayer, CacheTimes, CachedKeys, Demand, Enforcer, Issuer, KeyCache, Profile, SciToken,
+    TokenSigner, VerifiedToken, Verifier, Vocabulary,
+};
+use reqwest_scitokens::sys::SharedClock;
+
+struct Server {
+    base: String,
+    issuer: Issuer,
+    key: SigningKey,
+}
+
+impl Server {
+    async fn start() -> Self {
+        let key = SigningKey::generate(KeyKind::P256).unwrap();
+        let issuer: Issuer = "https://iss.invalid".parse().unwrap();
+        let dead: Issuer = "https://dead.invalid".parse().unwrap();
+        let keys: JwkSet = [key.verifying_key().to_jwk().with_key_id("k")].into_iter().collect();
+        let cache = KeyCache::in_memory();
+        let now = SharedClock::default().now();
+        cache.put(&issuer, CachedKeys::of(&keys, CacheTimes::default(), now)).unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let verifier = Verifier::builder(issuer.clone(), ClientBuilder::new(client).build())
+            .issuer(dead.clone())
+            .key_cache(cache)
+            .build();
+        let enforcer = Enforcer::builder(issuer.clone())
+            .issuer(dead)
+            .audience("https://data.example")
+            .vocabulary(Vocabulary::Compat)
+            .build();
+        let layer = AuthorizeLayer::new(verifier, enforcer, |request, path| {
+            match (path.components().next(), &request.method) {
+                (Some("public"), _) => Demand::nothing(),
+                (Some("whoami"), _) => Demand::any_token(),
+                (_, &Method::GET) => Demand::access("read", path),
+                _ => Demand::access("write", path).or("create", path),
+            }
+        })
+        .realm("data.example");
+        let whoami = |token: Option<Extension<VerifiedToken>>| async move {
+            token.map_or("nobody".to_owned(), |token| token.claims().subject().unwrap_or("?").to_owned())
+        };
+        let app = Router::new().fallback(any(whoami)).layer(layer);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Self { base, issuer, key }
+    }
+
+    fn token(&self, scope: &str) -> String {
+        self.token_of(&self.issuer, scope)
+    }
+
+    fn token_of(&self, issuer: &Issuer, scope: &str) -> String {
+        let signer = TokenSigner::new(self.key.clone()).unwrap().with_key_id("k");
+        let token = SciToken::new(Profile::WLCG, issuer)
+            .subject("alice")
+            .audience("https://data.example")
+            .claim("scope", scope);
+        format!("Bearer {}", token.sign(&signer).unwrap().expose_secret())
+    }
+
+    async fn ask(&self, method: Method, path: &str, authorization: &[&str]) -> (StatusCode, String, String) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut request = client.request(method, format!("{}{path}", self.base));
+        for value in authorization {
+            request = request.header("authorization", *value);
+        }
+        let response = request.send().await.unwrap();
+        let challenge = response.headers().get("www-authenticate");
+        let challenge = challenge.map_or(String::new(), |value| value.to_str().unwrap().to_owned());
+        (response.status(), challenge, response.text().await.unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_a_token_for_it_is_let_in_and_the_server_knows_whose_it_is() {
+    let server = Server::start().await;
+    let read = server.token("storage.read:/vo storage.create:/vo/new");
+    for (method, path) in [
+        (Method::GET, "/vo/file"),
+        (Method::GET, "/vo/a%20file?x=/etc"),
+        (Method::PUT, "/vo/new/file"),
+        (Method::GET, "/whoami"),
+    ] {
+        let (status, _, body) = server.ask(method, path, &[&read]).await;
+        assert_eq!((status, body.as_str()), (StatusCode::OK, "alice"), "{path}");
+    }
+    let (status, _, body) = server.ask(Method::GET, "/public/x", &[]).await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "nobody"));
+}
+
+#[tokio::test]
+async fn who_brings_no_token_is_told_what_to_bring() {
+    let server = Server::start().await;
+    for authorization in [&[][..], &["Basic YTpi"]] {
+        let (status, challenge, body) = server.ask(Method::GET, "/vo/file", authorization).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert_eq!(challenge, "Bearer realm=\"data.example\", scope=\"read:/vo/file\"");
+        assert_eq!(body, "");
+    }
+}
+
+#[tokio::test]
+async fn a_token_for_something_else_is_forbidden_with_the_scope_that_would_do() {
+    let server = Server::start().await;
+    let read = server.token("storage.read:/vo");
+    for (method, path, scope) in [
+        (Method::GET, "/vobis", "read:/vobis"),
+        (Method::PUT, "/vo/file", "write:/vo/file"),
+        (Method::GET, "/a%22b", "read:/a%22b"),
+    ] {
+        let (status, challenge, _) = server.ask(method, path, &[&read]).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
+        assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
+        assert!(challenge.ends_with(&format!("scope=\"{scope}\"")), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_token_is_refused_by_name() {
+    let server = Server::start().await;
+    let good = server.token("storage.read:/vo");
+    let stranger = server.token_of(&"https://evil.example".parse().unwrap(), "storage.read:/vo");
+    let changed = format!("{}AAAA", &good[..good.len() - 4]);
+    for (token, words) in [
+        (stranger.as_str(), "is not trusted here"),
+        (&changed, "the signature does not fit"),
+        ("Bearer rubbish", "it is no signed JWT"),
+    ] {
+        let (status, challenge, _) = server.ask(Method::GET, "/vo/file", &[token]).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED);
+        assert!(challenge.contains("error=\"invalid_token\"") && challenge.contains(words), "{challenge}");
+        assert!(!challenge.contains("scope="), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_understood_is_a_bad_one() {
+    let server = Server::start().await;
+    let good = server.token("storage.read:/vo");
+    for (path, authorization) in [
+        ("/vo/file", &["Bearer"][..]),
+        ("/vo/file", &[&good, &good]),
+        ("/vo/%2e%2e/etc", &[&good]),
+        ("/vo/%252e%252e/etc", &[&good]),
+        ("/vo%2ffile", &[&good]),
+        ("/public/%2e%2e%2fvo", &[]),
+    ] {
+        let (status, challenge, _) = server.ask(Method::GET, path, authorization).await;
+        // The client resolves `%2e%2e` itself, and asks for `/etc`.
+        let expected = if path == "/vo/%2e%2e/etc" { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+        assert_eq!(status, expected, "{path}");
+        assert!(challenge.contains("error="), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_not_to_be_had_are_the_servers_trouble() {
+    let server = Server::start().await;
+    let token = server.token_of(&"https://dead.invalid".parse().unwrap(), "storage.read:/vo");
+    let (status, challenge, _) = server.ask(Method::GET, "/vo/file", &[&token]).await;
+    assert_eq!((status, challenge.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
+}

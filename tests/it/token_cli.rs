@@ -1,0 +1,362 @@
+//! `scitoken token` and `scitoken keys`, as a person would type them.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use serde_json::Value;
+
+/// A directory with an issuer's keys, and nothing else in the environment.
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+const ISSUER: &str = "https://issuer.example";
+const AT: &str = "2033-05-18T03:33:20Z";
+
+struct Answer {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        assert_eq!(self.out.lines().count(), 1, "{}", self.out);
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self { dir: tempfile::tempdir().unwrap() };
+        let made = desk.run(
+            &[
+                "keys",
+                "generate",
+                "--kid",
+                "k1",
+                "--private",
+                "key.pem",
+                "--public",
+                "pub.pem",
+                "--jwks",
+                "jwks.json",
+            ],
+            "",
+        );
+        assert_eq!((made.code, made.out.as_str()), (0, "made key k1 for ES256\n"), "{}", made.err);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Answer {
+        self.run_with(arguments, input, &[])
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &str, env: &[(&str, &Path)]) -> Answer {
+        let mut command = Command::cargo_bin("scitoken").unwrap();
+        command.env_clear().env("HOME", self.dir.path()).current_dir(self.dir.path());
+        command.env("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt");
+        let output = command.envs(env.iter().copied()).args(arguments).write_stdin(input).output().unwrap();
+        Answer {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn token(&self, more: &[&str]) -> String {
+        let arguments = [
+            &[
+                "token",
+                "create",
+                "--key",
+                "key.pem",
+                "--kid",
+                "k1",
+                "--issuer",
+                ISSUER,
+                "--claim",
+                "sub=alice",
+            ],
+            more,
+        ]
+        .concat();
+        let made = self.run(&arguments, "");
+        assert_eq!(made.code, 0, "{}", made.err);
+        made.out
+    }
+}
+
+#[test]
+fn a_token_is_made_verified_enforced_and_listed() {
+    let desk = Desk::new();
+    let token =
+        desk.token(&["--scope", "read:/data", "--scope", "write:/data/mine", "--audience", "https://h"]);
+    let good = desk.run(&["token", "verify", "-", "--jwks", "jwks.json", "--issuer", ISSUER], &token);
+    assert_eq!(good.code, 0, "{}", good.err);
+    assert_eq!(
+        good.out,
+        "good: a SciTokens 2.0 token, signed by https://issuer.example with key k1, about alice\n"
+    );
+    let enforce = |op: &str, path: &str| {
+        let question = [
+            "token",
+            "enforce",
+            "-",
+            "--key",
+            "pub.pem",
+            "--audience",
+            "https://h",
+            "--op",
+            op,
+            "--path",
+            path,
+        ];
+        desk.run(&question, &token)
+    };
+    assert_eq!(enforce("read", "/data/x").out, "yes: the token allows read on /data/x\n");
+    let no = enforce("write", "/data/x");
+    assert_eq!((no.code, no.out.as_str()), (1, ""));
+    assert!(no.err.contains("refused: no scope of the token allows this"), "{}", no.err);
+    assert_eq!(enforce("read", "/data/../etc").code, 2);
+    let acls = desk.run(&["token", "acls", "-", "--key", "pub.pem", "--audience", "https://h"], &token);
+    assert_eq!(acls.out, "read:/data\nwrite:/data/mine\n");
+    let elsewhere = desk.run(&["token", "acls", "-", "--key", "pub.pem", "--audience", "https://i"], &token);
+    assert_eq!(elsewhere.code, 1);
+    let unnamed = desk.run(&["token", "acls", "-", "--key", "pub.pem"], &token);
+    assert!(unnamed.err.contains("hint: name the server as tokens do with `--audience`"), "{}", unnamed.err);
+    let any = desk.run(&["token", "acls", "-", "--key", "pub.pem", "--any-audience"], &token);
+    assert_eq!(any.code, 0);
+}
+
+#[test]
+fn programs_get_one_object() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data"]);
+    let good = desk.run(&["token", "verify", "-", "--jwks", "jwks.json", "--json"], &token).json();
+    assert_eq!((&good["ok"], &good["claims"]["sub"]), (&Value::from(true), &Value::from("alice")));
+    let late = desk.run(
+        &["token", "verify", "-", "--jwks", "jwks.json", "--json", "--at", "2099-01-01T00:00:00Z"],
+        &token,
+    );
+    assert_eq!(late.code, 1);
+    let late = late.json();
+    assert_eq!((&late["ok"], &late["reason"]), (&Value::from(false), &Value::from("expired")));
+    assert!(late["error"].is_string());
+    let question =
+        ["token", "enforce", "-", "--key", "pub.pem", "--any-audience", "--op", "read", "--path", "/x"];
+    let no = desk.run(&[&question[..], &["--json"]].concat(), &token);
+    assert_eq!((no.code, &no.json()["reason"]), (1, &Value::from("not_granted")));
+    let none = desk.run(&["token", "verify", "missing.jwt", "--json"], "");
+    assert_eq!((none.code, &none.json()["ok"]), (3, &Value::from(false)));
+}
+
+#[test]
+fn a_token_is_found_where_batch_systems_leave_it() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data"]);
+    fs_err::write(desk.path("here"), format!("\n {token}\n")).unwrap();
+    let question = ["token", "verify", "--jwks", "jwks.json"];
+    let found = desk.run_with(&question, "", &[("BEARER_TOKEN_FILE", &desk.path("here"))]);
+    assert_eq!(found.code, 0, "{}", found.err);
+    let nothing = desk.run_with(&question, "", &[("XDG_RUNTIME_DIR", &desk.path("no/such"))]);
+    if nothing.code != 7 {
+        // Somebody has left a token in /tmp/bt_u<uid> on this machine.
+        assert!(nothing.code == 1 || nothing.code == 0);
+    }
+    assert_eq!(desk.run(&["token", "verify", "here", "--jwks", "jwks.json"], "").code, 0);
+}
+
+#[test]
+fn a_token_on_the_command_line_is_warned_about() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data"]);
+    let answer = desk.run(&["token", "verify", token.trim(), "--jwks", "jwks.json"], "");
+    assert_eq!(answer.code, 0);
+    assert!(answer.err.contains("can be read by everybody on this machine"), "{}", answer.err);
+    assert!(!answer.err.contains(token.trim()));
+}
+
+#[test]
+fn a_token_is_shown_in_words() {
+    let desk = Desk::new();
+    let token = desk.token(&[
+        "--profile",
+        "wlcg",
+        "--scope",
+        "storage.read:/vo",
+        "--claim",
+        "wlcg.groups=[\"/vo\"]",
+        "--at",
+        AT,
+        "--lifetime",
+        "7200",
+    ]);
+    let shown =
+        desk.run(&["token", "show", "-", "--at", "2033-05-18T04:33:20Z", "--jwks", "jwks.json"], &token);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    for line in [
+        "signature  good",
+        "profile    wlcg:1.0",
+        "issuer     https://issuer.example",
+        "subject    alice",
+        "made       2033-05-18T03:33:20Z, 1 h ago",
+        "ends       2033-05-18T05:33:20Z, in 1 h",
+        "allows     storage.read:/vo",
+        "groups     /vo",
+    ] {
+        assert!(shown.out.lines().any(|shown| shown == line), "{line}\n{}", shown.out);
+    }
+    let unchecked = desk.run(&["token", "show", "-"], &token);
+    assert!(unchecked.out.contains("signature  not checked"), "{}", unchecked.out);
+    let opaque = desk.run(&["token", "show", "-"], "gt-abc\n");
+    assert_eq!(
+        opaque.out,
+        "an opaque token of 6 characters, from standard input: only its server knows what it says\n"
+    );
+}
+
+#[test]
+fn a_token_that_cannot_be_made_says_what_is_missing() {
+    let desk = Desk::new();
+    let create = |more: &[&str]| {
+        let base = ["token", "create", "--key", "key.pem", "--issuer", ISSUER, "--scope", "read:/a"];
+        desk.run(&[&base[..], more].concat(), "")
+    };
+    let answer = create(&[]);
+    assert_eq!(answer.code, 2);
+    assert!(
+        answer.err.contains("needs the claim `sub`") && answer.err.contains("--claim sub="),
+        "{}",
+        answer.err
+    );
+    assert!(create(&["--claim", "sub=a", "--profile", "wlcg"]).err.contains("`--kid`"));
+    assert!(create(&["--claim", "sub=a", "--lifetime", "0"]).err.contains("cannot live for 0 s"));
+    assert_eq!(create(&["--scope", "read:relative", "--claim", "sub=a"]).code, 2);
+    assert_eq!(create(&["--profile", "wlcg9", "--claim", "sub=a"]).code, 2);
+    let http =
+        desk.run(&["token", "create", "--key", "key.pem", "--issuer", "http://h", "--scope", "read:/a"], "");
+    assert!(http.err.contains("is not https"), "{}", http.err);
+    let public = desk.run(&["token", "create", "--key", "pub.pem", "--issuer", ISSUER], "");
+    assert_eq!(public.code, 3, "{}", public.err);
+}
+
+#[test]
+fn a_token_of_another_issuer_or_key_is_refused() {
+    let (desk, other) = (Desk::new(), Desk::new());
+    let token = desk.token(&["--scope", "read:/data"]);
+    let stranger = ["token", "verify", "-", "--jwks", "jwks.json", "--issuer", "https://other.example"];
+    let answer = desk.run(&stranger, &token);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.contains("is not trusted here"), "{}", answer.err);
+    let answer = other.run(&["token", "verify", "-", "--key", "pub.pem"], &token);
+    assert!(answer.err.contains("the signature does not fit"), "{}", answer.err);
+    assert_eq!(desk.run(&["token", "verify", "-", "--key", "pub.pem"], "rubbish").code, 1);
+    assert_eq!(desk.run(&["token", "verify", "-", "--key", "pub.pem"], "").code, 7);
+    let wlcg_only = ["token", "verify", "-", "--key", "pub.pem", "--profile", "wlcg"];
+    assert!(
+        desk.run(&wlcg_only, &token).err.contains("tokens of profile SciTokens 2.0 are not accepted here")
+    );
+}
+
+#[test]
+fn mistake_19_keys_that_are_given_are_used_once_and_not_kept() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data"]);
+    for keys in [["--key", "pub.pem"], ["--jwks", "jwks.json"]] {
+        assert_eq!(desk.run(&[&["token", "verify", "-"][..], &keys].concat(), &token).code, 0);
+    }
+    let kept = desk.run(&["keys", "cache", "list"], "");
+    assert_eq!((kept.code, kept.out.as_str()), (0, ""));
+    assert!(!desk.path(".cache").exists());
+}
+
+#[test]
+fn keys_are_kept_listed_used_and_forgotten() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data"]);
+    let added = desk.run(&["keys", "cache", "add", ISSUER, "--jwks", "jwks.json"], "");
+    assert_eq!(added.code, 0, "{}", added.err);
+    let listed = desk.run(&["keys", "cache", "list"], "");
+    assert!(listed.out.starts_with("https://issuer.example  good until 20"), "{}", listed.out);
+    assert!(listed.out.ends_with("keys: k1\n"), "{}", listed.out);
+    let used = desk.run(&["token", "verify", "-"], &token);
+    assert_eq!(used.code, 0, "{}", used.err);
+    assert!(desk.run(&["token", "show", "-"], &token).out.contains("signature  good"));
+    let json = desk.run(&["keys", "cache", "list", "--json"], "").json();
+    assert_eq!(json["issuers"][0]["keys"][0], "k1");
+    assert_eq!(desk.run(&["keys", "cache", "remove", ISSUER], "").code, 0);
+    assert_eq!(desk.run(&["keys", "cache", "remove", ISSUER], "").code, 1);
+    assert_eq!(desk.run(&["keys", "cache", "list"], "").out, "");
+    fs_err::write(
+        desk.path("rubbish"),
+        "no database at all, and quite a bit longer than it would have to be",
+    )
+    .unwrap();
+    let broken = desk.run(&["keys", "cache", "list", "--cache", "rubbish"], "");
+    assert_eq!(broken.code, 3);
+    assert!(broken.err.contains("if it stays so, remove it"), "{}", broken.err);
+}
+
+#[test]
+fn an_issuer_that_cannot_be_reached_is_another_failure_than_a_bad_token() {
+    let desk = Desk::new();
+    let issuer = "https://127.0.0.1:1";
+    let create =
+        ["token", "create", "--key", "key.pem", "--kid", "k1", "--issuer", issuer, "--claim", "sub=a"];
+    let token = desk.run(&[&create[..], &["--scope", "read:/a"]].concat(), "").out;
+    let answer = desk.run(&["token", "verify", "-"], &token);
+    assert_eq!(answer.code, 4, "{}", answer.err);
+    assert!(answer.err.contains("hint: give the issuer's keys"), "{}", answer.err);
+    assert_eq!(desk.run(&["keys", "cache", "refresh", issuer], "").code, 4);
+}
+
+#[test]
+fn a_private_key_is_for_the_user_alone_and_never_overwritten() {
+    let desk = Desk::new();
+    let key = fs_err::read_to_string(desk.path("key.pem")).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs_err::metadata(desk.path("key.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let again = desk.run(&["keys", "generate", "--private", "key.pem"], "");
+    assert_eq!(again.code, 3);
+    assert_eq!(fs_err::read_to_string(desk.path("key.pem")).unwrap(), key);
+    let printed = desk.run(&["keys", "generate", "--algorithm", "rs256"], "");
+    assert!(printed.out.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{}", printed.out);
+}
+
+#[test]
+fn a_key_set_has_public_halves_only() {
+    let desk = Desk::new();
+    let made = desk.run(&["keys", "generate", "--kid", "k2", "--private-jwk", "key2.json"], "");
+    assert_eq!(made.code, 0, "{}", made.err);
+    let set = desk.run(&["keys", "jwks", "first=key.pem", "key2.json", "jwks.json", "pub.pem"], "");
+    assert_eq!(set.code, 0, "{}", set.err);
+    let set = set.json();
+    let keys = set["keys"].as_array().unwrap();
+    let names: Vec<_> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();
+    assert_eq!(names[..3], ["first", "k2", "k1"]);
+    assert_eq!(names[3].len(), 16, "mistake 40: a fingerprint of four digits collides");
+    assert!(keys.iter().all(|key| key.get("d").is_none()));
+    let token = [
+        "token",
+        "create",
+        "--key",
+        "key2.json",
+        "--issuer",
+        ISSUER,
+        "--claim",
+        "sub=a",
+        "--scope",
+        "read:/a",
+    ];
+    assert_eq!(desk.run(&token, "").code, 0, "a JWK brings its own name");
+}
