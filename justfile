@@ -45,3 +45,13 @@ bench-auth:
 bench-verify:
   cargo build --release --manifest-path benches/peers/Cargo.toml
   cargo bench --features sqlite --bench verify_peers
+
+# scitoken beside curl, aria2c and wget, on the same nginx: one big file, with and without TLS and checksum, and many small ones
+bench-download *ARGS:
+  cargo build --release --all-features --bin scitoken
+  benches/download.py {{ARGS}}
+
+# the same file over a link with 50 ms of delay, in a network namespace of its own
+bench-download-delay *ARGS:
+  cargo build --release --all-features --bin scitoken
+  benches/download.py {{ARGS}} delay
