@@ -1,5 +1,6 @@
 //! `scitoken keys generate`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -93,5 +94,9 @@ impl Generate {
 pub(super) fn fingerprint(public: &Jwk) -> String {
     let text = public.expose_json();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in digest.as_ref().iter().take(8) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
