@@ -24,6 +24,8 @@ mod challenge;
 mod compat;
 mod concurrency;
 mod discovery;
+#[cfg(feature = "cli")]
+mod explain_cli;
 mod gafaelfawr;
 mod gafaelfawr_challenges;
 #[cfg(feature = "cli")]

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::{
     Attach, CleartextRedirects, CommandSource, Discovery, FileSource, HostMap, OriginPattern, RedirectTrust,
-    Scope, Session, SharedTokenSource,
+    Scope, Session, SessionBuilder, SharedTokenSource,
 };
 
 use crate::exit::Exit;
@@ -176,6 +176,24 @@ fn source(flags: &Connect, settings: &Settings) -> SharedTokenSource {
 impl Connector {
     /// A session.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
+        build(self.builder())
+    }
+
+    /// The client of a session whose answers tell the certificate of the server too.
+    pub(crate) fn observing_client(&self) -> Result<ClientWithMiddleware, Failure> {
+        build(self.builder().http(|http| http.tls_info(true))).map(ClientWithMiddleware::from)
+    }
+
+    /// Whether connections to this address are wanted (`-4`, `-6`).
+    pub(crate) fn uses(&self, address: IpAddr) -> bool {
+        match (self.flags.ipv4, self.flags.ipv6) {
+            (true, _) => address.is_ipv4(),
+            (_, true) => address.is_ipv6(),
+            _ => true,
+        }
+    }
+
+    fn builder(&self) -> SessionBuilder {
         let mut builder = Session::builder()
             .env(self.settings.env().clone())
             .source(self.source.clone())
@@ -205,16 +223,8 @@ impl Connector {
         };
         // HTTP/1.1 for bulk data: no window limits a stream, and each stream has its connection.
         let (timeout, silence) = (self.connect_timeout, self.silence);
-        builder = builder.http(|http| {
+        builder.http(|http| {
             http.http1_only().connect_timeout(timeout).read_timeout(silence).local_address(local)
-        });
-        builder.build().map_err(|error| {
-            let hint = error.hint().map(str::to_owned);
-            let failure = Failure::from_error(Exit::Usage, &error);
-            match hint {
-                Some(hint) => failure.with_hint(hint),
-                None => failure,
-            }
         })
     }
 
@@ -222,4 +232,15 @@ impl Connector {
     pub(crate) fn client(&self) -> Result<ClientWithMiddleware, Failure> {
         self.session().map(ClientWithMiddleware::from)
     }
+}
+
+fn build(builder: SessionBuilder) -> Result<Session, Failure> {
+    builder.build().map_err(|error| {
+        let hint = error.hint().map(str::to_owned);
+        let failure = Failure::from_error(Exit::Usage, &error);
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
 }

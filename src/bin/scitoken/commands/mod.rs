@@ -2,6 +2,9 @@
 
 pub(crate) mod condor_plugin;
 pub(crate) mod config;
+mod diagnosis;
+pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod gafaelfawr;
 pub(crate) mod get;
 mod issuer;
@@ -10,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod meta;
+mod operation;
 pub(crate) mod put;
 pub(crate) mod remote;
 pub(crate) mod store;

@@ -1,13 +1,13 @@
 //! `scitoken token check`: would a server accept the token for this?
 
-use clap::{Args, ValueEnum};
-use http::Method;
+use clap::Args;
 use reqwest_scitokens::sys::{Clock as _, SystemClock};
 use reqwest_scitokens::{Verdict, check_token};
 use serde_json::json;
 use url::Url;
 
 use super::input::Input;
+use crate::commands::operation::Operation;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -27,29 +27,6 @@ pub(crate) struct Check {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Operation {
-    /// Read a file (`GET`)
-    Read,
-    /// Write a file (`PUT`)
-    Write,
-    /// Look into a directory (`PROPFIND`)
-    List,
-    /// Remove (`DELETE`)
-    Delete,
-}
-
-impl Operation {
-    fn method(self) -> Method {
-        match self {
-            Self::Read => Method::GET,
-            Self::Write => Method::PUT,
-            Self::List => Method::from_bytes(b"PROPFIND").expect("a method"),
-            Self::Delete => Method::DELETE,
-        }
-    }
 }
 
 impl Check {

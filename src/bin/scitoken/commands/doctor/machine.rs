@@ -1,0 +1,101 @@
+//! This machine, as far as a ticket should know it.
+
+use reqwest_scitokens::sys::Env;
+use serde::Serialize;
+
+use crate::settings::{ALL, Settings};
+
+/// Variables of others that change what happens.
+const VARIABLES: [&str; 23] = [
+    "BEARER_TOKEN",
+    "BEARER_TOKEN_FILE",
+    "XDG_RUNTIME_DIR",
+    "SCITOKEN",
+    "SCITOKEN_FILE",
+    "_CONDOR_CREDS",
+    "X509_CERT_DIR",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "REQUEST_METHOD",
+    "SCITOKEN_CONFIG",
+    "XDG_CONFIG_HOME",
+    "HOME",
+    "OIDC_SOCK",
+    "X509_USER_PROXY",
+];
+
+/// Program, system and environment.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Machine {
+    program: &'static str,
+    version: &'static str,
+    system: &'static str,
+    processor: &'static str,
+    settings_file: bool,
+    variables: Vec<Variable>,
+}
+
+/// A variable, without its value: it may be a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(super) struct Variable {
+    name: &'static str,
+    state: &'static str,
+}
+
+impl Machine {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            program: "scitoken",
+            version: env!("CARGO_PKG_VERSION"),
+            system: std::env::consts::OS,
+            processor: std::env::consts::ARCH,
+            settings_file: settings.file().is_some(),
+            variables: variables(settings.env()),
+        }
+    }
+
+    /// Program and system in one line.
+    pub(super) fn described(&self) -> String {
+        let settings = if self.settings_file { "with a settings file" } else { "no settings file" };
+        format!("{} {}, {} on {}, {settings}", self.program, self.version, self.system, self.processor)
+    }
+
+    /// The names of the variables in this state.
+    pub(super) fn named(&self, state: &str) -> String {
+        let names = self.variables.iter().filter(|variable| variable.state == state);
+        names.map(|variable| variable.name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn variables(env: &Env) -> Vec<Variable> {
+    let own = ALL.iter().map(|key| key.variable);
+    let state = |name: &str| match env.get(name) {
+        None => "not set",
+        Some(value) if value.is_empty() => "empty",
+        Some(_) => "set",
+    };
+    VARIABLES.into_iter().chain(own).map(|name| Variable { name, state: state(name) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_named_and_their_values_are_not() {
+        let env =
+            Env::given([("BEARER_TOKEN", "secret"), ("no_proxy", ""), ("SCITOKEN_RETRY", "3"), ("X", "y")]);
+        let machine = Machine::of(&Settings::load(env).unwrap());
+        assert_eq!(machine.named("set"), "BEARER_TOKEN, SCITOKEN_RETRY");
+        assert_eq!(machine.named("empty"), "no_proxy");
+        assert!(!serde_json::to_string(&machine).unwrap().contains("secret"));
+    }
+}
