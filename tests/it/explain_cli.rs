@@ -59,12 +59,15 @@ fn run(arguments: &[&str]) -> Ended {
 
 /// A file of 16 bytes, whose server can do ranges and knows its adler32.
 fn honest(seen: &Seen) -> Reply {
+    file(seen).header(SERVER, "test/1.0")
+}
+
+fn file(seen: &Seen) -> Reply {
     let reply = match seen.header("range") {
         Some("bytes=0-0") => Reply::new(206).header(CONTENT_RANGE, "bytes 0-0/16").body("h"),
         Some("bytes=15-") => Reply::new(206).header(CONTENT_RANGE, "bytes 15-15/16").body("\n"),
         _ => Reply::ok("hello scitokens\n"),
     };
-    let reply = reply.header(SERVER, "test/1.0");
     match seen.header("want-digest") {
         Some("adler32") => reply.header(HeaderName::from_static("digest"), "adler32=355f0612"),
         Some("crc32c") => reply.header(HeaderName::from_static("digest"), "adler32=355f0612"),
@@ -79,9 +82,9 @@ fn a_request_that_works_is_told_from_the_token_to_the_answer() {
     let ended = run(&["explain", server.url("/vo/f").as_str()]);
     assert_eq!(ended.code, 0, "{}", ended.err);
     ended.shows(&[
-        "from `BEARER_TOKEN`: opaque of 40 characters",
+        "from variable BEARER_TOKEN: opaque of 39 characters",
         "127.0.0.1: 127.0.0.1",
-        "with the token of `BEARER_TOKEN`: 206",
+        "with the token of variable BEARER_TOKEN: 206",
         "206 Partial Content, HTTP/1.1 from 127.0.0.1",
         "test/1.0",
         "`scitoken get http://127.0.0.1",
@@ -102,8 +105,8 @@ fn a_refusal_is_explained_by_the_token() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("token");
     crate::write_token(&file, &token);
-    let arguments = ["explain", "--token-file", file.to_str().unwrap(), server.url("/vo/f").as_str()]
-        .map(str::to_owned);
+    let arguments =
+        ["explain", "--token-file", file.to_str().unwrap(), server.url("/vo/f").as_str()].map(str::to_owned);
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let ended = run_with(&token, directory.path(), &[], &arguments);
     assert_eq!(ended.code, 8, "{}", ended.out);
@@ -147,7 +150,11 @@ fn a_question_about_writing_writes_nothing() {
     };
     let allowed = ask("storage.create:/vo", "write");
     assert_eq!(allowed.code, 0, "{}", allowed.out);
-    allowed.shows(&["HEAD instead of PUT: nothing is changed", "nothing speaks against `write`", "scitoken put FILE"]);
+    allowed.shows(&[
+        "HEAD instead of PUT: nothing is changed",
+        "nothing speaks against `write`",
+        "scitoken put FILE",
+    ]);
     let refused = ask("storage.read:/", "write");
     assert_eq!(refused.code, 1, "{}", refused.out);
     refused.shows(&["✗ scope", "`write` would be refused: scope"]);
@@ -183,7 +190,7 @@ fn each_end_has_its_code_and_a_next_step() {
     }
     for (arguments, code, said) in [
         (&["explain", "http://127.0.0.1:9/f"][..], 4, "nothing listens at this port"),
-        (&["explain", "http://no-such-host.invalid/f"], 4, "`getent hosts no-such-host.invalid`"),
+        (&["explain", "https://no-such-host.invalid/f"], 4, "`getent hosts no-such-host.invalid`"),
         (&["doctor", "http://127.0.0.1:9/f"], 4, "nothing listens at this port"),
     ] {
         let ended = run(arguments);
@@ -207,7 +214,8 @@ fn a_missing_token_where_one_is_required_sends_nothing() {
     let runtime = runtime();
     let server = runtime.block_on(Server::http(honest));
     let missing = ["--token-file", "missing"];
-    let ended = run(&[&["explain", "--attach", "required"], &missing[..], &[server.url("/f").as_str()]].concat());
+    let ended =
+        run(&[&["explain", "--attach", "required"], &missing[..], &[server.url("/f").as_str()]].concat());
     assert_eq!(ended.code, 7, "{}", ended.out);
     ended.shows(&["none was sent", "missing"]);
     assert!(server.seen().is_empty());
@@ -216,9 +224,8 @@ fn a_missing_token_where_one_is_required_sends_nothing() {
 #[test]
 fn an_authority_that_is_missing_is_named_with_the_certificates_and_the_way_out() {
     let runtime = runtime();
-    let server = runtime.block_on(
-        Place::https("localhost").tls(tls::unknown_authority().acceptor()).start(honest),
-    );
+    let server =
+        runtime.block_on(Place::https("localhost").tls(tls::unknown_authority().acceptor()).start(honest));
     let url = server.url("/vo/f");
     for command in ["explain", "doctor"] {
         let ended = run(&[command, url.as_str()]);
@@ -256,7 +263,7 @@ fn a_redirect_tells_who_got_the_token() {
     assert_eq!(ended.code, 8, "{}", ended.out);
     ended.shows(&[
         "1. GET http://127.0.0.1",
-        "with the token of `BEARER_TOKEN`: 307",
+        "with the token of variable BEARER_TOKEN: 307",
         "2. GET http://127.0.0.2",
         "without a token (a redirect leads to a server that is not trusted with it): 403",
         "--trust-redirect",
@@ -267,7 +274,8 @@ fn a_redirect_tells_who_got_the_token() {
 #[test]
 fn the_doctor_examines_ranges_checksums_and_the_clock() {
     let runtime = runtime();
-    let server = runtime.block_on(Server::http(|seen| honest(seen).header(DATE, "Sun, 06 Nov 1994 08:49:37 GMT")));
+    let server =
+        runtime.block_on(Server::http(|seen| honest(seen).header(DATE, "Sun, 06 Nov 1994 08:49:37 GMT")));
     let url = server.url("/vo/f");
     let ended = run(&["doctor", url.as_str()]);
     assert_eq!(ended.code, 0, "{}", ended.err);
@@ -314,15 +322,47 @@ fn the_doctor_shows_no_secret_of_the_environment() {
     }
     let ended = run_with(secrecy::OPAQUE, directory.path(), &more, &["doctor", "https://far.test/f"]);
     assert_eq!(ended.code, 4, "{}", ended.out);
-    ended.shows(&["proxy        http://…@proxy.test:3128 (from `https_proxy`)", "the proxy cannot be reached"]);
+    ended.shows(&[
+        "proxy        http://…@proxy.test:3128 (from `https_proxy`)",
+        "the proxy cannot be reached",
+    ]);
     assert!(!ended.out.contains("hunter2"));
 }
 
 #[test]
 fn what_is_known_of_an_old_xrootd_is_in_the_report() {
     let runtime = runtime();
-    let server = runtime.block_on(XRootD::data_server(Release::V5_5_3, secrecy::OPAQUE));
-    let ended = run(&["doctor", server.http_url("/vo/hello.txt").as_str()]);
-    println!("{}", ended.out);
-    ended.shows(&["verdict"]);
+    let server = runtime.block_on(Server::http(|seen| {
+        // 5.5.3 answers so to any range without an end.
+        let reply = match seen.header("range") {
+            Some("bytes=15-") => Reply::new(206).header(CONTENT_RANGE, "bytes 15--1/16"),
+            _ => file(seen),
+        };
+        reply.header(SERVER, "XrootD/v5.5.3")
+    }));
+    let ended = run(&["doctor", server.url("/vo/f").as_str()]);
+    assert_eq!(ended.code, 0, "{}", ended.out);
+    ended.shows(&[
+        "server       XrootD/v5.5.3",
+        "no, `bytes=15-`: 206, but bytes 15--1/16",
+        "title case",
+        "`curl -C -` leaves a short file",
+        "fine: 206 Partial Content; but ranges without an end do not work",
+    ]);
+}
+
+#[test]
+fn the_manners_of_xrootd_do_not_confuse_the_doctor() {
+    let runtime = runtime();
+    for release in [Release::V5_5_3, Release::V6_1] {
+        let server = runtime.block_on(XRootD::data_server(release, secrecy::OPAQUE));
+        let url = server.url_as("http", "127.0.0.1", "/vo/hello.txt");
+        let ended = run(&["doctor", url.as_str()]);
+        assert_eq!(ended.code, 0, "{}", ended.out);
+        ended.shows(&["verdict      fine"]);
+        let directory = tempfile::tempdir().unwrap();
+        let ended = run_with("b3RoZXIgdG9rZW4", directory.path(), &[], &["doctor", url.as_str()]);
+        assert_eq!(ended.code, 8, "{}", ended.out);
+        ended.shows(&["not tried: the file cannot be read", "the token is opaque"]);
+    }
 }

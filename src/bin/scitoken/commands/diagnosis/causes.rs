@@ -22,6 +22,12 @@ impl Thoughts {
             if let Some(hint) = &failure.hint {
                 thoughts.next(hint.as_str());
             }
+            if matches!(failure.kind, Kind::Connection | Kind::Timeout | Kind::Broken) {
+                thoughts.next(format!(
+                    "`scitoken doctor {}` makes a report for the server's operator",
+                    story.url
+                ));
+            }
         }
         if story.status().is_some_and(|status| status != 401 && status != 403) {
             thoughts.about_answer(story);
@@ -64,14 +70,14 @@ impl Thoughts {
                 }
             }
             Kind::Connection => {
+                if story.proxy.is_some() {
+                    self.cause("the proxy cannot be reached, or does not let this through");
+                }
                 let refused = |error: &String| error.contains("refused");
                 if story.connections.iter().any(|reached| reached.error.as_ref().is_some_and(refused)) {
                     self.cause("nothing listens at this port: another port is meant, or the server is down");
                 }
                 self.cause("a firewall lets nothing through to this port, from this machine");
-                if story.proxy.is_some() {
-                    self.cause("the proxy cannot be reached, or does not let this through");
-                }
             }
             Kind::Timeout => {
                 self.cause("a firewall swallows the packets, or the server is down or overloaded");

@@ -91,7 +91,7 @@ impl Rows {
     fn way(&mut self, story: &Story) {
         if let Some(proxy) = &story.proxy {
             self.add(
-                "proxy",
+                "by proxy",
                 format!("{} (from `{}`), which resolves and connects", proxy.address, proxy.variable),
             );
         }

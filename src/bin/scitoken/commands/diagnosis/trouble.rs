@@ -52,7 +52,10 @@ impl Trouble {
     /// Reads an error of the request beside what the story knows already.
     pub(super) fn of(error: &reqwest_middleware::Error, story: &Story) -> Self {
         let tls = find::<rustls::Error>(error);
-        let http = find::<reqwest::Error>(error);
+        let http = match error {
+            reqwest_middleware::Error::Reqwest(http) => Some(http),
+            reqwest_middleware::Error::Middleware(other) => find::<reqwest::Error>(&**other),
+        };
         let ours = Error::find(error);
         let kind = match (ours, tls, http) {
             (Some(ours), ..) if ours.is_redirect() => Kind::Redirect,

@@ -68,10 +68,20 @@ impl Machine {
         format!("{} {}, {} on {}, {settings}", self.program, self.version, self.system, self.processor)
     }
 
-    /// The names of the variables in this state.
-    pub(super) fn named(&self, state: &str) -> String {
-        let names = self.variables.iter().filter(|variable| variable.state == state);
-        names.map(|variable| variable.name).collect::<Vec<_>>().join(", ")
+    /// The names of the variables in this state, in lines that are not too long.
+    pub(super) fn named(&self, state: &str) -> Vec<String> {
+        const WIDTH: usize = 80;
+        let mut lines: Vec<String> = Vec::new();
+        for Variable { name, .. } in self.variables.iter().filter(|variable| variable.state == state) {
+            match lines.last_mut().filter(|line| line.len() + name.len() < WIDTH) {
+                Some(line) => {
+                    line.push_str(", ");
+                    line.push_str(name);
+                }
+                None => lines.push((*name).to_owned()),
+            }
+        }
+        lines
     }
 }
 
@@ -94,8 +104,9 @@ mod tests {
         let env =
             Env::given([("BEARER_TOKEN", "secret"), ("no_proxy", ""), ("SCITOKEN_RETRY", "3"), ("X", "y")]);
         let machine = Machine::of(&Settings::load(env).unwrap());
-        assert_eq!(machine.named("set"), "BEARER_TOKEN, SCITOKEN_RETRY");
-        assert_eq!(machine.named("empty"), "no_proxy");
+        assert_eq!(machine.named("set"), ["BEARER_TOKEN, SCITOKEN_RETRY"]);
+        assert_eq!(machine.named("empty"), ["no_proxy"]);
+        assert!(machine.named("not set").iter().all(|line| line.len() <= 80));
         assert!(!serde_json::to_string(&machine).unwrap().contains("secret"));
     }
 }

@@ -87,11 +87,12 @@ impl Findings {
 
     /// The lines before the story.
     pub(super) fn machine_rows(&self, rows: &mut Rows) {
-        let or_none = |names: String| if names.is_empty() { "none".to_owned() } else { names };
         rows.add("program", self.machine.described());
-        rows.add("variables", format!("set: {}", or_none(self.machine.named("set"))));
-        rows.add("variables", format!("empty: {}", or_none(self.machine.named("empty"))));
-        rows.add("variables", format!("not set: {}", or_none(self.machine.named("not set"))));
+        for state in ["set", "empty", "not set"] {
+            for line in self.machine.named(state) {
+                rows.add("variables", format!("{state}: {line}"));
+            }
+        }
         rows.add("proxy", self.proxy.as_str());
         rows.add("IPv4", self.ipv4.as_str());
         rows.add("IPv6", self.ipv6.as_str());
