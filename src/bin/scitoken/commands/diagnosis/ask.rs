@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::certificate::Certificate;
-use super::story::{Answer, Rule, Step, Story, TokenFacts};
+use super::story::{Answer, Compared, Step, Story, TokenFacts};
 use super::trouble::Trouble;
 use super::words::fit;
 use super::{handshake, network, proxy};
@@ -149,11 +149,11 @@ fn take_trace(trace: &AuthTrace, asked: &Asked<'_>, story: &mut Story, now: Syst
     story.checks = match (&explanation, token) {
         // It knows what the server asked for.
         (Some(explanation), _) if !asked.operation.is_change() => {
-            explanation.checks().iter().map(Rule::from).collect()
+            explanation.checks().iter().map(Compared::from).collect()
         }
         (_, Some(token)) => {
             let checks = check_token(token, &asked.operation.method(), asked.url, now);
-            checks.iter().map(Rule::from).collect()
+            checks.iter().map(Compared::from).collect()
         }
         _ => Vec::new(),
     };

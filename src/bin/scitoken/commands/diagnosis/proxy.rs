@@ -26,13 +26,13 @@ pub(crate) fn of(url: &Url, env: &Env) -> Option<ProxyUse> {
         _ if env.get("REQUEST_METHOD").is_some() => &["http_proxy", "all_proxy", "ALL_PROXY"],
         _ => &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"],
     };
-    let (variable, named) = names.iter().find_map(|name| Some((*name, text(name)?)))?;
+    let (variable, value) = names.iter().find_map(|name| Some((*name, text(name)?)))?;
     let except = text("no_proxy").or_else(|| text("NO_PROXY")).unwrap_or_default();
     let host = url.host()?;
     if is_this_machine(&host) || except.split(',').any(|entry| covers(entry.trim(), &host)) {
         return None;
     }
-    let whole = if named.contains("://") { named } else { format!("http://{named}") };
+    let whole = if value.contains("://") { value } else { format!("http://{value}") };
     let address = whole.parse().map_or("something that is no URL".to_owned(), |url: Url| {
         SafeUrl::new(&url).to_string().trim_end_matches('/').to_owned()
     });

@@ -104,13 +104,12 @@ impl Rows {
             self.add("connect", reached.to_string());
         }
         let Some(tls) = &story.tls else { return };
-        match &tls.error {
-            Some(error) => self.add("tls", error.as_str()),
-            None => {
-                let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
-                let chosen = tls.protocol.as_deref().unwrap_or("no choice of protocols");
-                self.add("tls", format!("{}, {}, {chosen}", part(&tls.version), part(&tls.cipher)));
-            }
+        if let Some(error) = &tls.error {
+            self.add("tls", error.as_str());
+        } else {
+            let part = |part: &Option<String>| part.clone().unwrap_or_else(|| "?".to_owned());
+            let chosen = tls.protocol.as_deref().unwrap_or("no choice of protocols");
+            self.add("tls", format!("{}, {}, {chosen}", part(&tls.version), part(&tls.cipher)));
         }
         for (n, certificate) in tls.chain.iter().enumerate() {
             self.certificate(n, certificate);

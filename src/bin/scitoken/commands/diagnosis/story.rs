@@ -34,7 +34,7 @@ pub(crate) struct Story {
     pub(crate) answer: Option<Answer>,
     pub(crate) failure: Option<Trouble>,
     /// What the token says against what the operation needs.
-    pub(crate) checks: Vec<Rule>,
+    pub(crate) checks: Vec<Compared>,
     /// What the library thinks of a refusal.
     pub(crate) causes: Vec<String>,
     pub(crate) next: Vec<String>,
@@ -86,7 +86,7 @@ pub(crate) struct Answer {
 
 /// One comparison of the token with the request.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct Rule {
+pub(crate) struct Compared {
     pub(crate) rule: &'static str,
     pub(crate) verdict: &'static str,
     #[serde(skip)]
@@ -95,7 +95,7 @@ pub(crate) struct Rule {
     pub(crate) request: String,
 }
 
-impl From<&Check> for Rule {
+impl From<&Check> for Compared {
     fn from(check: &Check) -> Self {
         let verdict = match check.verdict {
             reqwest_scitokens::Verdict::Fits => "fits",
@@ -119,7 +119,7 @@ impl Story {
     }
 
     /// The rules that the token breaks.
-    pub(crate) fn broken_rules(&self) -> impl Iterator<Item = &Rule> {
+    pub(crate) fn broken_rules(&self) -> impl Iterator<Item = &Compared> {
         self.checks.iter().filter(|rule| rule.verdict == "fails")
     }
 
@@ -166,8 +166,8 @@ pub(crate) mod examples {
         }
     }
 
-    pub(crate) fn rule(verdict: &'static str) -> Rule {
+    pub(crate) fn rule(verdict: &'static str) -> Compared {
         let line = format!("{verdict} scope");
-        Rule { rule: "scope", verdict, line, token: "`storage.read:/`".into(), request: "`write`".into() }
+        Compared { rule: "scope", verdict, line, token: "`storage.read:/`".into(), request: "`write`".into() }
     }
 }

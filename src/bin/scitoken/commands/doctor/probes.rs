@@ -162,7 +162,7 @@ mod tests {
     fn only_a_206_of_the_very_byte_is_a_range() {
         let judged = |status, content_range: Option<&str>, content_length| {
             let content_range = content_range.map(str::to_owned);
-            first_byte(&Answer { status, content_range, content_length, ..Answer::default() }).works
+            first_byte(&Answer { status, content_length, content_range, ..Answer::default() }).works
         };
         assert!(judged(206, Some("bytes 0-0/16"), Some(1)) && judged(206, Some("bytes 0-0/16"), None));
         assert!(!judged(206, Some("bytes 0-0/16"), Some(16)));

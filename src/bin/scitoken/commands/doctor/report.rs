@@ -179,18 +179,18 @@ mod tests {
         Findings::new(story, probes, Machine::of(&Settings::load(Env::given(empty)).unwrap()))
     }
 
-    fn works(works: bool) -> Option<Capability> {
-        Some(Capability { works, seen: "seen".into() })
+    fn that(works: bool) -> Capability {
+        Capability { works, seen: "seen".into() }
     }
 
     #[test]
     fn a_server_without_ranges_is_fine_but_remarked_upon() {
         let story = answered(200);
-        let with = |ranges| findings(&story, Probes { ranges, ..Probes::default() });
-        let verdict = with(works(false)).verdict(Verdict::of(&story));
+        let with = |ranges| findings(&story, Probes { ranges: Some(ranges), ..Probes::default() });
+        let verdict = with(that(false)).verdict(Verdict::of(&story));
         assert_eq!(verdict.exit, Exit::Ok);
         assert!(verdict.sentence.contains("; but no ranges"), "{}", verdict.sentence);
-        assert_eq!(with(works(true)).verdict(Verdict::of(&story)), Verdict::of(&story));
+        assert_eq!(with(that(true)).verdict(Verdict::of(&story)), Verdict::of(&story));
     }
 
     #[test]
