@@ -93,7 +93,7 @@ impl Subject {
         let offline = fixture.offline();
         let warm = fixture.warm_verifier();
         let token = offline.verify(&fixture.token).unwrap();
-        let enforcer = fixture.enforcer();
+        let enforcer = Fixture::enforcer();
         let path: ResourcePath = "/data/six/file".parse().unwrap();
         let mut times = vec![
             (
@@ -114,7 +114,7 @@ impl Subject {
             (
                 "here, one decision among six scopes".to_owned(),
                 measure(|| {
-                    enforcer.test(black_box(&token), Access::to("storage.read", black_box(&path))).unwrap()
+                    enforcer.test(black_box(&token), Access::to("storage.read", black_box(&path))).unwrap();
                 }),
             ),
         ];

@@ -46,9 +46,11 @@ pub struct AuthorizeLayer(Arc<Settings>);
 struct Settings {
     verifier: Verifier,
     enforcer: Enforcer,
-    demand: Box<dyn Fn(&Parts, &ResourcePath) -> Demand + Send + Sync>,
+    demand: Box<Demands>,
     realm: String,
 }
+
+type Demands = dyn Fn(&Parts, &ResourcePath) -> Demand + Send + Sync;
 
 /// The service that an [`AuthorizeLayer`] makes of another.
 #[derive(Clone)]
