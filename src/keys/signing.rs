@@ -7,7 +7,6 @@ use aws_lc_rs::encoding::{AsBigEndian, AsDer, Curve25519SeedBin, EcPrivateKeyBin
 use aws_lc_rs::rand::{self, SystemRandom};
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaEncoding};
-use secrecy::SecretString;
 
 use super::encoding::{self, PrivateForm};
 use super::secret::Secret;
@@ -224,15 +223,15 @@ impl SigningKey {
         }
     }
 
-    /// The private key as PEM (`PRIVATE KEY`, PKCS#8, unencrypted).
+    /// The private key itself as PEM (`PRIVATE KEY`, PKCS#8, unencrypted), for code that has to keep it.
     ///
     /// # Errors
     /// [`KeyError::NoPem`] for a shared secret.
-    pub fn to_pem(&self) -> Result<SecretString, KeyError> {
+    pub fn expose_pem(&self) -> Result<String, KeyError> {
         let der = self.pkcs8()?;
         let block = pem::Pem::new("PRIVATE KEY", der);
         let config = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-        Ok(SecretString::from(pem::encode_config(&block, config)))
+        Ok(pem::encode_config(&block, config))
     }
 
     fn pkcs8(&self) -> Result<Vec<u8>, KeyError> {

@@ -11,6 +11,8 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY as SMALL_SHA512, VerificationAlgorithm,
 };
 
+use subtle::ConstantTimeEq;
+
 use super::der::{self, Der};
 use super::secret::Secret;
 use super::{Algorithm, Jwk, KeyError, KeyKind, SigningKey, Weakness, encoding, jwk};
@@ -266,6 +268,22 @@ fn without_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|&&byte| byte == 0).count();
     &number[zeros..]
 }
+
+/// The same numbers, or the same secret, whatever form they came in; secrets are compared in constant time.
+impl PartialEq for VerifyingKey {
+    fn eq(&self, other: &Self) -> bool {
+        match (&*self.0, &*other.0) {
+            (Inner::Secret(ours), Inner::Secret(theirs)) => ours.expose().ct_eq(theirs.expose()).into(),
+            (Inner::Rsa(ours), Inner::Rsa(theirs)) => ours.numbers() == theirs.numbers(),
+            (Inner::Other(kind, ours), Inner::Other(other, theirs)) => {
+                kind == other && ours.as_ref() == theirs.as_ref()
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Eq for VerifyingKey {}
 
 /// Shows the kind of key, nothing of the key itself: it may be a secret.
 impl fmt::Debug for VerifyingKey {

@@ -18,7 +18,7 @@ const FIVE_SECONDS: Duration = Duration::from_secs(5);
 /// However slow the server wants it, a user who has confirmed should not wait longer.
 const SLOWEST: Duration = Duration::from_secs(60);
 /// However long the server waits, nobody sits before a code for a day.
-const LONGEST: u64 = 86_400;
+const LONGEST: f64 = 86_400.0;
 
 /// A login that waits for its user: where to go and what to enter.
 ///
@@ -51,8 +51,7 @@ impl DeviceAuthorization {
             .map_err(|_| Kind::Device("it is not a JSON object of the right form"))?;
         let url = |text: &str| Url::parse(text).map_err(|_| Kind::Device("the address is no URL"));
         let seconds = |number: f64| {
-            Duration::try_from_secs_f64(number.min(LONGEST as f64))
-                .map_err(|_| Kind::Device("a time is negative"))
+            Duration::try_from_secs_f64(number.min(LONGEST)).map_err(|_| Kind::Device("a time is negative"))
         };
         Ok(Self {
             device_code: wire.device_code.ok_or(Kind::Device("`device_code` is missing"))?.into(),

@@ -29,9 +29,9 @@ pub(crate) enum Reply {
         body: String,
     },
     /// After a while.
-    Late(Duration, Box<Reply>),
+    Late(Duration, Box<Self>),
     /// After something else has happened.
-    After(Arc<dyn Fn() + Send + Sync>, Box<Reply>),
+    After(Arc<dyn Fn() + Send + Sync>, Box<Self>),
     NoConnection,
     Hangs,
 }

@@ -27,7 +27,7 @@ pub(super) fn subject(
         return Err("its audience is another client");
     }
     let earliest_end = now.checked_sub(LEEWAY).unwrap_or(SystemTime::UNIX_EPOCH);
-    if !claims.expires_at().is_some_and(|end| earliest_end < end) {
+    if claims.expires_at().is_none_or(|end| end <= earliest_end) {
         return Err("it has expired");
     }
     claims.subject().map(str::to_owned).ok_or("it names nobody")

@@ -77,21 +77,18 @@ impl ProviderMetadata {
     /// Asks the issuer: at `…/.well-known/openid-configuration`, else where RFC 8414 section 3 puts it.
     ///
     /// # Errors
-    /// When neither place has metadata of this very issuer. What the first place said is reported, unless it only
-    /// had nothing.
+    /// When neither place has metadata of this very issuer; what the first place said is reported.
     pub async fn discover(http: &ClientWithMiddleware, issuer: &Url) -> Result<Self, OAuthError> {
-        let mut first = None;
-        for place in places(issuer) {
-            let found = http::get(http, &place, TIME_LIMIT)
-                .await
-                .and_then(|text| Self::from_json(issuer.as_str(), &text));
-            match found {
-                Ok(metadata) => return Ok(metadata),
-                Err(error) if error.is_unreachable() || error.is_timeout() => return Err(error),
-                Err(error) => first = first.or(Some(error)),
-            }
-        }
-        Err(first.expect("there are places to look at"))
+        let [openid, rfc_8414] = places(issuer);
+        let first = match Self::ask(http, issuer, &openid).await {
+            Err(error) if !error.is_unreachable() && !error.is_timeout() => error,
+            found => return found,
+        };
+        Self::ask(http, issuer, &rfc_8414).await.map_err(|_| first)
+    }
+
+    async fn ask(http: &ClientWithMiddleware, issuer: &Url, place: &Url) -> Result<Self, OAuthError> {
+        Self::from_json(issuer.as_str(), &http::get(http, place, TIME_LIMIT).await?)
     }
 
     /// Reads a metadata document of `issuer`.

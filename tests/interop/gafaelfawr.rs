@@ -12,7 +12,7 @@ use crate::gafaelfawr_values::{Shape, odd};
 use crate::python::Oracle;
 use crate::support::met;
 
-const SCRIPT: &str = "gafaelfawr_models.py";
+const SCRIPT: &str = "python/gafaelfawr_models.py";
 pub(crate) const KEY: &str = "MLF5MB3Peg79wEC0BY8U8Q";
 const SECRET: &str = "ChbkqEyp3EIJ2e_1Sqff3w";
 

@@ -6,21 +6,21 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use reqwest_scitokens::jwt::{self, BoundKey, Encoder, JwtError, Object, Validation};
 use reqwest_scitokens::keys::{Algorithm, Jwk, KeyKind, SigningKey, VerifyingKey};
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use self::generate::{Case, Generator};
 use crate::python::Oracle;
-use crate::support::met;
+use crate::support;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 fn pyjwt() -> Option<Oracle> {
-    met("PyJWT", Oracle::start("python/pyjwt.py", "import jwt, cryptography"))
+    let check = "import cryptography, jwt; assert jwt.__version__ == '2.15.1'";
+    support::met("PyJWT", Oracle::start("python/pyjwt.py", check))
 }
 
-fn questions(python: &mut Oracle, questions: &[Value]) -> Vec<Value> {
-    questions.iter().map(|question| python.ask(question)).collect()
+fn ask(pyjwt: &mut Oracle, questions: &[Value]) -> Vec<Value> {
+    questions.iter().map(|question| pyjwt.ask(question)).collect()
 }
 
 /// A key of every kind: ours, and the private and public key as text for the peer.
@@ -31,7 +31,7 @@ fn keys() -> Vec<(SigningKey, Value, Value)> {
         .into_iter()
         .map(|kind| {
             let key = SigningKey::generate(kind).unwrap();
-            let private = json!({"text": key.to_pem().unwrap().expose_secret()});
+            let private = json!({"text": key.expose_pem().unwrap()});
             let public = json!({"text": key.verifying_key().to_pem().unwrap()});
             (key, private, public)
         })
@@ -43,7 +43,7 @@ fn keys() -> Vec<(SigningKey, Value, Value)> {
 
 #[test]
 fn each_takes_the_others_tokens_for_every_algorithm_and_form_of_key() {
-    let Some(mut python) = pyjwt() else { return };
+    let Some(mut pyjwt) = pyjwt() else { return };
     let claims = r#"{"sub":"\u00e9","aud":["a"],"exp":4102444800,"n":1.5}"#;
     let mut asked = Vec::new();
     let mut ours = Vec::new();
@@ -70,7 +70,7 @@ fn each_takes_the_others_tokens_for_every_algorithm_and_form_of_key() {
             ours.push((key.clone(), *algorithm, token));
         }
     }
-    let answers = questions(&mut python, &asked);
+    let answers = ask(&mut pyjwt, &asked);
     assert_eq!(ours.len(), Algorithm::ALL.len());
     for (answers, (key, algorithm, token)) in answers.chunks(4).zip(ours) {
         for decoded in &answers[..2] {
@@ -97,13 +97,13 @@ fn each_takes_the_others_tokens_for_every_algorithm_and_form_of_key() {
 
 #[test]
 fn detached_payloads_go_both_ways() {
-    let Some(mut python) = pyjwt() else { return };
+    let Some(mut pyjwt) = pyjwt() else { return };
     let key = SigningKey::from_secret(SECRET).unwrap();
     let payload = BASE64_STANDARD.encode("{\"a\": 1}");
     let ours = Encoder::new(Algorithm::Hs384).detached().encode_bytes(b"{\"a\": 1}", &key).unwrap();
     let secret = json!({ "text": SECRET });
-    let answers = questions(
-        &mut python,
+    let answers = ask(
+        &mut pyjwt,
         &[
             json!({"do": "encode-bytes", "payload": payload, "key": secret, "algorithm": "HS384", "detached": true}),
             json!({"do": "decode", "token": BASE64_STANDARD.encode(&ours), "key": secret, "algorithms": ["HS384"],
@@ -128,12 +128,12 @@ fn verdict(case: &Case, key: &VerifyingKey) -> Result<(String, String), JwtError
 #[test]
 fn thousands_of_odd_tokens_get_the_same_verdict() {
     const CASES: usize = 10_000;
-    let Some(mut python) = pyjwt() else { return };
+    let Some(mut pyjwt) = pyjwt() else { return };
     let key = SigningKey::from_secret(SECRET).unwrap();
     let mut generator = Generator::new(20_261_125, &key);
     let cases: Vec<Case> = (0..CASES).map(|_| generator.case()).collect();
     let asked: Vec<Value> = cases.iter().map(|case| case.question(SECRET)).collect();
-    let answers = questions(&mut python, &asked);
+    let answers = ask(&mut pyjwt, &asked);
     let mut differences = Vec::new();
     let mut refusals = std::collections::BTreeMap::<String, usize>::new();
     for ((case, question), answer) in cases.iter().zip(&asked).zip(&answers) {
@@ -178,13 +178,13 @@ fn thousands_of_odd_tokens_get_the_same_verdict() {
 
 #[test]
 fn headers_without_verification_get_the_same_verdict() {
-    let Some(mut python) = pyjwt() else { return };
+    let Some(mut pyjwt) = pyjwt() else { return };
     let key = SigningKey::from_secret(SECRET).unwrap();
     let mut generator = Generator::new(7_797, &key);
     let tokens: Vec<Vec<u8>> = (0..1_500).map(|_| generator.case().token().to_vec()).collect();
     let asked: Vec<Value> =
         tokens.iter().map(|token| json!({"do": "header", "token": BASE64_STANDARD.encode(token)})).collect();
-    for (token, answer) in tokens.iter().zip(questions(&mut python, &asked)) {
+    for (token, answer) in tokens.iter().zip(ask(&mut pyjwt, &asked)) {
         match jwt::unverified_header(token) {
             Ok(header) => {
                 assert_eq!(answer["header"], header.to_string(), "{}", String::from_utf8_lossy(token))
@@ -198,7 +198,7 @@ fn headers_without_verification_get_the_same_verdict() {
 
 #[test]
 fn whole_tokens_of_odd_claims_and_headers_are_the_same_bytes() {
-    let Some(mut python) = pyjwt() else { return };
+    let Some(mut pyjwt) = pyjwt() else { return };
     let key = SigningKey::from_secret(SECRET).unwrap();
     let mut generator = Generator::new(7_519, &key);
     let inputs: Vec<(String, String)> =
@@ -210,7 +210,7 @@ fn whole_tokens_of_odd_claims_and_headers_are_the_same_bytes() {
         })
         .collect();
     let mut same = 0;
-    for ((claims, headers), answer) in inputs.iter().zip(questions(&mut python, &asked)) {
+    for ((claims, headers), answer) in inputs.iter().zip(ask(&mut pyjwt, &asked)) {
         let encoder = Encoder::new(Algorithm::Hs256).headers(&Object::parse(headers).unwrap());
         match encoder.encode_object(&Object::parse(claims).unwrap(), &key) {
             Ok(token) => {
@@ -225,7 +225,7 @@ fn whole_tokens_of_odd_claims_and_headers_are_the_same_bytes() {
 
 #[test]
 fn public_keys_as_jwk_get_the_same_verdict() {
-    let Some(mut python) = pyjwt() else { return };
+    let Some(mut pyjwt) = pyjwt() else { return };
     let ed = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
     let jwks = [
         json!({"kty":"OKP","crv":"Ed25519","x":ed}),
@@ -256,7 +256,7 @@ fn public_keys_as_jwk_get_the_same_verdict() {
                 "algorithms": null, "now": 0, "args": {}})
         })
         .collect();
-    for (jwk, answer) in jwks.iter().zip(questions(&mut python, &asked)) {
+    for (jwk, answer) in jwks.iter().zip(ask(&mut pyjwt, &asked)) {
         let ours = Jwk::parse(jwk.to_string())
             .map_err(JwtError::InvalidKey)
             .and_then(|jwk| BoundKey::from_jwk(&jwk))
@@ -296,7 +296,7 @@ fn differs(
 
 #[test]
 fn every_listed_difference_is_real() {
-    let Some(mut python) = pyjwt() else { return };
+    let Some(mut pyjwt) = pyjwt() else { return };
     let sign = |algorithm: &str, key: Value| json!({"do": "encode", "claims": "{}", "key": key, "algorithm": algorithm, "headers": "{}"});
     let short_x: Value = serde_json::from_str(&data("p256.short-x.json")).unwrap();
     let mut without_primes: Value =
@@ -305,8 +305,8 @@ fn every_listed_difference_is_real() {
         without_primes.as_object_mut().unwrap().remove(prime);
     }
     let broken = r#"{"kty":"oct","k":"AAAA"} x"#;
-    let made = questions(
-        &mut python,
+    let made = ask(
+        &mut pyjwt,
         &[
             sign("ES521", json!({"text": data("p521.pkcs8.pem")})),
             sign("EdDSA", json!({"text": data("ed448.pkcs8.pem")})),
@@ -373,7 +373,7 @@ fn every_listed_difference_is_real() {
     ];
     let list = fs_err::read_to_string("tests/interop/jwt_differences.md").unwrap();
     let asked: Vec<Value> = cases.iter().map(|case| case.question.clone()).collect();
-    for (case, answer) in cases.iter().zip(questions(&mut python, &asked)) {
+    for (case, answer) in cases.iter().zip(ask(&mut pyjwt, &asked)) {
         assert!(list.contains(case.listed), "`{}` is not listed", case.listed);
         assert_eq!(answer["error"].as_str().unwrap_or("ok"), case.theirs, "{}: {answer}", case.listed);
         assert_eq!(

@@ -1,5 +1,6 @@
 //! When a token is attached, and what happens after a refusal: seen from the server.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -305,18 +306,32 @@ async fn a_refused_body_is_drained_so_that_the_connection_is_kept() {
 
 #[tokio::test]
 async fn a_refusal_without_end_is_not_read_to_the_end() {
-    for body in [Reply::endless as fn(Reply) -> Reply, Reply::stalling] {
-        let server = Server::http(move |seen| match seen.authorization() {
-            Some("Bearer new") => Reply::ok("data"),
-            _ => body(Reply::challenge("Bearer")),
-        })
-        .await;
-        let session = session(Script::new(&["old", "new"])).build().unwrap();
-        let request = session.get(server.url("/f")).send();
-        let response = tokio::time::timeout(Duration::from_secs(20), request).await.unwrap().unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        assert_eq!(server.tokens(), ["old", "new"]);
-    }
+    let made = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&made);
+    let server = Server::http(move |seen| match seen.authorization() {
+        Some("Bearer new") => Reply::ok("data"),
+        _ => Reply::challenge("Bearer").endless(&counter),
+    })
+    .await;
+    let session = session(Script::new(&["old", "new"])).build().unwrap();
+    let request = session.get(server.url("/f")).send();
+    let response = tokio::time::timeout(Duration::from_secs(20), request).await.unwrap().unwrap();
+    assert_eq!((response.status(), server.tokens()), (StatusCode::OK, texts(&["old", "new"])));
+    // What the buffers on the way hold, and not what a client can read in the time that it has.
+    assert!(made.load(Ordering::Relaxed) < 32 * 1024 * 1024, "{made:?} bytes were taken");
+}
+
+#[tokio::test]
+async fn a_refusal_that_stalls_is_not_waited_for() {
+    let server = Server::http(|seen| match seen.authorization() {
+        Some("Bearer new") => Reply::ok("data"),
+        _ => Reply::challenge("Bearer").stalling(),
+    })
+    .await;
+    let session = session(Script::new(&["old", "new"])).build().unwrap();
+    let request = session.get(server.url("/f")).send();
+    let response = tokio::time::timeout(Duration::from_secs(20), request).await.unwrap().unwrap();
+    assert_eq!((response.status(), server.tokens()), (StatusCode::OK, texts(&["old", "new"])));
 }
 
 #[tokio::test]

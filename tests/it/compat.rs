@@ -197,3 +197,18 @@ async fn a_retry_of_a_chain_of_redirects_begins_anew() {
     let attempts = response.auth_trace().unwrap().attempts().len();
     assert_eq!(attempts, 2, "the trace is that of the last try");
 }
+
+#[tokio::test]
+async fn a_retry_after_a_broken_connection_tells_of_the_last_try_only() {
+    let answers = Arc::new(AtomicUsize::new(0));
+    let server = Server::http(move |_| match answers.fetch_add(1, Ordering::SeqCst) {
+        0 | 1 => Reply::hang_up(),
+        _ => Reply::ok("data"),
+    })
+    .await;
+    let bare = foreign().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let client = ClientBuilder::new(bare).with(retries()).with_tokens(Script::new(&["t"])).build();
+    let response = client.get(server.url("/f")).send().await.unwrap();
+    assert_eq!((response.status(), server.tokens()), (StatusCode::OK, crate::texts(&["t", "t", "t"])));
+    assert_eq!(response.auth_trace().unwrap().attempts().len(), 1);
+}

@@ -329,3 +329,16 @@ async fn a_source_that_panics_takes_one_request_with_it_and_no_more() {
     }
     assert_eq!(granted, 7);
 }
+
+#[tokio::test]
+async fn those_who_wait_share_the_answer_even_if_it_is_not_kept() {
+    let server = Server::protected("t").await;
+    let source = Script::slow(&["t"], Duration::from_millis(100));
+    let middleware = AuthMiddleware::builder(source.clone()).recheck(Duration::ZERO).build();
+    let client = around(foreign(), middleware);
+    let statuses = join_all((0..64).map(|_| get(&client, server.url("/f")))).await;
+    assert!(statuses.iter().all(|status| *status == StatusCode::OK));
+    assert_eq!(source.calls(), 1);
+    get(&client, server.url("/f")).await;
+    assert_eq!(source.calls(), 2);
+}

@@ -9,7 +9,6 @@ use proptest::prelude::*;
 use reqwest_scitokens::keys::{
     Algorithm, Jwk, JwkSet, KeyError, KeyKind, RsaSize, SigningKey, VerifyingKey, Weakness,
 };
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 fn data(name: &str) -> String {
@@ -70,6 +69,7 @@ fn every_form_of_a_key_is_the_same_key() {
     for file in ["rsa.pub.pem", "rsa.pub.pkcs1.pem", "rsa.cert.pem", "rsa.pkcs8.pem", "rsa.pkcs1.pem"] {
         let key = VerifyingKey::from_pem(data(file)).unwrap();
         assert_eq!(key.verify(Algorithm::Ps384, b"message", &rsa), Ok(()), "{file}");
+        assert_eq!(key, key_named("rsa.pub.pem"));
     }
     for (kind, stem) in [
         (KeyKind::P256, "p256"),
@@ -234,10 +234,10 @@ fn what_we_generate_goes_out_and_comes_back() {
         assert!(jwk.is_private());
         let mut copies = vec![SigningKey::from_jwk(jwk.expose_json()).unwrap()];
         if key.kind() == KeyKind::Secret {
-            assert_eq!(key.to_pem().err(), Some(KeyError::NoPem));
+            assert_eq!(key.expose_pem().err(), Some(KeyError::NoPem));
             assert!(jwk.to_public().is_none());
         } else {
-            copies.push(SigningKey::from_pem(key.to_pem().unwrap().expose_secret()).unwrap());
+            copies.push(SigningKey::from_pem(key.expose_pem().unwrap()).unwrap());
             let public = jwk.to_public().unwrap();
             assert!(!public.is_private());
             assert_eq!(public.signing_key().err(), Some(KeyError::NotPrivate));
@@ -247,6 +247,8 @@ fn what_we_generate_goes_out_and_comes_back() {
         }
         for copy in copies {
             assert_eq!(copy.verifying_key().verify(algorithm, b"m", &signature), Ok(()));
+            assert_eq!(copy.verifying_key(), key.verifying_key());
+            assert_ne!(copy.verifying_key(), SigningKey::generate(KeyKind::Ed25519).unwrap().verifying_key());
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | `seen` | one request as a server received it |
 //! | `tee` | keeps a copy of the bytes that came in, since hyper forgets the case of header names |
 //! | `tls` | a certificate authority made for this run |
+//! | `secrecy` | looking for a secret in a text, in every form |
 //! | `tokens` | tokens with given claims, and opaque ones |
 //! | `sources` | token sources that follow a script and count their calls |
 //! | `logs` | what was logged, down to TRACE |
@@ -22,6 +23,7 @@ pub(crate) mod listener;
 pub(crate) mod logs;
 pub(crate) mod raw;
 pub(crate) mod reply;
+pub(crate) mod secrecy;
 pub(crate) mod seen;
 pub(crate) mod server;
 pub(crate) mod sources;

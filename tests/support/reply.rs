@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,8 +26,8 @@ pub(crate) struct Reply {
 
 enum Content {
     Whole(Bytes),
-    /// This many bytes, one after the other without end in sight.
-    Endless,
+    /// Bytes without end, counted as they are made.
+    Endless(Arc<AtomicUsize>),
     /// Ten bytes of a thousand, then silence.
     Stalling,
     /// No answer at all: the connection ends.
@@ -83,9 +85,9 @@ impl Reply {
         self
     }
 
-    /// A body that goes on for ever.
-    pub(crate) fn endless(mut self) -> Self {
-        self.content = Content::Endless;
+    /// A body that goes on for ever; `made` counts its bytes.
+    pub(crate) fn endless(mut self, made: &Arc<AtomicUsize>) -> Self {
+        self.content = Content::Endless(Arc::clone(made));
         self
     }
 
@@ -114,9 +116,13 @@ impl Reply {
         let body = match self.content {
             Content::HangUp => return None,
             Content::Whole(bytes) => Full::new(bytes).boxed_unsync(),
-            Content::Endless => {
-                let chunk = Bytes::from_static(&[b'.'; 8192]);
-                StreamBody::new(stream::repeat(chunk).map(|chunk| Ok(Frame::data(chunk)))).boxed_unsync()
+            Content::Endless(made) => {
+                let chunks = stream::repeat(Bytes::from_static(&[b'.'; 8192]));
+                let frames = chunks.map(move |chunk| {
+                    made.fetch_add(chunk.len(), Ordering::Relaxed);
+                    Ok(Frame::data(chunk))
+                });
+                StreamBody::new(frames).boxed_unsync()
             }
             Content::Stalling => {
                 let some = stream::iter([Ok(Frame::data(Bytes::from_static(b"ten bytes.")))]);

@@ -46,11 +46,12 @@ pub struct AuthorizeLayer(Arc<Settings>);
 struct Settings {
     verifier: Verifier,
     enforcer: Enforcer,
-    demand: Box<Demands>,
+    demand: Box<Demander>,
     realm: String,
 }
 
-type Demands = dyn Fn(&Parts, &ResourcePath) -> Demand + Send + Sync;
+/// Says what a request needs.
+type Demander = dyn Fn(&Parts, &ResourcePath) -> Demand + Send + Sync;
 
 /// The service that an [`AuthorizeLayer`] makes of another.
 #[derive(Clone)]

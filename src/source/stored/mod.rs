@@ -2,7 +2,10 @@
 
 mod entry;
 #[cfg(feature = "oauth")]
+mod outcome;
+#[cfg(feature = "oauth")]
 mod renewal;
+mod slot;
 #[cfg(feature = "oauth")]
 mod trouble;
 
@@ -10,8 +13,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::entry::{Need, Verdict};
+use self::slot::Slot;
 use super::{SourceError, TokenRequest, TokenSource};
-use crate::storage::{TokenStorage, TokenStorageData, TokenValidationError};
+use crate::storage::{TokenStorage, TokenStorageData};
 use crate::token::AccessToken;
 
 /// The token that a [`TokenStorage`] holds for one resource server.
@@ -41,23 +45,16 @@ use crate::token::AccessToken;
 /// ```
 #[derive(Clone)]
 pub struct StoredSource {
-    shelf: Shelf,
+    slot: Slot,
     #[cfg(feature = "oauth")]
     renewal: Option<Arc<renewal::Renewal>>,
-}
-
-/// One entry of a storage.
-#[derive(Clone)]
-struct Shelf {
-    storage: Arc<dyn TokenStorage>,
-    resource_server: Arc<str>,
 }
 
 impl StoredSource {
     /// The token that `storage` holds for `resource_server`.
     pub fn new(storage: impl TokenStorage, resource_server: impl Into<Arc<str>>) -> Self {
         Self {
-            shelf: Shelf { storage: Arc::new(storage), resource_server: resource_server.into() },
+            slot: Slot { storage: Arc::new(storage), resource_server: resource_server.into() },
             #[cfg(feature = "oauth")]
             renewal: None,
         }
@@ -89,11 +86,11 @@ impl StoredSource {
         entry: &TokenStorageData,
         request: &TokenRequest<'_>,
     ) -> Result<Option<AccessToken>, SourceError> {
-        let token = self.shelf.token(entry)?;
+        let token = self.slot.token(entry)?;
         if token.is_expired_at(request.now()) {
             return Err(SourceError::expired(&token, request.now()));
         }
-        request.note(|| format!("{} is all that there is, and nothing renews it", self.shelf.place()));
+        request.note(|| format!("{} is all that there is, and nothing renews it", self.slot.place()));
         Ok(Some(token))
     }
 }
@@ -101,77 +98,36 @@ impl StoredSource {
 impl TokenSource for StoredSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         let need = Need::of(request);
-        let entry = self.shelf.read().await?;
+        let entry = self.slot.read().await?;
         #[cfg(feature = "oauth")]
         if let Some(renewal) = &self.renewal {
             return match need.judge(entry.as_ref(), request.now(), renewal.usual_lifetime()) {
-                Verdict::Good => entry.map(|entry| self.shelf.token(&entry)).transpose(),
+                Verdict::Good => entry.map(|entry| self.slot.token(&entry)).transpose(),
                 Verdict::Absent if !renewal.needs_an_entry() => {
-                    renewal.renew(&self.shelf, need, request).await
+                    renewal.renew(&self.slot, need, request).await
                 }
                 Verdict::Absent => {
-                    request.note(|| format!("{} is empty", self.shelf.place()));
+                    request.note(|| format!("{} is empty", self.slot.place()));
                     Ok(None)
                 }
-                Verdict::Renew => renewal.renew(&self.shelf, need, request).await,
+                Verdict::Renew => renewal.renew(&self.slot, need, request).await,
             };
         }
         match (need.judge(entry.as_ref(), request.now(), None), entry) {
-            (Verdict::Good, Some(entry)) => self.shelf.token(&entry).map(Some),
+            (Verdict::Good, Some(entry)) => self.slot.token(&entry).map(Some),
             (_, Some(entry)) => self.without_renewal(&entry, request),
             (_, None) => {
-                request.note(|| format!("{} is empty", self.shelf.place()));
+                request.note(|| format!("{} is empty", self.slot.place()));
                 Ok(None)
             }
         }
     }
 }
 
-impl Shelf {
-    /// The entry in words.
-    fn place(&self) -> String {
-        format!("{}, entry `{}`", self.storage.place(), crate::redact::text(&self.resource_server))
-    }
-
-    /// Reads the entry, away from the threads that serve requests.
-    async fn read(&self) -> Result<Option<TokenStorageData>, SourceError> {
-        let read = self.blocking(|storage, resource_server| storage.get_token_data(resource_server)).await;
-        match read {
-            Ok(entry) => Ok(entry),
-            Err(error) if is_absence(&error) => Ok(None),
-            Err(error) => Err(SourceError::caused_by("a token storage cannot be used", error)),
-        }
-    }
-
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&dyn TokenStorage, &str) -> T + Send + 'static,
-    ) -> T {
-        let shelf = self.clone();
-        match tokio::task::spawn_blocking(move || work(&*shelf.storage, &shelf.resource_server)).await {
-            Ok(done) => done,
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        }
-    }
-
-    fn token(&self, entry: &TokenStorageData) -> Result<AccessToken, SourceError> {
-        let token = entry.access_token().map_err(|error| {
-            SourceError::caused_by(format!("{} holds no usable token", self.place()), error)
-                .with_hint("remove the entry (`scitoken store remove`) and log in again")
-        })?;
-        Ok(token.with_found_in(self.place()))
-    }
-}
-
-/// A validating storage says that an entry is missing by an error.
-fn is_absence(error: &crate::storage::StorageError) -> bool {
-    matches!(error.validation(), Some(TokenValidationError::MissingToken { what: "token data", .. }))
-}
-
 impl fmt::Debug for StoredSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("StoredSource");
-        shown.field("storage", &self.shelf.storage).field("resource_server", &self.shelf.resource_server);
+        shown.field("storage", &self.slot.storage).field("resource_server", &self.slot.resource_server);
         #[cfg(feature = "oauth")]
         shown.field("renewal", &self.renewal);
         shown.finish()

@@ -4,20 +4,17 @@ use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use super::super::{SourceError, TokenRequest};
-use super::Shelf;
 use super::entry::{Need, Verdict, refresh_token};
+use super::outcome::{Look, Renewed, Successor, Unsaved};
+use super::slot::Slot;
 use super::trouble::{Failure, Trouble};
 use crate::oauth::{GrantRequest, OAuthClient};
-use crate::storage::{RenewalLock, TokenResponse, TokenStorageData};
+use crate::storage::TokenStorageData;
 use crate::token::AccessToken;
-
-/// How long another process's renewal is waited for; ours has half of it.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a token is renewed, and what is known from earlier renewals.
 pub(super) struct Renewal {
@@ -37,14 +34,6 @@ enum Grant {
 struct Memory {
     failure: Option<Failure>,
     unsaved: Option<Unsaved>,
-}
-
-/// A renewed entry that could not be stored; its refresh token may be the only one that is valid.
-#[derive(Clone)]
-struct Unsaved {
-    data: TokenStorageData,
-    /// The refresh token that the storage had, and still has unless somebody logged in or out.
-    replaces: Option<SecretString>,
 }
 
 impl Renewal {
@@ -75,14 +64,14 @@ impl Renewal {
     /// must reach the storage.
     pub(super) async fn renew(
         self: &Arc<Self>,
-        shelf: &Shelf,
+        slot: &Slot,
         need: Need,
         request: &TokenRequest<'_>,
     ) -> Result<Option<AccessToken>, SourceError> {
-        let (renewal, shelf) = (Arc::clone(self), shelf.clone());
+        let (renewal, slot) = (Arc::clone(self), slot.clone());
         let work = tokio::spawn(async move {
             let mut memory = Arc::clone(&renewal.gate).lock_owned().await;
-            renewal.renew_alone(&mut memory, &shelf, &need).await
+            renewal.renew_alone(&mut memory, &slot, &need).await
         });
         let done = match work.await {
             Ok(done) => done,
@@ -100,30 +89,30 @@ impl Renewal {
     async fn renew_alone(
         &self,
         memory: &mut Memory,
-        shelf: &Shelf,
+        slot: &Slot,
         need: &Need,
     ) -> Result<Renewed, SourceError> {
-        if let Some(done) = self.look(memory, shelf, need).await?.into_done(shelf)? {
+        if let Some(done) = self.look(memory, slot, need).await?.into_done(slot)? {
             return Ok(done);
         }
-        let _lock = lock(shelf).await?;
+        let _lock = slot.lock().await?;
         // Another process may have renewed it while we waited for the lock.
-        let entry = match self.look(memory, shelf, need).await? {
+        let entry = match self.look(memory, slot, need).await? {
             Look::Renew(entry) => entry,
-            done => return Ok(done.into_done(shelf)?.expect("only `Renew` is not done")),
+            done => return Ok(done.into_done(slot)?.expect("only `Renew` is not done")),
         };
-        match self.ask(shelf, entry.clone()).await {
-            Ok(Some(successor)) => self.keep(memory, shelf, successor).await,
+        match self.ask(slot, entry.clone()).await {
+            Ok(Some(successor)) => self.keep(memory, slot, successor).await,
             // Logged out in the meantime.
             Ok(None) => Ok(Renewed::nothing()),
-            Err(failed) => self.failed(memory, shelf, need, entry, failed),
+            Err(failed) => self.failed(memory, slot, need, entry, failed),
         }
     }
 
     /// Reads the entry and decides.
-    async fn look(&self, memory: &mut Memory, shelf: &Shelf, need: &Need) -> Result<Look, SourceError> {
+    async fn look(&self, memory: &mut Memory, slot: &Slot, need: &Need) -> Result<Look, SourceError> {
         let now = self.client.now();
-        let entry = self.entry(memory, shelf).await?;
+        let entry = self.entry(memory, slot).await?;
         match need.judge(entry.as_ref(), now, self.usual_lifetime()) {
             Verdict::Good => return Ok(Look::Good(entry.expect("good is not absent"))),
             Verdict::Absent if self.needs_an_entry() => return Ok(Look::Absent),
@@ -143,18 +132,14 @@ impl Renewal {
     }
 
     /// The stored entry, or the one that should stand there but could not be stored.
-    async fn entry(
-        &self,
-        memory: &mut Memory,
-        shelf: &Shelf,
-    ) -> Result<Option<TokenStorageData>, SourceError> {
-        let stored = shelf.read().await?;
+    async fn entry(&self, memory: &mut Memory, slot: &Slot) -> Result<Option<TokenStorageData>, SourceError> {
+        let stored = slot.read().await?;
         let Some(unsaved) = memory.unsaved.take() else { return Ok(stored) };
         if self.needs_an_entry() && !unsaved.is_awaited_by(stored.as_ref()) {
             return Ok(stored);
         }
-        if let Err(error) = store(shelf, unsaved.data.clone()).await {
-            tracing::warn!(place = %shelf.place(), %error, "a renewed token still cannot be stored");
+        if let Err(error) = slot.store(unsaved.data.clone()).await {
+            tracing::warn!(place = %slot.place(), %error, "a renewed token still cannot be stored");
             memory.unsaved = Some(unsaved.clone());
         }
         Ok(Some(unsaved.data))
@@ -164,28 +149,24 @@ impl Renewal {
     ///
     /// When the refresh token turns out to be void but the storage has another one by now (a program without our
     /// lock was faster), asks once more with that. `None`: logged out meanwhile.
-    async fn ask(
-        &self,
-        shelf: &Shelf,
-        entry: Option<TokenStorageData>,
-    ) -> Result<Option<Successor>, Trouble> {
+    async fn ask(&self, slot: &Slot, entry: Option<TokenStorageData>) -> Result<Option<Successor>, Trouble> {
         let wanted = GrantRequest::new();
         if let Grant::ClientCredentials(wanted) = &self.grant {
             let answer = self.client.client_credentials(wanted).await.map_err(Trouble::Server)?;
-            return Successor::read(shelf, answer, entry).map(Some);
+            return Successor::read(slot, answer, entry).map(Some);
         }
         let Some(first) = entry.as_ref().and_then(refresh_token) else { return Ok(None) };
         let void = match self.client.refresh(first, &wanted).await {
-            Ok(answer) => return Successor::read(shelf, answer, entry).map(Some),
+            Ok(answer) => return Successor::read(slot, answer, entry).map(Some),
             Err(error) if error.is_invalid_grant() => error,
             Err(error) => return Err(Trouble::Server(error)),
         };
-        let stored = shelf.read().await.map_err(Trouble::Storage)?;
+        let stored = slot.read().await.map_err(Trouble::Storage)?;
         match stored.as_ref().map(refresh_token) {
             None => Ok(None),
             Some(Some(other)) if other != first => {
                 let answer = self.client.refresh(other, &wanted).await.map_err(Trouble::Server)?;
-                Successor::read(shelf, answer, stored).map(Some)
+                Successor::read(slot, answer, stored).map(Some)
             }
             Some(_) => Err(Trouble::Server(void)),
         }
@@ -195,15 +176,15 @@ impl Renewal {
     async fn keep(
         &self,
         memory: &mut Memory,
-        shelf: &Shelf,
+        slot: &Slot,
         Successor { data, of: old }: Successor,
     ) -> Result<Renewed, SourceError> {
         let now = self.client.now();
         memory.failure = None;
         *self.usual_lifetime.lock().unwrap_or_else(PoisonError::into_inner) =
             data.expires_at().duration_since(now).ok();
-        let token = shelf.token(&data)?;
-        let stored = shelf.read().await?;
+        let token = slot.token(&data)?;
+        let stored = slot.read().await?;
         let replaces = match &memory.unsaved {
             Some(unsaved) => unsaved.replaces.clone(),
             None => old.as_ref().and_then(refresh_token).map(SecretString::from),
@@ -211,16 +192,16 @@ impl Renewal {
         let unsaved = Unsaved { data, replaces };
         if self.needs_an_entry() && !unsaved.is_awaited_by(stored.as_ref()) {
             // Somebody logged in or out while we asked: theirs stands.
-            return Ok(Renewed { token: stored.map(|entry| shelf.token(&entry)).transpose()?, note: None });
+            return Ok(Renewed { token: stored.map(|entry| slot.token(&entry)).transpose()?, note: None });
         }
         memory.unsaved = None;
-        if let Err(error) = store(shelf, unsaved.data.clone()).await {
-            tracing::warn!(place = %shelf.place(), %error, "a renewed token cannot be stored");
+        if let Err(error) = slot.store(unsaved.data.clone()).await {
+            tracing::warn!(place = %slot.place(), %error, "a renewed token cannot be stored");
             memory.unsaved = Some(unsaved);
         }
-        tracing::debug!(place = %shelf.place(), "renewed a token");
-        let note = format!("{} was renewed", shelf.place());
-        let token = token.with_found_in(format!("{}, renewed just now", shelf.place()));
+        tracing::debug!(place = %slot.place(), "renewed a token");
+        let note = format!("{} was renewed", slot.place());
+        let token = token.with_found_in(format!("{}, renewed just now", slot.place()));
         Ok(Renewed { token: Some(token), note: Some(note) })
     }
 
@@ -228,14 +209,14 @@ impl Renewal {
     fn failed(
         &self,
         memory: &mut Memory,
-        shelf: &Shelf,
+        slot: &Slot,
         need: &Need,
         entry: Option<TokenStorageData>,
         trouble: Trouble,
     ) -> Result<Renewed, SourceError> {
         let now = self.client.now();
-        let (error, lasts) = trouble.told(shelf);
-        tracing::debug!(place = %shelf.place(), %error, "a token cannot be renewed");
+        let (error, lasts) = trouble.told(slot);
+        tracing::debug!(place = %slot.place(), %error, "a token cannot be renewed");
         memory.failure = Some(Failure {
             credential: entry.as_ref().and_then(refresh_token).map(SecretString::from),
             at: now,
@@ -243,84 +224,8 @@ impl Renewal {
             lasts,
         });
         match usable(entry, need, now) {
-            Some(entry) => Ok(Renewed { token: Some(shelf.token(&entry)?), note: Some(error.to_string()) }),
+            Some(entry) => Ok(Renewed { token: Some(slot.token(&entry)?), note: Some(error.to_string()) }),
             None => Err(error),
-        }
-    }
-}
-
-/// A renewed entry, and the one that it follows.
-struct Successor {
-    data: TokenStorageData,
-    of: Option<TokenStorageData>,
-}
-
-impl Successor {
-    /// The part of the answer that is ours, completed from the old entry.
-    fn read(shelf: &Shelf, answer: TokenResponse, old: Option<TokenStorageData>) -> Result<Self, Trouble> {
-        let tokens = answer
-            .for_resource_server(&*shelf.resource_server)
-            .token_data()
-            .map_err(|error| Trouble::Answer(error.to_string()))?;
-        let ours = tokens.get(&shelf.resource_server).cloned().ok_or_else(|| {
-            let names: Vec<_> = tokens.iter().map(|(name, _)| format!("`{name}`")).collect();
-            Trouble::Answer(format!("the token endpoint's answer is for {}", names.join(", ")))
-        })?;
-        let data = match &old {
-            Some(old) => ours.completed_from(old),
-            None => ours,
-        };
-        Ok(Self { data, of: old })
-    }
-}
-
-impl Unsaved {
-    /// Whether the storage still has what the entry is to replace.
-    fn is_awaited_by(&self, stored: Option<&TokenStorageData>) -> bool {
-        let replaces = self.replaces.as_ref().map(ExposeSecret::expose_secret);
-        stored.is_some_and(|stored| refresh_token(stored) == replaces)
-    }
-}
-
-/// What a look at the storage says.
-enum Look {
-    Good(TokenStorageData),
-    Absent,
-    /// There is nothing to renew it with.
-    Stuck(TokenStorageData, SystemTime),
-    Renew(Option<TokenStorageData>),
-}
-
-/// How it ended, and what the trace should say about it.
-struct Renewed {
-    token: Option<AccessToken>,
-    note: Option<String>,
-}
-
-impl Renewed {
-    fn nothing() -> Self {
-        Self { token: None, note: None }
-    }
-}
-
-impl Look {
-    /// What to give if nothing more is to be done.
-    fn into_done(self, shelf: &Shelf) -> Result<Option<Renewed>, SourceError> {
-        match self {
-            Self::Renew(_) => Ok(None),
-            Self::Absent => {
-                Ok(Some(Renewed { token: None, note: Some(format!("{} is empty", shelf.place())) }))
-            }
-            Self::Good(entry) => Ok(Some(Renewed { token: Some(shelf.token(&entry)?), note: None })),
-            Self::Stuck(entry, now) => {
-                let token = shelf.token(&entry)?;
-                if token.is_expired_at(now) {
-                    return Err(SourceError::expired(&token, now)
-                        .with_hint("log in again: there is no refresh token to renew it with"));
-                }
-                let note = format!("{} has no refresh token to renew it with", shelf.place());
-                Ok(Some(Renewed { token: Some(token), note: Some(note) }))
-            }
         }
     }
 }
@@ -328,40 +233,6 @@ impl Look {
 /// An entry that should be renewed but can still be sent.
 fn usable(entry: Option<TokenStorageData>, need: &Need, now: SystemTime) -> Option<TokenStorageData> {
     entry.filter(|entry| now < entry.expires_at() && !need.refuses(entry))
-}
-
-async fn store(shelf: &Shelf, data: TokenStorageData) -> Result<(), crate::storage::StorageError> {
-    let name = shelf.resource_server.to_string();
-    shelf
-        .blocking(move |storage, _| {
-            storage.store_token_data_by_resource_server(&std::iter::once((name, data)).collect())
-        })
-        .await
-}
-
-/// Waits until no other process renews tokens of this storage.
-async fn lock(shelf: &Shelf) -> Result<RenewalLock, SourceError> {
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(5);
-    loop {
-        let lock = shelf.blocking(|storage, _| storage.try_lock_for_renewal()).await;
-        match lock {
-            Ok(Some(lock)) => return Ok(lock),
-            Ok(None) if start.elapsed() < PATIENCE => {}
-            Ok(None) => {
-                let message = format!("another process has been renewing {} for too long", shelf.place());
-                return Err(SourceError::new(message)
-                    .with_hint("look for a process that was stopped while it renewed the token"));
-            }
-            Err(error) => {
-                let message = format!("{} cannot be renewed", shelf.place());
-                return Err(SourceError::caused_by(message, error)
-                    .with_hint("the storage must be writable, or a rotated refresh token would be lost"));
-            }
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_millis(100));
-    }
 }
 
 impl fmt::Debug for Renewal {
@@ -376,11 +247,15 @@ impl fmt::Debug for Renewal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::super::super::TokenSource as _;
     use super::super::StoredSource;
     use super::*;
     use crate::oauth::fake::{self, Fake, Reply};
-    use crate::storage::{JsonTokenStorage, MemoryTokenStorage, StorageError, TokenDataMap, TokenStorage};
+    use crate::storage::{
+        JsonTokenStorage, MemoryTokenStorage, RenewalLock, StorageError, TokenDataMap, TokenStorage,
+    };
     use crate::sys::ManualClock;
 
     fn answer(access: &str, more: &str) -> Reply {
@@ -455,6 +330,7 @@ mod tests {
         Ok(source.token(&request).await?.map(|token| token.expose_secret().to_owned()))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what it is compared with")]
     fn some(token: &str) -> Option<String> {
         Some(token.to_owned())
     }
@@ -552,6 +428,24 @@ mod tests {
         assert_eq!(scene.fake.seen().len(), 3);
         scene.clock.advance(Duration::from_secs(5));
         assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_costs_a_renewal_at_most() {
+        let far = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let scene = scene(
+            stored(entry("AT1", 2_000)),
+            [Reply::json(503, ""), rotated("AT2", "rt2"), rotated("AT3", "rt3")],
+        );
+        scene.clock.set(far);
+        assert!(scene.ask(None).await.is_err());
+        // Back again: the failure is not one of the future, and the token is good.
+        scene.clock.set(UNIX_EPOCH + Duration::from_secs(1_000));
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT1"));
+        assert_eq!(scene.ask(Some("AT1")).await.unwrap(), some("AT2"));
+        scene.clock.set(far);
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT3"));
+        assert_eq!(scene.kept().0, "AT3");
     }
 
     #[tokio::test]

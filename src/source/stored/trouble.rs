@@ -5,10 +5,9 @@ use std::time::{Duration, SystemTime};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::SourceError;
-use super::Shelf;
+use super::slot::Slot;
 use crate::oauth::OAuthError;
 use crate::storage::TokenStorageData;
-use crate::sys;
 
 /// How long the token endpoint is left in peace after a failure.
 const PEACE: Duration = Duration::from_secs(5);
@@ -21,8 +20,8 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn told(self, shelf: &Shelf) -> (SourceError, Lasts) {
-        let message = format!("{} cannot be renewed", shelf.place());
+    pub(super) fn told(self, slot: &Slot) -> (SourceError, Lasts) {
+        let message = format!("{} cannot be renewed", slot.place());
         match self {
             Self::Server(error) => {
                 let lasts = if error.is_transient() { Lasts::AWhile } else { Lasts::UntilTheEntryChanges };
@@ -45,7 +44,8 @@ impl Failure {
     pub(super) fn counts(&self, entry: Option<&TokenStorageData>, now: SystemTime) -> bool {
         let same = self.credential.as_ref().map(ExposeSecret::expose_secret)
             == entry.and_then(super::entry::refresh_token);
-        let fresh = sys::elapsed(self.at, now) < PEACE;
+        // A clock that was moved back tells nothing about how long ago it was.
+        let fresh = now.duration_since(self.at).is_ok_and(|ago| ago < PEACE);
         same && (fresh || (self.lasts == Lasts::UntilTheEntryChanges && self.credential.is_some()))
     }
 }

@@ -81,8 +81,8 @@ async fn a_service_gets_its_own_token_and_a_wrong_secret_gets_none() {
     let Some(provider) = Provider::met(600) else { return };
     let service = provider.client("service").await;
     let wanted = GrantRequest::new().with_scope("storage.read:/".parse().unwrap());
-    // The secret has a colon and an accent: RFC 6749 section 2.3.1 says how those travel.
-    let right = service.clone().with_secret("service:sécret");
+    // The secret has a colon, a plus, a blank and a per cent: RFC 6749 section 2.3.1 says how those travel.
+    let right = service.clone().with_secret("service:s+ cr%et");
     let tokens = right.client_credentials(&wanted).await.unwrap();
     assert_eq!(entry(&tokens).scope(), "storage.read:/");
     let error = service.with_secret("wrong").client_credentials(&wanted).await.unwrap_err();
@@ -93,7 +93,7 @@ async fn a_service_gets_its_own_token_and_a_wrong_secret_gets_none() {
 #[tokio::test]
 async fn a_token_is_exchanged_for_one_that_may_do_less_elsewhere() {
     let Some(provider) = Provider::met(600) else { return };
-    let service = provider.client("service").await.with_secret("service:sécret");
+    let service = provider.client("service").await.with_secret("service:s+ cr%et");
     let both = ["storage.read:/", "storage.modify:/"];
     let both = both.into_iter().fold(GrantRequest::new(), |all, one| all.with_scope(one.parse().unwrap()));
     let subject = entry(&service.client_credentials(&both).await.unwrap()).access_token().unwrap();

@@ -41,7 +41,7 @@ const provider = new Provider(issuer, {
       response_types: ['code'] },
     { client_id: 'agent', client_secret: 'agent secret', redirect_uris: ['http://localhost:4242'],
       response_types: ['code'], grant_types: ['authorization_code', 'refresh_token', DEVICE] },
-    { client_id: 'service', client_secret: 'service:sécret', redirect_uris: [], response_types: [],
+    { client_id: 'service', client_secret: 'service:s+ cr%et', redirect_uris: [], response_types: [],
       grant_types: ['client_credentials', EXCHANGE] },
   ],
   cookies: { keys: ['x'] },

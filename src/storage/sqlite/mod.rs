@@ -1,5 +1,7 @@
 //! The SQLite database of `globus_sdk.token_storage.SQLiteTokenStorage`.
 
+mod schema;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::time::Duration;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
+use self::schema::Schema;
 use super::error::{Kind, StorageError};
 use super::lock::{self, RenewalLock};
 use super::map::{BadEntry, TokenDataMap};
@@ -199,9 +202,9 @@ impl SqliteTokenStorage {
         connection
             .busy_timeout(self.busy_timeout)
             .map_err(|error| self.failed(("it cannot be opened", error)))?;
-        match schema(&connection).map_err(|error| self.failed(("it cannot be read", error)))? {
+        match schema::look(&connection).map_err(|error| self.failed(("it cannot be read", error)))? {
             Schema::Empty => {
-                make_tables(&mut connection)
+                schema::make_tables(&mut connection)
                     .map_err(|error| self.failed(("its tables cannot be made", error)))?;
             }
             Schema::Known => {}
@@ -210,70 +213,6 @@ impl SqliteTokenStorage {
         }
         Ok(connection)
     }
-}
-
-enum Schema {
-    /// There is no table at all.
-    Empty,
-    /// The tables of schema 1 or 2 are there.
-    Known,
-    /// There are tables, but not ours.
-    Foreign,
-    /// Somebody newer made it.
-    Unknown(String),
-}
-
-fn schema(connection: &Connection) -> rusqlite::Result<Schema> {
-    let tables = connection
-        .prepare("SELECT name FROM sqlite_master WHERE type = 'table'")?
-        .query_map([], |row| row.get(0))?
-        .collect::<Result<Vec<String>, _>>()?;
-    if tables.is_empty() {
-        return Ok(Schema::Empty);
-    }
-    let has = |name: &str| tables.iter().any(|table| table == name);
-    if !has("token_storage") {
-        return Ok(Schema::Foreign);
-    }
-    if !has("sdk_storage_adapter_internal") {
-        return Ok(Schema::Known);
-    }
-    let version: Option<String> = connection
-        .query_row(
-            "SELECT CAST(value AS TEXT) FROM sdk_storage_adapter_internal \
-             WHERE attribute = 'globus-sdk.database_schema_version'",
-            [],
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(match version {
-        Some(version) if version != "1" && version != "2" => Schema::Unknown(crate::redact::text(&version)),
-        _ => Schema::Known,
-    })
-}
-
-/// Makes the tables of schema 2. Whoever comes second finds them made.
-fn make_tables(connection: &mut Connection) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(
-        "CREATE TABLE IF NOT EXISTS token_storage (
-    namespace VARCHAR NOT NULL,
-    resource_server VARCHAR NOT NULL,
-    token_data_json VARCHAR NOT NULL,
-    PRIMARY KEY (namespace, resource_server)
-);
-CREATE TABLE IF NOT EXISTS sdk_storage_adapter_internal (
-    attribute VARCHAR NOT NULL,
-    value VARCHAR NOT NULL,
-    PRIMARY KEY (attribute)
-);",
-    )?;
-    let mut insert = transaction
-        .prepare("INSERT OR IGNORE INTO sdk_storage_adapter_internal(attribute, value) VALUES(?, ?)")?;
-    insert.execute(["globus-sdk.version", super::json::SDK_VERSION])?;
-    insert.execute(["globus-sdk.database_schema_version", "2"])?;
-    drop(insert);
-    transaction.commit()
 }
 
 /// The JSON of an entry. Python takes it from a BLOB as well as from a TEXT.
