@@ -100,6 +100,8 @@ mod authorities;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod client;
+#[cfg(feature = "download")]
+pub mod download;
 mod error;
 pub mod gafaelfawr;
 mod get;

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::{SourceError, TokenRequest, TokenSource, text};
 use crate::redact;
-use crate::token::{AccessToken, Mistake};
+use crate::token::{AccessToken, Mistake, Scope};
 
 /// The token that a program prints: `htgettoken`'s, `oidc-token`'s or your own.
 ///
@@ -179,7 +179,7 @@ impl TokenSource for CommandSource {
 
 /// The wanted scopes, and those that the server asked for, as one text.
 fn scopes(request: &TokenRequest<'_>) -> Option<String> {
-    let wanted: Vec<_> = request.scopes().iter().map(|scope| scope.as_str()).collect();
+    let wanted: Vec<_> = request.scopes().iter().map(Scope::as_str).collect();
     match (wanted.is_empty(), request.challenge().and_then(|c| c.scope())) {
         (false, _) => Some(wanted.join(" ")),
         // A variable cannot hold a NUL; nothing else can do harm in one.
@@ -251,7 +251,8 @@ impl Drop for Group {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use url::Url;
 

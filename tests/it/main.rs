@@ -3,6 +3,16 @@
 
 use std::fmt::Write as _;
 
+#[cfg(feature = "download")]
+mod chaos;
+#[cfg(feature = "download")]
+mod chaos_server;
+#[cfg(feature = "download")]
+mod download;
+#[cfg(feature = "download")]
+mod download_many;
+#[cfg(feature = "cli")]
+mod get_cli;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -12,12 +12,13 @@ pub(crate) struct Failure {
     exit: Exit,
     message: String,
     hint: Option<String>,
+    details: Option<String>,
 }
 
 impl Failure {
     /// A failure with a message of our own.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
+        Self { exit, message: message.into(), hint: None, details: None }
     }
 
     /// A failure that an error explains; the message is its whole chain, each cause once.
@@ -39,6 +40,12 @@ impl Failure {
         &self.message
     }
 
+    /// Adds a report of several lines.
+    pub(crate) fn with_details(mut self, details: impl Into<String>) -> Self {
+        self.details = Some(details.into());
+        self
+    }
+
     /// The code to exit with.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
@@ -54,6 +61,9 @@ impl Failure {
     #[expect(clippy::print_stderr, reason = "this is where the program speaks")]
     pub(crate) fn report(&self) -> ExitCode {
         eprintln!("scitoken: {}", self.message);
+        if let Some(details) = &self.details {
+            eprintln!("{}", details.trim_end());
+        }
         if let Some(hint) = &self.hint {
             eprintln!("hint: {hint}");
         }

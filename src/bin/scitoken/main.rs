@@ -3,15 +3,27 @@
 //! The program holds no logic that the library could hold: it reads arguments, calls the library and reports.
 
 mod commands;
+mod connect;
+mod events;
 mod exit;
 mod failure;
+mod logging;
+mod names;
+mod print;
+mod progress;
+mod settings;
+mod signals;
+mod transfer;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use reqwest_scitokens::sys::Env;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::logging::Loudness;
+use crate::settings::Settings;
 
 /// Token-aware HTTP for science
 #[derive(Debug, Parser)]
@@ -19,21 +31,35 @@ use crate::failure::Failure;
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    loudness: Loudness,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
-    Jwt(commands::jwt::Jwt),
-    Keys(Box<commands::keys::Keys>),
+    Get(Box<commands::get::Get>),
+    Put(Box<commands::put::Put>),
+    Stat(Box<commands::remote::Stat>),
+    Ls(Box<commands::remote::Ls>),
+    Mkdir(Box<commands::remote::Mkdir>),
+    Rm(Box<commands::remote::Rm>),
+    Checksum(Box<commands::remote::ChecksumOf>),
+    Token(Box<commands::token::Token>),
     Login(commands::login::Login),
     Logout(commands::logout::Logout),
     Store(commands::store::Store),
-    Token(Box<commands::token::Token>),
+    Keys(Box<commands::keys::Keys>),
+    Jwt(commands::jwt::Jwt),
+    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
+    Config(commands::config::Config),
+    CondorPlugin(Box<commands::condor_plugin::CondorPlugin>),
+    Completions(commands::meta::Completions),
+    Man(commands::meta::Man),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(names::arguments(std::env::args_os()));
+    cli.loudness.begin();
     match run(cli) {
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(),
@@ -41,7 +67,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
+    let settings = || Settings::load(Env::process());
     match cli.command {
+        Command::Get(command) => command.run(&settings()?, cli.loudness),
+        Command::Put(command) => command.run(&settings()?, cli.loudness),
+        Command::Stat(command) => command.run(&settings()?),
+        Command::Ls(command) => command.run(&settings()?),
+        Command::Mkdir(command) => command.run(&settings()?),
+        Command::Rm(command) => command.run(&settings()?),
+        Command::Checksum(command) => command.run(&settings()?),
+        Command::Config(command) => command.run(&settings()?),
+        Command::CondorPlugin(command) => command.run(&settings()?),
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
         Command::Gafaelfawr(command) => command.run(),
         Command::Jwt(command) => command.run(),
         Command::Keys(command) => command.run(),

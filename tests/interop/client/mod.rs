@@ -1,5 +1,7 @@
 //! The client against the real servers.
 
+#[cfg(feature = "download")]
+mod download;
 mod manager;
 mod web;
 mod xrootd;

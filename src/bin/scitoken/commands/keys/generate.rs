@@ -1,10 +1,10 @@
 //! `scitoken keys generate`.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use reqwest_scitokens::keys::{Algorithm, Jwk, JwkSet, KeyError, KeyKind, RsaSize, SigningKey};
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{Secrecy, print, write_new};
@@ -64,9 +64,9 @@ impl Generate {
         let public = key.verifying_key();
         let kid = self.kid.clone().unwrap_or_else(|| fingerprint(&public.to_jwk()));
         let named = |jwk: Jwk| jwk.with_key_id(&kid).for_signatures().with_algorithm(algorithm);
-        let pem = key.to_pem().map_err(unusable)?;
+        let pem = key.expose_pem().map_err(unusable)?;
         if let Some(path) = &self.private {
-            write_new(path, pem.expose_secret(), Secrecy::Private)?;
+            write_new(path, &pem, Secrecy::Private)?;
         }
         if let Some(path) = &self.private_jwk {
             let jwk = key.to_jwk().and_then(named).map_err(unusable)?;
@@ -84,7 +84,7 @@ impl Generate {
         } else if keeps_private {
             print(&format!("made key {kid} for {algorithm}"))?;
         } else {
-            print(pem.expose_secret().trim_end())?;
+            print(pem.trim_end())?;
         }
         Ok(Exit::Ok)
     }
@@ -94,5 +94,9 @@ impl Generate {
 pub(super) fn fingerprint(public: &Jwk) -> String {
     let text = public.expose_json();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::new();
+    for byte in digest.as_ref().iter().take(8) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -1,0 +1,247 @@
+//! `scitoken get`: download files.
+
+mod plan;
+
+pub(super) use self::plan::parse_url;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use clap::{Args, ValueEnum};
+use reqwest_scitokens::download::{Checksum, Download, Downloaded, TransferError, events};
+use serde_json::json;
+
+use self::plan::Plan;
+use crate::connect::Connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::logging::Loudness;
+use crate::progress::{Files, Json, Quiet, Show, Style, Watch};
+use crate::settings::{self, Settings};
+use crate::signals;
+use crate::transfer::{Engine, Tries, block_on, gravity};
+
+/// More files than this don't get a line each.
+const MANY: usize = 20;
+
+/// Download files, verified, and never a wrong one
+///
+/// A file appears under its name only when its length and checksum are right. Until then it is NAME.part, and the same
+/// command goes on with it where that is safe. The token is found where batch systems leave it (`scitoken token where`).
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 done, 2 usage, 3 local file, 4 connection, 5 timeout, 7 no token, 8 token refused, \
+9 not found, 10 incomplete, 11 try again later, 12 checksum, 13 server, 14 redirect refused. Of several files: the worst."
+)]
+pub(crate) struct Get {
+    /// What to download
+    #[arg(value_name = "URL", required_unless_present = "input")]
+    urls: Vec<String>,
+    /// Write to this file; `-` for standard output
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["input", "directory"])]
+    output: Option<PathBuf>,
+    /// Name the file as the URL does, which is the default
+    #[arg(short = 'O', long, conflicts_with = "output")]
+    remote_name: bool,
+    /// Write into this directory
+    #[arg(short = 'P', long, visible_alias = "output-dir", value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Make the directory if it is not there
+    #[arg(long)]
+    create_dirs: bool,
+    /// Go on with an unfinished file where that is safe, which is the default; only `-` is an offset
+    #[arg(short = 'C', long = "continue-at", value_name = "-", num_args = 0..=1, default_missing_value = "-",
+          value_parser = ["-"], conflicts_with = "no_resume")]
+    continue_at: Option<String>,
+    /// Begin anew, whatever an earlier run left
+    #[arg(long)]
+    no_resume: bool,
+    /// Download what this list names; `-` for standard input. One URL a line, mirrors behind tabs, then indented lines
+    /// `out=NAME` and `checksum=ALG:VALUE`
+    #[arg(short, long, value_name = "LIST")]
+    input: Option<PathBuf>,
+    /// Take this address of the same file too, if the first one fails; may be given several times
+    #[arg(long, value_name = "URL", conflicts_with_all = ["input", "recursive"])]
+    mirror: Vec<String>,
+    /// Download everything below a directory (WebDAV)
+    #[arg(short, long, conflicts_with_all = ["output", "input"])]
+    recursive: bool,
+    /// Download so many files at once [default: 4]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+    /// Use up to so many connections for a file, as long as they help [default: 1]
+    #[arg(short = 'x', long, value_name = "N")]
+    streams: Option<NonZeroUsize>,
+    /// `auto`: compare with the server's; `require`, or an algorithm: and fail if it has none; `ALG:VALUE`: compare
+    /// with this; `none` [default: auto]
+    #[arg(long, value_name = "CHECKSUM")]
+    checksum: Option<Checksum>,
+    /// Keep files that are there and have the right size, or the right checksum
+    #[arg(long, value_name = "BY", num_args = 0..=1, default_missing_value = "checksum", require_equals = true,
+          conflicts_with = "no_clobber")]
+    skip_existing: Option<SkipBy>,
+    /// Fail if the file is there
+    #[arg(long)]
+    no_clobber: bool,
+    /// Take a web page for data
+    #[arg(long)]
+    allow_html: bool,
+    /// Tell what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write each event as a line of JSON to standard output
+    #[arg(long)]
+    json: bool,
+    /// How to show progress
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    progress: Style,
+    #[command(flatten)]
+    tries: Tries,
+    #[command(flatten)]
+    connect: Connect,
+}
+
+/// How a file that is there is found to be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SkipBy {
+    Size,
+    Checksum,
+}
+
+impl Get {
+    /// Downloads, and reports what failed.
+    pub(crate) fn run(self, settings: &Settings, loudness: Loudness) -> Result<Exit, Failure> {
+        let plan = Plan::new(&self, settings)?;
+        let streams = settings.choose(self.streams, settings::STREAMS)?.map_or(1, NonZeroUsize::get);
+        let mut engine = self.tries.engine(&self.connect, settings, streams)?;
+        if self.dry_run {
+            return plan.tell(&engine);
+        }
+        signals::watch(engine.downloader.stopper().clone());
+        let (reporter, stream) = events();
+        let show = self.show(&plan, loudness);
+        let watch = Watch::begin(stream, show, plan.expected())
+            .map_err(|error| Failure::from_error(Exit::Local, &error))?;
+        engine.downloader = engine.downloader.with_reporter(reporter);
+        let stopper = engine.downloader.stopper().clone();
+        let outcome = self.download(&engine, plan, settings);
+        drop(engine);
+        watch.end();
+        let outcome = outcome?;
+        outcome.report(&self, show);
+        Ok(if stopper.is_stopped() { Exit::TryLater } else { outcome.exit })
+    }
+
+    fn show(&self, plan: &Plan, loudness: Loudness) -> Show {
+        let json = match (self.json, plan.is_stream()) {
+            (false, _) => Json::No,
+            (true, false) => Json::Stdout,
+            (true, true) => Json::Stderr,
+        };
+        let few = plan.expected().is_some_and(|files| files <= MANY as u64);
+        Show {
+            style: self.progress,
+            json,
+            files: if few { Files::Each } else { Files::Failed },
+            quiet: if loudness.is_quiet() { Quiet::Yes } else { Quiet::No },
+        }
+    }
+
+    fn download(&self, engine: &Engine, plan: Plan, settings: &Settings) -> Result<Outcome, Failure> {
+        let jobs = settings.choose(self.jobs, settings::JOBS)?.unwrap_or(NonZeroUsize::MIN.saturating_add(3));
+        let outcome = Mutex::new(Outcome::default());
+        let done = |job: &Download, result: Result<Downloaded, TransferError>| {
+            let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            match result {
+                Ok(file) => outcome.succeeded(&file),
+                Err(failure) => outcome.failed(job.number().0, self.tries.failure(&failure)),
+            }
+        };
+        match plan.single() {
+            Some(job) if plan.is_stream() => {
+                let result = block_on(engine.downloader.download_to(job.clone(), io::stdout()))?;
+                done(&job, result);
+            }
+            Some(job) => {
+                let result = block_on(engine.downloader.download(job.clone()))?;
+                done(&job, result);
+            }
+            None => {
+                let refused = |number, failure: Failure| {
+                    let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                    outcome.failed(number, failure);
+                };
+                let downloads = plan.downloads(engine, &self.tries, &refused)?;
+                let make_client = || engine.connector.client();
+                engine
+                    .downloader
+                    .download_all(downloads, jobs, make_client, |job, result| done(&job, result))?;
+            }
+        }
+        Ok(outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// What became of a run.
+#[derive(Debug)]
+struct Outcome {
+    exit: Exit,
+    files: u64,
+    bytes: u64,
+    failures: u64,
+    /// The first ones; a run of a hundred thousand files may have as many.
+    kept: Vec<(u64, Failure)>,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        Self { exit: Exit::Ok, files: 0, bytes: 0, failures: 0, kept: Vec::new() }
+    }
+}
+
+impl Outcome {
+    fn succeeded(&mut self, file: &Downloaded) {
+        self.files += 1;
+        self.bytes += file.length;
+    }
+
+    fn failed(&mut self, number: u64, failure: Failure) {
+        self.failures += 1;
+        if gravity(failure.exit()) > gravity(self.exit) {
+            self.exit = failure.exit();
+        }
+        if self.kept.len() < 100 {
+            self.kept.push((number, failure));
+        }
+    }
+
+    /// Tells what failed: to people with what to do about it, to programs in one line.
+    fn report(&self, get: &Get, show: Show) {
+        for (_, failure) in &self.kept {
+            let _ = failure.report();
+        }
+        if self.failures > self.kept.len() as u64 {
+            let more = self.failures - self.kept.len() as u64;
+            let _ = Failure::new(Exit::Local, format!("and {more} more files failed")).report();
+        }
+        if get.json {
+            let summary = json!({
+                "event": "summary", "files": self.files, "failed": self.failures, "bytes": self.bytes,
+                "exit": self.exit as u8,
+            });
+            let line = format!("{summary}\n");
+            let _ = if show.json == Json::Stderr {
+                io::stderr().write_all(line.as_bytes())
+            } else {
+                io::stdout().write_all(line.as_bytes())
+            };
+        }
+    }
+}
+
+/// Whether standard output is a terminal, where binary data does no good.
+fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}

@@ -1,0 +1,9 @@
+//! Writing to standard output, where a reader may be gone.
+
+use std::io::{self, Write as _};
+
+/// Writes a line. A reader that has seen enough (`| head`) is no trouble.
+pub(crate) fn line(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+}

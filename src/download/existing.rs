@@ -1,0 +1,68 @@
+//! Files that are there already.
+
+use std::path::Path;
+
+use super::downloader::Downloader;
+use super::error::{FailureKind, Remedy, TransferError};
+use super::hasher::digest_of_file;
+use super::job::{Download, Downloaded, Existing, Outcome, Timings, Verification};
+use super::position::open_no_follow;
+use super::stop::Deadline;
+use super::{Checksum, digest_header};
+use crate::SafeUrl;
+
+/// Looks whether the file is there and right already.
+pub(super) async fn look(
+    downloader: &Downloader,
+    job: &Download,
+    target: &Path,
+    deadline: Option<Deadline>,
+) -> Result<Option<Downloaded>, TransferError> {
+    let (by_size, checksum) = match (job.existing, &job.checksum) {
+        (Existing::Replace, _) => return Ok(None),
+        (Existing::Refuse, _) => return refuse_existing(target).map(|()| None),
+        (Existing::SkipSameSize, _) => (true, Checksum::None),
+        (Existing::SkipSameChecksum, Checksum::None) => (false, Checksum::Auto),
+        (Existing::SkipSameChecksum, checksum) => (false, checksum.clone()),
+    };
+    let Ok(file) = open_no_follow(target) else { return Ok(None) };
+    let there = file.metadata().map_err(|error| TransferError::local("look at", target, error))?.len();
+    let skipped = |verification| Downloaded {
+        path: Some(target.to_owned()),
+        length: there,
+        verification,
+        outcome: Outcome::Skipped,
+        from: SafeUrl::new(job.url()).to_string(),
+        timings: Timings::default(),
+    };
+    let expected = if let (false, Checksum::Expect(digest)) = (by_size, &checksum) {
+        digest.clone()
+    } else {
+        let probe = downloader.probe_with_retries(job.url(), &checksum, deadline).await?;
+        if probe.length.is_some_and(|length| length != there) {
+            return Ok(None);
+        }
+        if by_size {
+            return Ok(probe.length.map(|_| skipped(Verification::NotAvailable)));
+        }
+        match digest_header::choose(&checksum, &probe.digests) {
+            Some(digest) => digest,
+            None => return Ok(None),
+        }
+    };
+    let algorithm = expected.algorithm();
+    let actual = tokio::task::spawn_blocking(move || digest_of_file(algorithm, &file)).await;
+    let actual = actual.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+    let actual = actual.map_err(|error| TransferError::local("read", target, error))?;
+    Ok((actual == expected).then(|| skipped(Verification::Verified(expected))))
+}
+
+/// Fails where something has the name already.
+pub(super) fn refuse_existing(target: &Path) -> Result<(), TransferError> {
+    if fs_err::symlink_metadata(target).is_err() {
+        return Ok(());
+    }
+    let message = format!("`{}` is there already", super::error::shown(target));
+    Err(TransferError::new(FailureKind::Local, Remedy::Nothing, message)
+        .with_hint("leave out `--no-clobber` to replace it, or use `--skip-existing=size|checksum`"))
+}

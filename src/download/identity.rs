@@ -1,0 +1,142 @@
+//! Whether two answers are about the same content, so that their bytes may stand in one file.
+
+use http::HeaderMap;
+use http::header::{ETAG, LAST_MODIFIED};
+use serde::{Deserialize, Serialize};
+
+use super::Digest;
+
+/// What a server said about the content that it sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Which of the file's addresses it came from: validators of two servers cannot be compared.
+    pub(super) source: usize,
+    /// A strong `ETag`. Weak ones say "good enough to show", not "the same bytes" (RFC 9110 section 8.8.1).
+    pub(super) etag: Option<String>,
+    pub(super) last_modified: Option<String>,
+    pub(super) length: Option<u64>,
+    pub(super) digests: Vec<Digest>,
+}
+
+/// How two identities compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Sameness {
+    /// A validator or a digest agrees, and nothing disagrees.
+    Same,
+    /// Nothing disagrees, but nothing proves it either. Only a digest at the end can.
+    Unproven,
+    /// Something disagrees.
+    Different,
+}
+
+impl Identity {
+    /// Reads the identity from an answer. `length` is the whole file's.
+    pub(super) fn read(
+        source: usize,
+        headers: &HeaderMap,
+        length: Option<u64>,
+        digests: Vec<Digest>,
+    ) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let etag = text(ETAG).filter(|etag| !etag.starts_with("W/") && etag.len() > 2);
+        Self { source, etag, last_modified: text(LAST_MODIFIED), length, digests }
+    }
+
+    /// Compares what was known with what a new answer says.
+    pub(super) fn compare(&self, new: &Self) -> Sameness {
+        let mut proven = false;
+        if let (Some(one), Some(other)) = (self.length, new.length)
+            && one != other
+        {
+            return Sameness::Different;
+        }
+        if self.source == new.source {
+            for (one, other) in [(&self.etag, &new.etag), (&self.last_modified, &new.last_modified)] {
+                match (one, other) {
+                    (Some(one), Some(other)) if one == other => proven = true,
+                    (Some(_), Some(_)) => return Sameness::Different,
+                    _ => {}
+                }
+            }
+        }
+        for one in &self.digests {
+            for other in new.digests.iter().filter(|other| other.algorithm() == one.algorithm()) {
+                if one != other {
+                    return Sameness::Different;
+                }
+                proven = true;
+            }
+        }
+        if proven { Sameness::Same } else { Sameness::Unproven }
+    }
+
+    /// Whether anything could show later that some content is still this one.
+    pub(super) fn has_validator(&self) -> bool {
+        self.etag.is_some() || self.last_modified.is_some() || !self.digests.is_empty()
+    }
+
+    /// Takes over what a new answer knows more about the same content.
+    pub(super) fn learn(&mut self, new: Self) {
+        if self.source == new.source {
+            self.etag = self.etag.take().or(new.etag);
+            self.last_modified = self.last_modified.take().or(new.last_modified);
+        }
+        self.length = self.length.or(new.length);
+        for digest in new.digests {
+            if self.digests.iter().all(|known| known.algorithm() != digest.algorithm()) {
+                self.digests.push(digest);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn identity(source: usize, etag: &str, modified: &str, length: u64, digest: &str) -> Identity {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(ETAG, etag), (LAST_MODIFIED, modified)] {
+            if !value.is_empty() {
+                headers.insert(name, HeaderValue::from_str(value).unwrap());
+            }
+        }
+        let digests = if digest.is_empty() { vec![] } else { vec![digest.parse().unwrap()] };
+        Identity::read(source, &headers, Some(length), digests)
+    }
+
+    #[test]
+    fn one_thing_that_differs_is_enough() {
+        let known = identity(0, "\"a\"", "Mon", 9, "adler32:1");
+        for (other, expected) in [
+            (identity(0, "\"a\"", "Mon", 9, "adler32:1"), Sameness::Same),
+            (identity(0, "\"b\"", "Mon", 9, "adler32:1"), Sameness::Different),
+            (identity(0, "\"a\"", "Tue", 9, "adler32:1"), Sameness::Different),
+            (identity(0, "\"a\"", "Mon", 8, "adler32:1"), Sameness::Different),
+            (identity(0, "\"a\"", "Mon", 9, "adler32:2"), Sameness::Different),
+            (identity(0, "", "", 9, "adler32:1"), Sameness::Same),
+            (identity(0, "\"a\"", "", 9, ""), Sameness::Same),
+            (identity(0, "", "", 9, ""), Sameness::Unproven),
+            (identity(0, "", "", 9, "crc32c:1"), Sameness::Unproven),
+        ] {
+            assert_eq!(known.compare(&other), expected, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn validators_of_another_server_prove_nothing_and_disprove_nothing() {
+        let known = identity(0, "\"a\"", "Mon", 9, "adler32:1");
+        assert_eq!(known.compare(&identity(1, "\"b\"", "Tue", 9, "adler32:1")), Sameness::Same);
+        assert_eq!(known.compare(&identity(1, "\"a\"", "Mon", 9, "")), Sameness::Unproven);
+        assert_eq!(known.compare(&identity(1, "\"a\"", "Mon", 8, "")), Sameness::Different);
+    }
+
+    #[test]
+    fn a_weak_etag_is_no_proof() {
+        let known = identity(0, "W/\"a\"", "", 9, "");
+        assert_eq!(known.compare(&identity(0, "W/\"a\"", "", 9, "")), Sameness::Unproven);
+        assert_eq!(known.compare(&identity(0, "\"\"", "", 9, "")), Sameness::Unproven);
+    }
+}

@@ -1,0 +1,154 @@
+//! What is written beside an unfinished file, so that another process can go on with it.
+
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::identity::Identity;
+use super::position::open_no_follow;
+use super::ranges::RangeSet;
+use super::{Digest, DigestAlgorithm, hasher};
+use crate::SafeUrl;
+
+/// More than any sidecar has.
+const LONGEST: u64 = 1024 * 1024;
+const FORMAT: u32 = 1;
+
+/// The state of an unfinished file. It holds no credential: the URL stands in it as a SHA-256 and in its shown form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sidecar {
+    format: u32,
+    /// For people who look into the file.
+    url: String,
+    url_sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    etag: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    last_modified: Option<String>,
+    length: u64,
+    #[serde(default)]
+    digests: Vec<String>,
+    done: RangeSet,
+}
+
+impl Sidecar {
+    /// The state of a file whose length is known; `None` for one whose length is not, which cannot be gone on with.
+    pub(super) fn new(source: &Url, identity: &Identity, done: &RangeSet) -> Option<Self> {
+        Some(Self {
+            format: FORMAT,
+            url: SafeUrl::new(source).to_string(),
+            url_sha256: fingerprint(source),
+            etag: identity.etag.clone(),
+            last_modified: identity.last_modified.clone(),
+            length: identity.length?,
+            digests: identity.digests.iter().map(Digest::to_string).collect(),
+            done: done.clone(),
+        })
+    }
+
+    /// Reads a sidecar; `None` when there is none, or none that makes sense for this file.
+    pub(super) fn read(path: &Path, part_length: u64) -> Option<Self> {
+        let mut text = String::new();
+        open_no_follow(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+        let sidecar: Self = serde_json::from_str(&text).ok()?;
+        let in_bounds = sidecar.done.end() <= sidecar.length.min(part_length);
+        (sidecar.format == FORMAT && in_bounds && sidecar.done.total() > 0).then_some(sidecar)
+    }
+
+    /// Writes it whole or not at all, for the owner only.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        serde_json::to_writer(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// What is there.
+    pub(super) fn done(&self) -> &RangeSet {
+        &self.done
+    }
+
+    /// What the content was, and from which of `sources` it came. A file whose address is none of them is of another
+    /// download, whatever its name.
+    pub(super) fn identity(&self, sources: &[Url]) -> Option<Identity> {
+        let source = sources.iter().position(|source| fingerprint(source) == self.url_sha256)?;
+        Some(Identity {
+            source,
+            etag: self.etag.clone(),
+            last_modified: self.last_modified.clone(),
+            length: Some(self.length),
+            digests: self.digests.iter().filter_map(|digest| digest.parse().ok()).collect(),
+        })
+    }
+}
+
+/// The address without its query, where tokens and signatures change with every run, as a hash.
+fn fingerprint(url: &Url) -> String {
+    let mut bare = url.clone();
+    bare.set_query(None);
+    bare.set_fragment(None);
+    // User info is refused before a download starts; a failure to remove what is not there is none.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    hasher::digest_of(DigestAlgorithm::Sha256, bare.as_str().as_bytes()).to_hex()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url() -> Url {
+        "https://h/f?authz=Bearer%20secret".parse().unwrap()
+    }
+
+    fn sidecar() -> Sidecar {
+        let mut done = RangeSet::default();
+        done.insert(0..500);
+        let identity = Identity {
+            etag: Some("\"a\"".to_owned()),
+            length: Some(1_000),
+            digests: vec!["adler32:1".parse().unwrap()],
+            ..Identity::default()
+        };
+        Sidecar::new(&url(), &identity, &done).unwrap()
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_and_holds_no_secret() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.part.json");
+        sidecar().write(&path).unwrap();
+        assert_eq!(Sidecar::read(&path, 1_000), Some(sidecar()));
+        assert!(!fs_err::read_to_string(&path).unwrap().contains("secret"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(fs_err::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn another_token_in_the_query_is_the_same_file_and_another_path_is_not() {
+        let same = "https://h/f?authz=Bearer%20other".parse().unwrap();
+        let mirror: Url = "https://mirror/f".parse().unwrap();
+        assert_eq!(sidecar().identity(&[mirror.clone(), same]).unwrap().source, 1);
+        assert_eq!(sidecar().identity(&[mirror]), None);
+    }
+
+    #[test]
+    fn a_sidecar_that_says_more_than_its_file_has_is_not_believed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.part.json");
+        sidecar().write(&path).unwrap();
+        assert_eq!(Sidecar::read(&path, 499), None);
+        for damage in ["", "{", "null", "[]", r#"{"format":2}"#] {
+            fs_err::write(&path, damage).unwrap();
+            assert_eq!(Sidecar::read(&path, 1_000), None, "{damage}");
+        }
+    }
+}

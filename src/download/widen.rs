@@ -1,0 +1,63 @@
+//! How many connections a file gets: one more as long as it helps.
+
+use std::time::Duration;
+
+/// What is known after a while with so many streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Measured {
+    pub(super) streams: usize,
+    /// Bytes a second with them.
+    pub(super) rate: f64,
+}
+
+/// Bytes a second.
+#[expect(clippy::cast_precision_loss, reason = "a rate need not be exact to the byte")]
+pub(super) fn rate(bytes: u64, time: Duration) -> f64 {
+    bytes as f64 / time.as_secs_f64().max(1e-9)
+}
+
+/// How long so many bytes take; for ever at no rate.
+#[expect(clippy::cast_precision_loss, reason = "an estimate need not be exact to the byte")]
+pub(super) fn time_for(bytes: u64, rate: f64) -> Duration {
+    Duration::try_from_secs_f64(bytes as f64 / rate).unwrap_or(Duration::MAX)
+}
+
+/// The rate must grow by so much to be worth more connections.
+const WORTH_IT: f64 = 1.15;
+
+/// How many streams to use next, given the last two measurements.
+pub(super) fn next_streams(before: Option<Measured>, now: Measured, most: usize) -> usize {
+    match before {
+        // The first look: nothing to compare with.
+        None => (now.streams * 2).min(most),
+        Some(before) if now.streams <= before.streams => now.streams,
+        Some(before) if now.rate >= before.rate * WORTH_IT => (now.streams * 2).min(most),
+        Some(_) => now.streams,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The streams that are reached when each of them brings `each`, and all of them together no more than `all`.
+    fn reached(each: u32, all: u32, most: usize) -> usize {
+        let rate = |streams: usize| f64::from((each * u32::try_from(streams).unwrap()).min(all));
+        let (mut before, mut streams) = (None, 1);
+        for _ in 0..20 {
+            let now = Measured { streams, rate: rate(streams) };
+            streams = next_streams(before, now, most);
+            before = Some(now);
+        }
+        streams
+    }
+
+    #[test]
+    fn streams_are_added_while_they_help() {
+        assert_eq!(reached(10, 1_000, 16), 16);
+        assert_eq!(reached(10, 38, 16), 8, "four bring 38, eight bring no more");
+        assert_eq!(reached(10, 10, 16), 2, "one is enough, and a second one shows it");
+        assert_eq!(reached(10, 1_000, 1), 1);
+        assert_eq!(reached(10, 1_000, 5), 5);
+    }
+}

@@ -1,0 +1,300 @@
+//! `scitoken get` and its siblings, run as a program.
+
+use std::path::Path;
+use std::time::Duration;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+use crate::chaos_server::{Asked, ChaosServer, Reply};
+
+const HELLO: &[u8] = b"hello scitokens\n";
+const DIGEST: [(&str, &str); 1] = [("Digest", "adler32=355f0612")];
+const TOKEN: &str = "c2VjcmV0LXRva2VuLXRoYXQtbm9ib2R5LXNlZXM";
+
+/// The server runs on a runtime of its own: the tests wait for a process.
+fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, ChaosServer) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let server = runtime.block_on(ChaosServer::start(answer));
+    (runtime, server)
+}
+
+/// The program in an environment with one token and nothing else.
+fn scitoken(directory: &Path) -> Command {
+    let mut command = Command::cargo_bin("scitoken").expect("the program is built");
+    command.env_clear().env("BEARER_TOKEN", TOKEN).env("HOME", directory).current_dir(directory);
+    command
+}
+
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn run(command: &mut Command) -> Ended {
+    let output = command.timeout(Duration::from_secs(60)).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let ended = Ended {
+        code: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    };
+    assert!(!ended.out.contains(TOKEN) && !ended.err.contains(TOKEN), "the token is shown");
+    ended
+}
+
+fn get(directory: &Path, arguments: &[&str]) -> Ended {
+    run(scitoken(directory).args(["-vvv", "get"]).args(arguments))
+}
+
+#[test]
+fn a_file_is_named_verified_and_told_of() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, HELLO, &DIGEST));
+    let directory = tempfile::tempdir().unwrap();
+    let ended = get(directory.path(), &[server.url("d/hello.txt").as_str()]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.err.contains("hello.txt: 16 B in") && ended.err.contains("verified by adler32:355f0612"));
+    assert_eq!(fs_err::read(directory.path().join("hello.txt")).unwrap(), HELLO);
+    assert_eq!(server.seen()[0].headers["authorization"], format!("Bearer {TOKEN}"));
+}
+
+#[test]
+fn standard_output_gets_the_data_and_nothing_else() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, HELLO, &DIGEST));
+    let directory = tempfile::tempdir().unwrap();
+    let ended = get(directory.path(), &["-o", "-", "--json", server.url("f").as_str()]);
+    assert_eq!((ended.code, ended.out.as_bytes()), (0, HELLO));
+    assert!(ended.err.contains("\"event\":\"finished\""));
+}
+
+#[test]
+fn each_failure_has_its_code_and_a_hint() {
+    let (_runtime, server) = serve(|asked| match asked.path.as_str() {
+        "/401" => Reply::sized("401 Unauthorized", &[("WWW-Authenticate", "Bearer")], ""),
+        "/403" => Reply::sized("403 Forbidden", &[], "permission denied"),
+        "/404" => Reply::sized("404 Not Found", &[], ""),
+        "/500" => Reply::sized("500 Internal Server Error", &[], ""),
+        "/short" => Reply::sized("200 OK", &[], HELLO).cut_after(3),
+        "/wrong" => Reply::sized("200 OK", &DIGEST, "hello scitokenz\n"),
+        "/html" => Reply::sized("200 OK", &[("Content-Type", "text/html")], "<html>log in</html>"),
+        "/circle" => Reply::sized("302 Found", &[("Location", "/circle")], ""),
+        _ => Reply { delay: Duration::from_secs(30), ..Reply::sized("200 OK", &[], "") },
+    });
+    let directory = tempfile::tempdir().unwrap();
+    for (path, code) in [
+        ("401", 8),
+        ("403", 8),
+        ("404", 9),
+        ("500", 13),
+        ("short", 10),
+        ("wrong", 12),
+        ("html", 8),
+        ("circle", 14),
+        ("slow", 5),
+    ] {
+        let url = server.url(path);
+        let ended = get(directory.path(), &["--retry", "0", "--max-time", "3", url.as_str()]);
+        assert_eq!(ended.code, code, "{path}: {}", ended.err);
+        assert!(ended.err.contains("hint: ") || ended.err.contains("next: "), "{path}: {}", ended.err);
+        assert!(!directory.path().join(path).exists(), "{path}");
+    }
+    for (arguments, code) in [
+        (&["http://127.0.0.1:9/f", "--retry", "0"][..], 4),
+        (&["http://127.0.0.1:9/f", "--retry", "0", "--retry-exit-code"], 11),
+        (&["https://user:secret@h/f"], 2),
+        (&["nonsense"], 2),
+        (&["http://127.0.0.1:9/"], 2),
+        (&["http://127.0.0.1:9/f", "-P", "missing"], 3),
+        (&["http://127.0.0.1:9/f", "-o", "."], 3),
+        (&["--checksum", "whirlpool", "http://127.0.0.1:9/f"], 2),
+        (&["-i", "missing.txt"], 2),
+    ] {
+        let ended = get(directory.path(), arguments);
+        assert_eq!(ended.code, code, "{arguments:?}: {}", ended.err);
+        assert!(!ended.err.contains("secret"));
+    }
+}
+
+#[test]
+fn no_token_where_one_is_required_has_its_own_code() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, HELLO, &[]));
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = scitoken(directory.path());
+    command.env_remove("BEARER_TOKEN").env("XDG_RUNTIME_DIR", directory.path());
+    command.env("BEARER_TOKEN_FILE", directory.path().join("missing"));
+    let ended = run(command.args(["get", "--attach", "required", "--retry", "0", server.url("f").as_str()]));
+    assert_eq!(ended.code, 7, "{}", ended.err);
+    assert!(server.seen().is_empty());
+    let ended = get(directory.path(), &["--no-auth", server.url("f").as_str()]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(!server.seen()[0].headers.contains_key("authorization"));
+}
+
+#[test]
+fn a_list_with_bad_lines_downloads_the_good_ones_and_ends_with_the_worst_code() {
+    let (_runtime, server) = serve(|asked| match asked.path.as_str() {
+        "/gone" => Reply::sized("404 Not Found", &[], ""),
+        _ => Reply::honest(asked, asked.path.as_bytes(), &[]),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let url = |path: &str| server.url(path).to_string();
+    let list = format!("{}\n  out=sub/a\n# note\n{}\nnonsense\n{}\n", url("a"), url("gone"), url("b"));
+    fs_err::write(directory.path().join("list"), list).unwrap();
+    let ended = get(directory.path(), &["-i", "list", "--json", "-j", "2"]);
+    assert_eq!(ended.code, 2, "{}", ended.err);
+    assert!(ended.err.contains("line 5: `nonsense` is no URL"), "{}", ended.err);
+    assert_eq!(fs_err::read(directory.path().join("sub/a")).unwrap(), b"/a");
+    assert_eq!(fs_err::read(directory.path().join("b")).unwrap(), b"/b");
+    let events: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = events.last().unwrap();
+    assert_eq!((&summary["files"], &summary["failed"]), (&Value::from(2), &Value::from(2)));
+    let failed = events.iter().find(|event| event["event"] == "failed").unwrap();
+    assert_eq!((&failed["exit"], &failed["retryable"]), (&Value::from(9), &Value::from(false)));
+}
+
+#[test]
+fn ten_thousand_files_of_which_one_is_broken() {
+    let (_runtime, server) = serve(|asked| {
+        if asked.path == "/f5000" {
+            Reply::sized("404 Not Found", &[], "")
+        } else {
+            Reply::honest(asked, HELLO, &[])
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let list: Vec<_> = (0..10_000).map(|n| server.url(&format!("f{n}")).to_string()).collect();
+    fs_err::write(directory.path().join("list"), list.join("\n")).unwrap();
+    let ended =
+        run(scitoken(directory.path()).args(["get", "-i", "list", "-P", "out", "--create-dirs", "-j", "16"]));
+    assert_eq!(ended.code, 9, "{}", ended.err);
+    assert!(ended.err.contains("9999 files, 1 failed"), "{}", ended.err);
+    assert_eq!(fs_err::read_dir(directory.path().join("out")).unwrap().count(), 9_999);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_flushes_the_state_and_the_next_run_goes_on() {
+    let (_runtime, server) = serve(|asked| {
+        let mut reply = Reply::honest(asked, &[7; 1_000_000], &[("ETag", "\"v1\"")]);
+        if asked.number == 0 {
+            reply.trickle = Some((50_000, Duration::from_millis(100)));
+        }
+        reply
+    });
+    for signal in ["-TERM", "-INT"] {
+        let directory = tempfile::tempdir().unwrap();
+        let program = assert_cmd::cargo::cargo_bin("scitoken");
+        let url = server.url("f").to_string();
+        let mut child = std::process::Command::new(program)
+            .args(["get", "-q", &url])
+            .current_dir(directory.path())
+            .env("HOME", directory.path())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(900));
+        let killed = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        let code = child.wait().unwrap().code();
+        // On a machine that is slow enough it may not have come to the first byte.
+        if directory.path().join("f.part.json").exists() {
+            assert_eq!(code, Some(11), "{signal}");
+            assert!(!directory.path().join("f").exists());
+            let ended = get(directory.path(), &[&url]);
+            assert_eq!(ended.code, 0, "{}", ended.err);
+            assert!(server.ranges().last().unwrap().as_ref().is_some_and(|range| range.start > 0));
+            assert_eq!(fs_err::read(directory.path().join("f")).unwrap(), [7; 1_000_000]);
+        } else {
+            assert!(code == Some(11) || code == Some(0), "{signal} {code:?}");
+        }
+    }
+}
+
+#[test]
+fn a_dry_run_asks_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let ended =
+        get(directory.path(), &["--dry-run", "http://127.0.0.1:9/a?authz=secret", "http://127.0.0.1:9/b"]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(ended.out.lines().count(), 2);
+    assert!(ended.out.contains("/a?authz=…  ->  a") && !ended.out.contains("secret"));
+}
+
+#[test]
+fn settings_come_from_the_file_and_the_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("scitoken.toml");
+    fs_err::write(&config, "[transfer]\njobs = 9\n[host.\"127.0.0.1\"]\nno-auth = true\n").unwrap();
+    let mut command = scitoken(directory.path());
+    command.env("SCITOKEN_CONFIG", &config).env("SCITOKEN_RETRY", "3");
+    let ended = run(command.args(["config", "show"]));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let line =
+        |key: &str| ended.out.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
+    assert!(line("transfer.jobs").contains("= 9") && line("transfer.jobs").contains("file `"));
+    assert!(line("transfer.retry ").contains("= 3") && line("transfer.retry ").contains("environment"));
+    assert!(line("transfer.streams").contains("default"));
+    assert!(ended.out.contains("127.0.0.1"));
+}
+
+#[test]
+fn uploads_listings_and_the_rest_work_as_typed() {
+    let (_runtime, server) = serve(|asked| match asked.method.as_str() {
+        "PUT" | "MKCOL" => Reply::sized("201 Created", &[], ""),
+        "DELETE" => Reply::sized("204 No Content", &[], ""),
+        "PROPFIND" => Reply::sized(
+            "207 Multi-Status",
+            &[],
+            "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/d/f</D:href><D:propstat><D:prop>\
+             <D:getcontentlength>16</D:getcontentlength></D:prop></D:propstat></D:response></D:multistatus>",
+        ),
+        _ => Reply::honest(asked, HELLO, &DIGEST),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    fs_err::write(directory.path().join("f"), HELLO).unwrap();
+    let url = |path: &str| server.url(path).to_string();
+    for (arguments, expected) in [
+        (vec!["put", "f", &url("d/")], ""),
+        (vec!["ls", &url("d")], "f\n"),
+        (vec!["ls", "--json", &url("d")], "\"length\":16"),
+        (vec!["stat", &url("d/f")], "16 bytes"),
+        (vec!["checksum", &url("d/f")], "adler32:355f0612"),
+        (vec!["mkdir", &url("d/new")], ""),
+        (vec!["rm", &url("d/f")], ""),
+        (vec!["completions", "bash"], "complete"),
+        (vec!["man"], ".TH scitoken"),
+    ] {
+        let ended = run(scitoken(directory.path()).args(&arguments));
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.err);
+        assert!(ended.out.contains(expected), "{arguments:?}: {}", ended.out);
+    }
+    assert_eq!(server.seen()[0].path, "/d/f", "the file's name was added");
+}
+
+#[test]
+fn htcondor_gets_a_result_for_each_file() {
+    let (_runtime, server) = serve(|asked| match asked.path.as_str() {
+        "/gone" => Reply::sized("404 Not Found", &[], ""),
+        _ => Reply::honest(asked, HELLO, &DIGEST),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let orders = format!(
+        "[ Url = \"{}\"; LocalFileName = \"one\" ]\n[ Url = \"{}\"; LocalFileName = \"two\" ]\n",
+        server.url("f?authz=secret"),
+        server.url("gone")
+    );
+    fs_err::write(directory.path().join("in"), orders).unwrap();
+    let ended = run(scitoken(directory.path()).args(["condor-plugin", "-infile", "in", "-outfile", "out"]));
+    assert_eq!(ended.code, 9, "{}", ended.err);
+    let results = fs_err::read_to_string(directory.path().join("out")).unwrap();
+    let lines: Vec<_> = results.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].contains("TransferSuccess = true") && lines[0].contains("TransferFileBytes = 16"));
+    assert!(lines[1].contains("TransferSuccess = false") && lines[1].contains("404 Not Found"));
+    assert!(!results.contains("secret"));
+    assert_eq!(fs_err::read(directory.path().join("one")).unwrap(), HELLO);
+    let ended = run(scitoken(directory.path()).args(["condor-plugin", "-classad"]));
+    assert!(ended.out.contains("MultipleFileSupport = true"));
+}
