@@ -33,13 +33,18 @@ interop *ARGS:
 features:
   cargo hack clippy --keep-going --feature-powerset --depth 2 -- -D warnings
 
-# each fuzz target for so many seconds; the stable compiler does, told to take the sanitizer's flags
+# each fuzz target for so many seconds; the stable compiler does, told to take the flags for coverage
 fuzz seconds="60":
-  for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" -- -max_total_time={{seconds}}; done
+  for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run -s none "$target" -- -max_total_time={{seconds}}; done
 
 # what the middleware costs a request, beside bare reqwest, an empty chain and a middleware that does nothing
 bench-auth:
   cargo bench --bench auth
+
+# what it costs to verify a token, beside the signature alone and beside the libraries of others that are installed
+bench-verify:
+  cargo build --release --manifest-path benches/peers/Cargo.toml
+  cargo bench --features sqlite --bench verify_peers
 
 # scitoken beside curl, aria2c and wget, on the same nginx: one big file, with and without TLS and checksum, and many small ones
 bench-download *ARGS:

@@ -49,7 +49,7 @@ fn verify_again(bencher: Bencher<'_, '_>) {
 fn enforce_six_scopes(bencher: Bencher<'_, '_>, path: &str) {
     let fixture = Fixture::new(Algorithm::Es256);
     let token = fixture.offline().verify(&fixture.token).unwrap();
-    let enforcer = fixture.enforcer();
+    let enforcer = Fixture::enforcer();
     let path: ResourcePath = path.parse().unwrap();
     bencher.bench_local(|| {
         enforcer.test(black_box(&token), Access::to("storage.read", black_box(&path))).is_ok()

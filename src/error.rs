@@ -228,7 +228,7 @@ pub(crate) fn masked(error: reqwest_middleware::Error) -> reqwest_middleware::Er
             Some(url) => error.with_url(url).into(),
             None => error.into(),
         },
-        other => other,
+        error @ reqwest_middleware::Error::Middleware(_) => error,
     }
 }
 

@@ -18,19 +18,17 @@ pub(crate) fn from_environment(http: ClientBuilder, env: &Env) -> ClientBuilder 
     let cgi = env.get("REQUEST_METHOD").is_some();
     let plain = text("http_proxy").or_else(|| if cgi { None } else { text("HTTP_PROXY") });
     let except = format!("{THIS_MACHINE},{}", either("no_proxy").unwrap_or_default());
-    let named: [(Option<String>, fn(&str) -> reqwest::Result<Proxy>); 3] = [
-        (plain, |url| Proxy::http(url)),
-        (either("https_proxy"), |url| Proxy::https(url)),
-        (either("all_proxy"), |url| Proxy::all(url)),
+    let proxies = [
+        plain.map(Proxy::http),
+        either("https_proxy").map(Proxy::https),
+        either("all_proxy").map(Proxy::all),
     ];
-    named.into_iter().filter_map(|(url, make)| Some((url?, make))).fold(
-        http.no_proxy(),
-        |http, (url, make)| match make(&url) {
-            Ok(proxy) => http.proxy(proxy.no_proxy(NoProxy::from_string(&except))),
-            Err(_) => {
-                tracing::warn!("a proxy in the environment is no URL and is not used");
-                http
-            }
-        },
-    )
+    proxies.into_iter().flatten().fold(http.no_proxy(), |http, proxy| {
+        if let Ok(proxy) = proxy {
+            http.proxy(proxy.no_proxy(NoProxy::from_string(&except)))
+        } else {
+            tracing::warn!("a proxy in the environment is no URL and is not used");
+            http
+        }
+    })
 }

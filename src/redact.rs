@@ -68,7 +68,7 @@ impl fmt::Display for SafeUrl<'_> {
                     Some((key, _)) => write!(f, "{}=…", text(key))?,
                     // A bare word can be a credential itself.
                     None if HARMLESS_KEYS.contains(&pair.to_ascii_lowercase().as_str()) => {
-                        f.write_str(pair)?
+                        f.write_str(pair)?;
                     }
                     None if pair.is_empty() => {}
                     None => f.write_str("…")?,

@@ -11,14 +11,14 @@ use reqwest_scitokens::scitokens::{
 };
 use reqwest_scitokens::sys::SharedClock;
 
-pub struct Fixture {
-    pub token: String,
-    pub key: SigningKey,
-    pub keys: JwkSet,
+pub(crate) struct Fixture {
+    pub(crate) token: String,
+    pub(crate) key: SigningKey,
+    pub(crate) keys: JwkSet,
     algorithm: Algorithm,
 }
 
-pub const ISSUER: &str = "https://issuer.example/vo";
+pub(crate) const ISSUER: &str = "https://issuer.example/vo";
 
 const SCOPES: [&str; 6] = [
     "storage.read:/data/one",
@@ -30,7 +30,7 @@ const SCOPES: [&str; 6] = [
 ];
 
 impl Fixture {
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         let kind = if algorithm == Algorithm::Rs256 { KeyKind::Rsa } else { KeyKind::P256 };
         let key = SigningKey::generate(kind).unwrap();
         let keys = [key.verifying_key().to_jwk().with_key_id("key-2026-11")].into_iter().collect();
@@ -50,7 +50,7 @@ impl Fixture {
     }
 
     /// What the cryptographic library needs, and nothing else.
-    pub fn for_aws_lc(&self) -> (ParsedPublicKey, Vec<u8>, Vec<u8>) {
+    pub(crate) fn for_aws_lc(&self) -> (ParsedPublicKey, Vec<u8>, Vec<u8>) {
         let der = pem::parse(self.key.verifying_key().to_pem().unwrap()).unwrap().into_contents();
         let key = match self.algorithm {
             Algorithm::Rs256 => ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der),
@@ -61,12 +61,12 @@ impl Fixture {
         (key.unwrap(), signed.as_bytes().to_vec(), signature)
     }
 
-    pub fn offline(&self) -> OfflineVerifier {
+    pub(crate) fn offline(&self) -> OfflineVerifier {
         OfflineVerifier::new(issuer(), self.keys.clone())
     }
 
     /// A verifier that has its keys and has seen the token.
-    pub fn warm_verifier(&self) -> Verifier {
+    pub(crate) fn warm_verifier(&self) -> Verifier {
         let cache = KeyCache::in_memory();
         let now = SharedClock::default().now();
         cache.put(&issuer(), CachedKeys::of(&self.keys, CacheTimes::default(), now)).unwrap();
@@ -77,7 +77,7 @@ impl Fixture {
         verifier
     }
 
-    pub fn enforcer(&self) -> Enforcer {
+    pub(crate) fn enforcer() -> Enforcer {
         Enforcer::builder(issuer()).audience("https://data.example:8443").build()
     }
 }

@@ -84,14 +84,13 @@ impl TokenCache {
             }
             state.generation
         };
-        let _gate = match slot.gate.try_lock() {
-            Ok(gate) => gate,
-            Err(_) => {
-                if let Some(token) = slot.state().still_good(&request) {
-                    return Answer::Token(token);
-                }
-                slot.gate.lock().await
+        let _gate = if let Ok(gate) = slot.gate.try_lock() {
+            gate
+        } else {
+            if let Some(token) = slot.state().still_good(&request) {
+                return Answer::Token(token);
             }
+            slot.gate.lock().await
         };
         let request = request.at(self.clock.now());
         {
@@ -119,6 +118,7 @@ impl TokenCache {
 }
 
 /// Those who wait at a forgotten gate still get their answer.
+#[expect(clippy::mutable_key_type, reason = "sources are compared by address, which does not change")]
 fn forget_older_half(slots: &mut HashMap<Key, Arc<Slot>>) {
     let mut times: Vec<_> = slots.values().map(|slot| slot.state().asked_at).collect();
     times.sort_unstable();

@@ -67,10 +67,9 @@ impl RedirectTrust {
     /// Whether an origin that a server named may have a token.
     pub(crate) fn permission(&self, origin: &Origin) -> Permission {
         match self {
-            Self::SameOrigin => Permission::Denied,
             Self::Audience => Permission::IfNamed,
             Self::Hosts(patterns) if patterns.iter().any(|p| p.matches(origin)) => Permission::Granted,
-            Self::Hosts(_) => Permission::Denied,
+            Self::SameOrigin | Self::Hosts(_) => Permission::Denied,
         }
     }
 }

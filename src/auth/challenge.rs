@@ -51,7 +51,7 @@ impl Challenge {
         match parse(value) {
             Ok(challenge) => challenge,
             // `Negotiate abc==, Bearer realm="x"`: the parser knows no token68, so try from each `Bearer` on.
-            Err(_) => bearer_starts(value).next().map(|start| longest_parse(&value[start..])),
+            Err(()) => bearer_starts(value).next().map(|start| longest_parse(&value[start..])),
         }
     }
 

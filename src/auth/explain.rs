@@ -96,7 +96,7 @@ impl Explanation {
             (None, Some(why)) => self.without_token(why),
             (None, None) => {}
         }
-        self.from_the_answer(last, refusal);
+        self.weigh_the_answer(last, refusal);
         let old_xrootd = refusal.server.as_deref().is_some_and(|server| server.starts_with("XrootD/v5"));
         if old_xrootd && self.status == StatusCode::FORBIDDEN && trace.header_case() == HeaderCase::Unknown {
             self.cause(
@@ -149,8 +149,8 @@ impl Explanation {
             self.cause("the token is opaque: only its issuer can tell whether it is good and for what");
             return;
         };
-        let accepted = refusal.challenge.as_ref().and_then(|challenge| challenge.error())
-            == Some(ChallengeError::InsufficientScope);
+        let accepted =
+            refusal.challenge.as_ref().and_then(Challenge::error) == Some(ChallengeError::InsufficientScope);
         if !accepted {
             let issuer = claims.issuer().map_or("an issuer that it does not name".to_owned(), shown);
             self.cause(format!("the server does not trust {issuer}, or cannot fetch its keys"));
@@ -166,8 +166,8 @@ impl Explanation {
         });
     }
 
-    fn from_the_answer(&mut self, last: &Attempt, refusal: &RefusalAnswer) {
-        let error = refusal.challenge.as_ref().and_then(|challenge| challenge.error());
+    fn weigh_the_answer(&mut self, last: &Attempt, refusal: &RefusalAnswer) {
+        let error = refusal.challenge.as_ref().and_then(Challenge::error);
         match error {
             Some(ChallengeError::InsufficientScope) => {
                 let wanted = refusal.challenge.as_ref().and_then(|c| c.scope());

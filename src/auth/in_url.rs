@@ -10,7 +10,7 @@ use crate::token::AccessToken;
 /// Such a URL gets no `Authorization` header: XRootD takes the query and ignores the header, S3 refuses both.
 pub(crate) fn has_credential(url: &Url) -> bool {
     const NAMES: [&str; 4] = ["authz", "access_token", "x-amz-signature", "x-goog-signature"];
-    /// A signature stands beside its key's name: S3's older form, CloudFront, Google's older form.
+    /// A signature stands beside its key's name: S3's older form, `CloudFront`, Google's older form.
     const KEYS: [&str; 3] = ["awsaccesskeyid", "key-pair-id", "googleaccessid"];
     let Some(query) = url.query() else { return false };
     let names = || query.split(['&', ';']).filter_map(|pair| pair.split_once('=')).map(|(name, _)| name);

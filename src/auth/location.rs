@@ -47,9 +47,10 @@ pub(crate) fn next_hop(
     if cleartext == CleartextRedirects::Refuse && carries_credential_in_clear(&url, current) {
         return Err(RedirectProblem::CredentialInClear { next: SafeUrl::new(&url).to_string() });
     }
-    Ok(Some(match changes_to_get {
-        true => NextHop { url, method: Method::GET, body: BodyFate::Dropped },
-        false => NextHop { url, method: method.clone(), body: BodyFate::Kept },
+    Ok(Some(if changes_to_get {
+        NextHop { url, method: Method::GET, body: BodyFate::Dropped }
+    } else {
+        NextHop { url, method: method.clone(), body: BodyFate::Kept }
     }))
 }
 
@@ -58,7 +59,7 @@ fn resolve(location: &[u8], current: &Url) -> Result<Url, RedirectProblem> {
     let text = match std::str::from_utf8(location) {
         Ok(text) => text.to_owned(),
         // Bytes of no known encoding mean themselves.
-        Err(_) => percent_encoding::percent_encode(location, &percent_encoding::CONTROLS).to_string(),
+        Err(_) => percent_encoding::percent_encode(location, percent_encoding::CONTROLS).to_string(),
     };
     if text.trim().is_empty() {
         return Err(RedirectProblem::NoUrl);

@@ -244,10 +244,8 @@ impl Hop<'_> {
             Ok(response) => response,
             Err(error) => {
                 let error = error::masked(error);
-                return Err(match uploads && broken::is_broken_connection(&error) {
-                    true => Error::from(Kind::UploadBroken(error)).into(),
-                    false => error,
-                });
+                let refused = uploads && broken::is_broken_connection(&error);
+                return Err(if refused { Error::from(Kind::UploadBroken(error)).into() } else { error });
             }
         };
         let challenge = match response.status() {
@@ -395,9 +393,10 @@ fn permission(extensions: &Extensions, origin: &Origin, settings: &Settings) -> 
 
 /// A token that was given needs no cache.
 fn fixed(token: &AccessToken, now: SystemTime) -> Answer {
-    match token.is_expired_at(now) {
-        true => Answer::Failed(SourceError::expired(token, now)),
-        false => Answer::Token(token.clone()),
+    if token.is_expired_at(now) {
+        Answer::Failed(SourceError::expired(token, now))
+    } else {
+        Answer::Token(token.clone())
     }
 }
 

@@ -303,7 +303,7 @@ impl fmt::Display for Attempt {
         write!(f, "{} {}", self.method, self.url())?;
         match &self.credential {
             Credential::Token(token) => {
-                write!(f, " with the token of {}", token.found_in().unwrap_or("the source"))?
+                write!(f, " with the token of {}", token.found_in().unwrap_or("the source"))?;
             }
             Credential::None(why) => write!(f, " without a token ({why})")?,
         }

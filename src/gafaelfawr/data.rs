@@ -1,7 +1,5 @@
 //! What Redis holds about a token.
 
-use std::fmt;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,7 +28,7 @@ use super::validation::ValidationError;
 /// assert_eq!(data.expose_redis_json(), json);
 /// # Ok::<(), reqwest_scitokens::gafaelfawr::ValidationError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenData {
     user: TokenUserInfo,
     base: TokenBase,
@@ -133,15 +131,5 @@ impl Serialize for AfterUsername {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let fields = self.data.as_object().into_iter().flatten();
         serializer.collect_map(fields.filter(|(name, _)| *name != "username"))
-    }
-}
-
-impl fmt::Debug for TokenData {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenData")
-            .field("user", &self.user)
-            .field("base", &self.base)
-            .field("token", &self.token)
-            .finish()
     }
 }

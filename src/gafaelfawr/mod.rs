@@ -32,6 +32,7 @@
 //! | `model_validate_json`, `model_dump_json`, the same with `exclude_none` | `from_json`, `to_json`, `to_json_without_nulls` |
 //! | `pydantic.ValidationError`, one of its `errors()` | [`ValidationError`], [`FieldProblem`] |
 //! | `parse_authorization` | [`Token::from_authorization`], [`InvalidAuthorization`] |
+//! | `Basic` credentials with `x-oauth-basic` | [`Placement::XOauthBasic`](crate::Placement::XOauthBasic) |
 //! | `generate_challenge`, `generate_unauthorized_challenge`, `ErrorModel` | [`Refusal`], [`Detail`] |
 //! | `RateLimitStatus` | [`RateLimit`] |
 //! | `GET token-info`, `GET user-info`, `GET users/{u}` | [`Client::token_info`], [`Client::user_info`], [`Client::user_info_of`] |

@@ -262,6 +262,11 @@ impl FetchError {
         }
     }
 
+    /// Whether it took too long.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.problem, Problem::TooSlow(_))
+    }
+
     /// Whether the document came, but is not what it should be.
     pub fn is_malformed(&self) -> bool {
         matches!(self.problem, Problem::NotJson(_) | Problem::NotKeys(_) | Problem::TooLarge(_))

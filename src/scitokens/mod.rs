@@ -1,4 +1,83 @@
 //! SciTokens and WLCG tokens: made, verified and enforced.
+//!
+//! An issuer makes a [`SciToken`] and signs it with a [`TokenSigner`]. A server verifies it with a [`Verifier`], which
+//! fetches the issuer's keys and keeps them in a [`KeyCache`], or with an [`OfflineVerifier`], which has them. What
+//! comes out is a [`VerifiedToken`], and that is what an [`Enforcer`] takes to say whether it allows an [`Access`]. Where
+//! the answer is no, a [`Refusal`] says which rule it is.
+//!
+//! ```
+//! use reqwest_scitokens::ResourcePath;
+//! use reqwest_scitokens::keys::{JwkSet, KeyKind, SigningKey};
+//! use reqwest_scitokens::scitokens::{
+//!     Access, Enforcer, Issuer, OfflineVerifier, Profile, Refusal, SciToken, TokenSigner,
+//! };
+//!
+//! let issuer: Issuer = "https://issuer.example".parse()?;
+//! let key = SigningKey::generate(KeyKind::P256)?;
+//! let keys: JwkSet = [key.verifying_key().to_jwk().with_key_id("k1")].into_iter().collect();
+//!
+//! let token = SciToken::new(Profile::SciTokens2, &issuer)
+//!     .subject("alice")
+//!     .audience("https://data.example")
+//!     .scope("read:/data".parse()?)
+//!     .sign(&TokenSigner::new(key)?.with_key_id("k1"))?;
+//!
+//! let verified = OfflineVerifier::new(issuer.clone(), keys).verify(token.expose_secret())?;
+//! let enforcer = Enforcer::builder(issuer).audience("https://data.example").build();
+//! let (file, other): (ResourcePath, ResourcePath) = ("/data/run1".parse()?, "/database".parse()?);
+//! assert_eq!(enforcer.test(&verified, Access::to("read", &file)), Ok(()));
+//! assert_eq!(enforcer.test(&verified, Access::to("read", &other)), Err(Refusal::NotGranted));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # For those who come from another library
+//!
+//! | here | `scitokens` (Python) | `scitokens.h` (C, C++) | `scitokens-go` |
+//! |---|---|---|---|
+//! | [`SciToken::new`], [`TokenSigner`] | `SciToken(key=, algorithm=, key_id=)` | `scitoken_key_create`, `scitoken_create` | - |
+//! | [`SciToken::set`], [`claim`](SciToken::claim), [`get`](SciToken::get), [`remove`](SciToken::remove) | `token[name]`, `update_claims`, `del` | `scitoken_set_claim_string`, `_set_claim_string_list`, `_get_claim_string` | `Set`, `Get`, `Remove` |
+//! | [`SciToken::lifetime`] | `serialize(lifetime=)` | `scitoken_set_lifetime` | - |
+//! | [`Profile`] of [`SciToken::new`] | set `ver` by hand | `scitoken_set_serialize_profile`, `_mode` | - |
+//! | [`SciToken::sign`] | `serialize()` | `scitoken_serialize` | - |
+//! | [`SciToken::dangerously_unprotected`] | `serialize(serialization_type="unprotected")` of old | - | - |
+//! | [`SigningKey::from_pem`](crate::keys::SigningKey::from_pem), [`generate`](crate::keys::SigningKey::generate) | `utils.keycache`, `scitokens-admin-create-key` | `scitokens-generate-jwks` | - |
+//! | [`Verifier::verify`] | `SciToken.deserialize(token)` | `scitoken_deserialize`, `_v2`, `_start` and `_continue` | `Enforcer.ValidateToken`, `ValidateTokenString` |
+//! | [`OfflineVerifier::with_key`] | `deserialize(public_key=)` | `scitoken_store_public_ec_key` | - |
+//! | [`Verifier::builder`], [`issuer`](VerifierBuilder::issuer) | - | `allowed_issuers` | `NewEnforcer`, `AddIssuer` |
+//! | [`VerifierBuilder::profiles`] | - | `scitoken_set_deserialize_profile`, `validator_set_token_profile` | - |
+//! | [`Issuer::insecure_over_loopback_http`] | `deserialize(insecure=True)` | - | - |
+//! | [`Discovery`](crate::Discovery) | `SciToken.discover` | - | `ValidateTokenEnvironment` |
+//! | [`Claims`] of a [`VerifiedToken`] | `claims()`, `token[name]` | `scitoken_get_claim_string`, `scitoken_get_expiration` | `Subject`, `Scopes`, `Groups`, `Version` |
+//! | [`Validator::claim`] | `Validator.add_validator` | `validator_add` | `RequireValidator` |
+//! | [`Validator::critical`] | `validate(critical_claims=)` | `validator_add_critical_claims` | - |
+//! | [`Validator::validate`] | `Validator.validate`, `validator(token)` | `validator_validate` | `Validator.Validate` |
+//! | [`Enforcer::builder`] | `Enforcer(issuer, audience)` | `enforcer_create` | `NewEnforcer` |
+//! | [`Enforcer::test`] with [`Access`] | `Enforcer.test(token, authz, path)` | `enforcer_test` with `Acl` | `Validate` with `WithScope` |
+//! | [`Enforcer::acls`] | `generate_acls` | `enforcer_generate_acls` | `Scopes` |
+//! | [`Enforcer::test_group`] | - | - | `RequireGroup`, `WithGroup` |
+//! | [`EnforcerBuilder::audience`] | `audience=` | `audience_list` of `enforcer_create` | `RequireAudience` (there, all of them) |
+//! | [`EnforcerBuilder::vocabulary`] with [`Vocabulary::Compat`] | - | `enforcer_set_validate_profile(COMPAT)` | - |
+//! | [`EnforcerBuilder::time_left`] | igwn's `timeleft=` | - | - |
+//! | [`EnforcerBuilder::clock`], [`VerifierBuilder::clock`] | - | `enforcer_set_time`, `validator_set_time` | - |
+//! | [`Refusal`] | `last_failure`, `ValidationFailure` and its kin | the text in `err_msg` | `TokenValidationError` |
+//! | [`VerifyError::Keys`] | `URLError`, `MissingKeyException` | the text in `err_msg` | the error of the request |
+//! | [`KeyCache`], `KeyCache::sqlite`, `KeyCache::user_file` | `KeyCache`, `cache_location` | `keycache_set_jwks`, `keycache.cache_home` | - |
+//! | [`KeyCache::list`], [`put`](KeyCache::put), [`remove`](KeyCache::remove), [`Verifier::refresh`] | `list_keys`, `add_key`, `remove_key`, `update_all_keys` | `keycache_get_cached_jwks`, `_set_jwks`, `_delete_jwks`, `_refresh_jwks` | - |
+//! | [`CacheTimes`] | `cache_lifetime` | `keycache.update_interval_s`, `keycache.expiration_interval_s` | - |
+//! | [`AuthorizeLayer`](#for-servers) | `utils.scitokens_protect.protect` | - | `ValidateTokenRequest` |
+//!
+//! # For servers
+//!
+//! With the feature `tower`, `AuthorizeLayer` puts all of it in front of a service: it verifies the token of each request,
+//! asks an enforcer, and answers who may not come in as RFC 6750 has it. `examples/axum_server.rs` is a whole data server.
+//!
+//! # How keys are kept
+//!
+//! Keys are fetched when the first token asks for them. After 6 hours they are fetched anew beside the work; when that
+//! fails, the old ones stay in use until they are 2 days old, and the issuer is left alone for a minute between attempts.
+//! A token with a `kid` that is not known makes us ask again, at most once a minute. However many wait, one asks.
+//! [`CacheTimes`] changes the numbers. In a file (`KeyCache::sqlite`, feature `sqlite`) all processes of a user share the keys; without the
+//! file everything works, only slower.
 
 mod access;
 mod claims;

@@ -53,6 +53,7 @@ fn acls(enforcer: &Enforcer, token: &VerifiedToken) -> Vec<String> {
     enforcer.acls(token).unwrap().iter().map(ToString::to_string).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "so that a question can stand in its place")]
 fn is_malformed(result: Result<(), Refusal>, expected: InvalidPath) -> bool {
     matches!(result, Err(Refusal::MalformedScope { reason: InvalidCapability::Path(reason), .. }) if reason == expected)
 }

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 
 use super::{SourceError, TokenRequest, TokenSource, text};
 use crate::redact;
-use crate::token::{AccessToken, Mistake};
+use crate::token::{AccessToken, Mistake, Scope};
 
 /// The token that a program prints: `htgettoken`'s, `oidc-token`'s or your own.
 ///
@@ -23,6 +23,14 @@ use crate::token::{AccessToken, Mistake};
 ///   `SCITOKEN_SCOPE` (separated by blanks) and `SCITOKEN_MIN_VALIDITY` (seconds). `SCITOKEN_REJECTED=1` says that a
 ///   server has refused the last token, so a cached one should not be printed again.
 /// * It is never asked anything: standard input is empty. It has 30 seconds unless told otherwise.
+///
+/// # Helpers that fit
+/// | helper | command line | remark |
+/// |---|---|---|
+/// | `htgettoken` | `htgettoken -q -a VAULT -i ISSUER -o /dev/stdout` | `-q`, because it reports progress on standard output; without `-o` it writes the file that [`Discovery`](super::Discovery) finds, and nothing needs to be run here. Log in once by hand: it asks nobody without a terminal. `--audience`, `--scopes` (separated by commas) and `--minsecs` take what the request wants |
+/// | `oidc-token` | `oidc-token --time 60 ACCOUNT` | on Unix, [`AgentSource`](super::AgentSource) asks the agent itself and needs no process |
+/// | `scitoken` | `scitoken store get --show-secret --json FILE NAME` | a JSON object with `access_token` is taken too |
+/// | your own | `sh -c 'htgettoken … --audience "$SCITOKEN_AUDIENCE" …'` | with [`shell`](Self::shell) |
 ///
 /// A token is kept for five minutes, or as told by [`with_reuse`](Self::with_reuse), but never past its end.
 ///
@@ -171,7 +179,7 @@ impl TokenSource for CommandSource {
 
 /// The wanted scopes, and those that the server asked for, as one text.
 fn scopes(request: &TokenRequest<'_>) -> Option<String> {
-    let wanted: Vec<_> = request.scopes().iter().map(|scope| scope.as_str()).collect();
+    let wanted: Vec<_> = request.scopes().iter().map(Scope::as_str).collect();
     match (wanted.is_empty(), request.challenge().and_then(|c| c.scope())) {
         (false, _) => Some(wanted.join(" ")),
         // A variable cannot hold a NUL; nothing else can do harm in one.
@@ -243,7 +251,8 @@ impl Drop for Group {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use url::Url;
 

@@ -245,7 +245,9 @@ impl TokenSource for Discovery {
         let mut best = BestSoFar::default();
         for step in Step::ALL {
             let findings = self.look(step, request);
-            findings.iter().for_each(|finding| self.warn(finding));
+            for finding in &findings {
+                self.warn(finding);
+            }
             if let Some(token) = best.consider(Self::decide(findings.iter(), request), request)? {
                 return Ok(Some(token));
             }

@@ -226,23 +226,26 @@ fn check(metadata: &std::fs::Metadata, shared: Shared) -> Result<(), FileProblem
     if metadata.len() > LARGEST {
         return Err(FileProblem::TooLarge);
     }
-    match owner(metadata) {
-        Some(owner) if shared == Shared::Yes && owner != 0 && Some(owner) != sys::effective_uid() => {
-            Err(FileProblem::ForeignOwner { owner })
-        }
-        _ => Ok(()),
+    match shared {
+        Shared::Yes => check_owner(metadata),
+        Shared::No => Ok(()),
     }
 }
 
+/// In a directory where everybody may put a file, only ours and root's will do.
 #[cfg(unix)]
-fn owner(metadata: &std::fs::Metadata) -> Option<u32> {
+fn check_owner(metadata: &std::fs::Metadata) -> Result<(), FileProblem> {
     use std::os::unix::fs::MetadataExt;
-    Some(metadata.uid())
+    let owner = metadata.uid();
+    if owner == 0 || Some(owner) == sys::effective_uid() {
+        return Ok(());
+    }
+    Err(FileProblem::ForeignOwner { owner })
 }
 
 #[cfg(not(unix))]
-fn owner(_: &std::fs::Metadata) -> Option<u32> {
-    None
+fn check_owner(_: &std::fs::Metadata) -> Result<(), FileProblem> {
+    Ok(())
 }
 
 /// The mode of a file that others than its owner can read or write.
@@ -262,7 +265,8 @@ pub(super) fn loose_mode_of(path: &Path) -> Option<u32> {
     loose_mode(&fs_err::metadata(path).ok()?)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::error::Error as _;
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -36,6 +36,10 @@ impl RenewalLock {
 
 /// Waits for the right to write `path`.
 pub(super) fn for_writing(path: &Path) -> Result<File, Kind> {
+    for_writing_within(path, PATIENCE)
+}
+
+fn for_writing_within(path: &Path, patience: Duration) -> Result<File, Kind> {
     let lock = beside(path, ".lock");
     let file = open(&lock).map_err(|error| Kind::Io("its lock file cannot be opened", error))?;
     let mut waited = Duration::ZERO;
@@ -43,7 +47,7 @@ pub(super) fn for_writing(path: &Path) -> Result<File, Kind> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) if waited < PATIENCE => {
+            Err(TryLockError::WouldBlock) if waited < patience => {
                 std::thread::sleep(pause);
                 waited += pause;
                 pause = (pause * 2).min(Duration::from_millis(10));
@@ -104,6 +108,17 @@ mod tests {
         drop(first);
         assert!(for_renewal(&path, "here").unwrap().is_some());
         assert!(directory.path().join("new/.tokens.json.renew.lock").exists());
+    }
+
+    #[test]
+    fn a_writer_that_was_stopped_is_waited_for_and_then_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.json");
+        let stopped = for_writing(&path).ok().unwrap();
+        let error = for_writing_within(&path, Duration::from_millis(30)).unwrap_err().at("here");
+        assert!(error.is_locked() && error.to_string().contains(".tokens.json.lock"), "{error}");
+        drop(stopped);
+        assert!(for_writing_within(&path, Duration::ZERO).is_ok());
     }
 
     #[test]

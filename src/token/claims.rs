@@ -147,6 +147,7 @@ mod tests {
         UnverifiedClaims::read(&format!("e30.{payload}.sig"))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "compared with claims that may be absent")]
     fn epoch(seconds: f64) -> Option<SystemTime> {
         Some(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(seconds))
     }

@@ -2,6 +2,7 @@
 //!
 //! Each test says which peer it needs. A peer that is not installed is a skip, unless `SCITOKEN_INTEROP=required`
 //! says that it is a failure. The README beside this file tells what is needed and how it is run.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 #[cfg(target_os = "linux")]
 mod client;

@@ -57,7 +57,7 @@ impl Key {
     }
 
     fn private_pem(&self) -> String {
-        self.key.to_pem().unwrap().expose_secret().to_owned()
+        self.key.expose_pem().unwrap()
     }
 
     fn public_pem(&self) -> String {

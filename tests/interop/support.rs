@@ -3,6 +3,8 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `SCITOKEN_INTEROP=required` | a missing peer is a failure instead of a skip |
+//! | `SCITOKEN_PYTHON` | the Python interpreter that has the peers; `python3` by default |
+//! | `SCITOKEN_NODE_MODULES` | the `node_modules` directory that has the peers |
 //! | `SCITOKEN_INTEROP_LEDGER` | a file that gets one line for each peer that a test met (`ran`) or missed (`skipped`) |
 
 use std::io::Write;

@@ -21,7 +21,7 @@ fn no_key_tells_itself() {
     let jwk = key.to_jwk().unwrap();
     let private: serde_json::Value = serde_json::from_str(&jwk.expose_json()).unwrap();
     let private = private["d"].as_str().unwrap();
-    assert_silent(&format!("{key:?} {key:#?} {jwk:?} {jwk:#?} {:?}", key.to_pem().unwrap()), private);
+    assert_silent(&format!("{key:?} {key:#?} {jwk:?} {jwk:#?}"), private);
 }
 
 #[test]

@@ -58,7 +58,6 @@ fn no_error_of_a_storage_tells_what_it_read() {
     for broken in [
         format!("{{\"data\": \"{OPAQUE}"),
         format!("\"{OPAQUE}\""),
-        json!({"format_version": OPAQUE, "data": {}}).to_string(),
         json!({"format_version": "2.0", "data": {"DEFAULT": {"data.test": OPAQUE}}}).to_string(),
         json!({"format_version": "2.0", "data": {"DEFAULT": {"data.test": {"access_token": [OPAQUE]}}}})
             .to_string(),

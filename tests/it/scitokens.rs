@@ -525,7 +525,7 @@ async fn vector_37_mistake_17_a_new_key_is_fetched_at_once_and_unknown_ones_at_a
 }
 
 #[tokio::test]
-async fn vector_41_mistake_16_an_empty_key_set_is_no_poison() {
+async fn vector_41_mistakes_16_and_25_an_empty_key_set_is_no_poison() {
     let key = TestKey::new("k");
     let issuer = TestIssuer::with_keys(&JwkSet::default()).await;
     let clock = clock();
@@ -597,7 +597,7 @@ async fn old_keys_are_refreshed_beside_the_work() {
 }
 
 #[tokio::test]
-async fn a_token_seen_before_is_void_when_it_ends_and_when_its_key_is_withdrawn() {
+async fn mistake_24_a_token_seen_before_is_void_when_it_ends_and_when_its_key_is_withdrawn() {
     let (old, new) = (TestKey::new("k"), TestKey::new("k"));
     let issuer = TestIssuer::with_keys(&set(&[&old])).await;
     let clock = clock();

@@ -51,7 +51,7 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn scope() -> impl Strategy<Value = String> {
-    let names = [
+    const NAMES: &[&str] = &[
         "read",
         "write",
         "storage.read",
@@ -65,13 +65,13 @@ fn scope() -> impl Strategy<Value = String> {
     ];
     let plain =
         prop::collection::vec("[ab]{1,2}", 0..4).prop_map(|components| format!("/{}", components.join("/")));
-    (prop::sample::select(&names[..]), plain, any::<bool>()).prop_map(|(name, path, has_path)| {
+    (prop::sample::select(NAMES), plain, any::<bool>()).prop_map(|(name, path, has_path)| {
         if has_path || !name.starts_with("compute") { format!("{name}:{path}") } else { name.to_owned() }
     })
 }
 
 fn asked() -> impl Strategy<Value = (&'static str, ResourcePath)> {
-    let names = [
+    const NAMES: &[&str] = &[
         "read",
         "write",
         "create",
@@ -89,7 +89,7 @@ fn asked() -> impl Strategy<Value = (&'static str, ResourcePath)> {
         Just("/READ".to_owned()),
         Just("/WRITE".to_owned()),
     ];
-    (prop::sample::select(&names[..]), places.prop_map(|path| path.parse().unwrap()))
+    (prop::sample::select(NAMES), places.prop_map(|path| path.parse().unwrap()))
 }
 
 fn profile() -> impl Strategy<Value = Profile> {

@@ -258,6 +258,7 @@ fn a_token_of_another_issuer_or_key_is_refused() {
     assert!(answer.err.contains("the signature does not fit"), "{}", answer.err);
     assert_eq!(desk.run(&["token", "verify", "-", "--key", "pub.pem"], "rubbish").code, 1);
     assert_eq!(desk.run(&["token", "verify", "-", "--key", "pub.pem"], "").code, 7);
+    // Mistake 20: scitokens-cpp reads `--profile` and forgets it.
     let wlcg_only = ["token", "verify", "-", "--key", "pub.pem", "--profile", "wlcg"];
     assert!(
         desk.run(&wlcg_only, &token).err.contains("tokens of profile SciTokens 2.0 are not accepted here")

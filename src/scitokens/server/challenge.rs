@@ -47,10 +47,9 @@ impl Denial {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::BadToken(refusal) if refusal.is_scope() => StatusCode::FORBIDDEN,
-            Self::BadToken(_) => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::BadToken(_) => StatusCode::UNAUTHORIZED,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

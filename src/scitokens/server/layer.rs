@@ -46,9 +46,12 @@ pub struct AuthorizeLayer(Arc<Settings>);
 struct Settings {
     verifier: Verifier,
     enforcer: Enforcer,
-    demand: Box<dyn Fn(&Parts, &ResourcePath) -> Demand + Send + Sync>,
+    demand: Box<Demander>,
     realm: String,
 }
+
+/// Says what a request needs.
+type Demander = dyn Fn(&Parts, &ResourcePath) -> Demand + Send + Sync;
 
 /// The service that an [`AuthorizeLayer`] makes of another.
 #[derive(Clone)]

@@ -247,6 +247,8 @@ impl fmt::Debug for Renewal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::super::super::TokenSource as _;
     use super::super::StoredSource;
     use super::*;
@@ -426,6 +428,24 @@ mod tests {
         assert_eq!(scene.fake.seen().len(), 3);
         scene.clock.advance(Duration::from_secs(5));
         assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_costs_a_renewal_at_most() {
+        let far = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let scene = scene(
+            stored(entry("AT1", 2_000)),
+            [Reply::json(503, ""), rotated("AT2", "rt2"), rotated("AT3", "rt3")],
+        );
+        scene.clock.set(far);
+        assert!(scene.ask(None).await.is_err());
+        // Back again: the failure is not one of the future, and the token is good.
+        scene.clock.set(UNIX_EPOCH + Duration::from_secs(1_000));
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT1"));
+        assert_eq!(scene.ask(Some("AT1")).await.unwrap(), some("AT2"));
+        scene.clock.set(far);
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT3"));
+        assert_eq!(scene.kept().0, "AT3");
     }
 
     #[tokio::test]

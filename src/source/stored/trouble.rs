@@ -8,7 +8,6 @@ use super::super::SourceError;
 use super::slot::Slot;
 use crate::oauth::OAuthError;
 use crate::storage::TokenStorageData;
-use crate::sys;
 
 /// How long the token endpoint is left in peace after a failure.
 const PEACE: Duration = Duration::from_secs(5);
@@ -45,7 +44,8 @@ impl Failure {
     pub(super) fn counts(&self, entry: Option<&TokenStorageData>, now: SystemTime) -> bool {
         let same = self.credential.as_ref().map(ExposeSecret::expose_secret)
             == entry.and_then(super::entry::refresh_token);
-        let fresh = sys::elapsed(self.at, now) < PEACE;
+        // A clock that was moved back tells nothing about how long ago it was.
+        let fresh = now.duration_since(self.at).is_ok_and(|ago| ago < PEACE);
         same && (fresh || (self.lasts == Lasts::UntilTheEntryChanges && self.credential.is_some()))
     }
 }

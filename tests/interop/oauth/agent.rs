@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use reqwest_scitokens::oauth::TokenKind;
+use reqwest_scitokens::oauth::{GrantRequest, TokenKind};
 use reqwest_scitokens::sys::Env;
 use reqwest_scitokens::{AccessToken, AgentSource, SourceError, TokenRequest, TokenSource};
 use tempfile::TempDir;
@@ -142,7 +142,7 @@ async fn an_agent_that_hangs_is_left_after_the_time_limit() {
 async fn void(provider: &Provider, agent: &Agent, source: &AgentSource) -> AccessToken {
     let first = ask(source, None).await.unwrap();
     let client = provider.client("agent").await.with_secret("agent secret");
-    let replayed = client.refresh(&agent.refresh_token, &Default::default()).await;
+    let replayed = client.refresh(&agent.refresh_token, &GrantRequest::new()).await;
     if replayed.is_ok() {
         client.revoke(&agent.refresh_token, TokenKind::Refresh).await.unwrap();
     }

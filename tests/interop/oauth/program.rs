@@ -58,7 +58,7 @@ impl Setting {
         self.directory.path().join(name).display().to_string()
     }
 
-    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+    fn run(arguments: &[&str]) -> (i32, String, String) {
         let output = Command::new(SCITOKEN)
             .args(arguments)
             .env_remove("BEARER_TOKEN_FILE")
@@ -85,18 +85,18 @@ fn a_person_logs_in_looks_and_logs_out() {
     assert!(success && screen.contains("stored `storage`"), "{screen}");
     assert!(screen.contains(&format!("{}device", setting.provider.issuer())), "{screen}");
 
-    let (code, shown, _) = setting.run(&["store", "get", "storage", "--json", &store]);
+    let (code, shown, _) = Setting::run(&["store", "get", "storage", "--json", &store]);
     assert!(
         code == 0 && shown.contains("\"identity_id\":\"alice\"") && !shown.contains("access_token"),
         "{shown}"
     );
-    let (_, shown, _) = setting.run(&["store", "get", "storage", "--json", &store, "--show-secret"]);
+    let (_, shown, _) = Setting::run(&["store", "get", "storage", "--json", &store, "--show-secret"]);
     let entry: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert!(entry["refresh_token"].is_string() && !screen.contains(entry["access_token"].as_str().unwrap()));
 
-    let (code, shown, errors) = setting.run(&all(&["logout"], &client, &["--json", &store]));
+    let (code, shown, errors) = Setting::run(&all(&["logout"], &client, &["--json", &store]));
     assert!(code == 0 && shown.contains("logged out of `storage`"), "{errors}");
-    let (code, _, errors) = setting.run(&["store", "get", "storage", "--json", &store]);
+    let (code, _, errors) = Setting::run(&["store", "get", "storage", "--json", &store]);
     assert!(code == 7 && errors.contains("has no entry `storage`"), "{errors}");
 }
 
@@ -108,10 +108,10 @@ fn a_token_file_is_written_for_others_to_find() {
     let (success, screen) = log_in(&setting.provider, &arguments, Wish::Confirm);
     assert!(success && screen.contains("wrote the token"), "{screen}");
     assert_eq!(fs_err::read_to_string(&file).unwrap().trim().split('.').count(), 3);
-    let (code, _, errors) = setting.run(&all(&["logout"], &client, &["--bearer-file", &file]));
+    let (code, _, errors) = Setting::run(&all(&["logout"], &client, &["--bearer-file", &file]));
     assert_eq!(code, 0, "{errors}");
     assert!(!std::path::Path::new(&file).exists());
-    let (code, ..) = setting.run(&all(&["logout"], &client, &["--bearer-file", &file]));
+    let (code, ..) = Setting::run(&all(&["logout"], &client, &["--bearer-file", &file]));
     assert_eq!(code, 7);
 }
 
@@ -129,7 +129,7 @@ fn without_a_terminal_nobody_is_asked() {
     let Some(setting) = Setting::met() else { return };
     let client = setting.client();
     let (code, out, errors) =
-        setting.run(&all(&["login"], &client, &["--json", &setting.path("tokens.json")]));
+        Setting::run(&all(&["login"], &client, &["--json", &setting.path("tokens.json")]));
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(errors.contains("needs a terminal"), "{errors}");
 }

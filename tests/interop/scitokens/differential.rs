@@ -65,7 +65,7 @@ impl Ours {
 /// The name of a difference, as it stands in the list; `None` for one that nobody has thought of.
 fn name(case: &Case, ours: &Result<(), No>) -> Option<&'static str> {
     let claims = &case.claims;
-    let scopes = claims["scope"].as_str().or(claims["scp"].as_str()).unwrap_or_default();
+    let scopes = format!("{} {}", claims["scope"], claims["scp"]);
     let ver = claims["ver"].as_str();
     let is_blank_scp =
         claims["scope"].is_null() && claims["scp"].as_str().is_some_and(|scp| scp.contains(' '));
@@ -79,12 +79,14 @@ fn name(case: &Case, ours: &Result<(), No>) -> Option<&'static str> {
             Refusal::WrongAudience { .. } if ver.is_none() => Some("ANY in SciTokens 1.0"),
             Refusal::NothingAsked => Some("nothing asked"),
             Refusal::NotGranted if is_blank_scp => Some("scp with blanks"),
-            // `wlcg.ver` beside `scitoken:2.0` is checked nowhere.
             _ => None,
         },
         Ok(()) if claims.get("wlcg.ver").is_some() && ver.is_none() => Some("WLCG tokens"),
         Ok(()) if matches!(ver, Some("scitoken:1.0" | "scitokens:1.0" | "scitokens:2.0")) => {
             Some("spellings of ver")
+        }
+        Ok(()) if case.path.is_none() && matches!(case.authorization, "read" | "write") => {
+            Some("a question without a path")
         }
         Ok(()) if case.audience == "ANY" => Some("a server called ANY"),
         Ok(()) if scopes.contains("%c3%bc") || scopes.contains("%4A") => Some("escapes in scopes"),

@@ -113,6 +113,17 @@ const AUTHORIZATIONS: [&str; 12] = [
     "",
 ];
 
+/// Scopes and questions that chance would seldom bring together.
+const MEETINGS: [([&str; 2], &str, &str); 7] = [
+    (["read:/%c3%bc", "openid"], "read", "/ü"),
+    (["read:/%4A", "openid"], "read", "/J"),
+    (["read:/a%20b", "openid"], "read", "/a b"),
+    (["read:/foo", ""], "", "/foo"),
+    (["read:/foo", "storage.read"], "read", "/foo"),
+    (["urn:example:scope", "read:/foo"], "read", "/foo/x"),
+    (["read:/foo", "write:/../x"], "read", "/foo/x"),
+];
+
 /// One case; mostly good tokens with one or two oddities, so that every rule has its say.
 pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     let mut claims = Map::new();
@@ -211,6 +222,9 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     } else {
         (0..1 + dice.below(3)).map(|_| dice.one_of(&SCOPES)).collect()
     };
+    let meeting = dice.one_of(&MEETINGS);
+    let is_meeting = dice.once_in(8);
+    let scopes = if is_meeting { meeting.0.to_vec() } else { scopes };
     match dice.below(24) {
         0 => {}
         1 => drop(claims.insert("scp".to_owned(), json!(scopes))),
@@ -229,6 +243,9 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
     let (mut authorization, mut path) = (dice.one_of(&AUTHORIZATIONS), dice.one_of(&PATHS));
     if is_plain && dice.once_in(2) {
         (authorization, path) = ("read", Some("/foo/x"));
+    }
+    if is_meeting {
+        (authorization, path) = (meeting.1, Some(meeting.2));
     }
     Case { claims: Value::Object(claims), audience, authorization, path }
 }

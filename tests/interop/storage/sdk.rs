@@ -20,8 +20,8 @@ impl Sdk {
         met("globus-sdk 4.9", Oracle::start("storage/globus.py", check)).map(Self)
     }
 
-    fn ask(&mut self, question: Value) -> Result<Value, String> {
-        let answer = self.0.ask(&question);
+    fn ask(&mut self, question: &Value) -> Result<Value, String> {
+        let answer = self.0.ask(question);
         match answer.get("error") {
             Some(error) => Err(error.as_str().unwrap().to_owned()),
             None => Ok(answer["ok"].clone()),
@@ -32,11 +32,11 @@ impl Sdk {
         let tokens = objects(tokens);
         let question =
             json!({"do": "store", "kind": kind, "path": path, "namespace": namespace, "tokens": tokens});
-        self.ask(question).unwrap();
+        self.ask(&question).unwrap();
     }
 
     fn get(&mut self, kind: &str, path: &Path, namespace: &str) -> Value {
-        self.ask(json!({"do": "get", "kind": kind, "path": path, "namespace": namespace})).unwrap()
+        self.ask(&json!({"do": "get", "kind": kind, "path": path, "namespace": namespace})).unwrap()
     }
 }
 
@@ -53,7 +53,7 @@ fn difficult() -> TokenDataMap {
     let plain = TokenStorageData::new("transfer.api.globus.org", "urn:x:all", "AT", 1_700_000_000);
     [
         plain.clone(),
-        plain.clone().with_identity_id("id").with_refresh_token("RT").with_token_type("Bearer"),
+        plain.with_identity_id("id").with_refresh_token("RT").with_token_type("Bearer"),
         TokenStorageData::new(
             "rs é 😀 \u{10ffff}",
             "a\t\"\\/\u{7f}\u{80}\u{2028}\u{feff}\r\n\u{0}",
@@ -112,7 +112,7 @@ fn both_write_the_same_json_file() {
         let ours_said = storage.with_namespace("").remove_token_data(name).unwrap();
         let question =
             json!({"do": "remove", "kind": "json", "path": theirs, "namespace": "", "resource_server": name});
-        assert_eq!(sdk.ask(question).unwrap(), Value::Bool(ours_said));
+        assert_eq!(sdk.ask(&question).unwrap(), Value::Bool(ours_said));
         assert_eq!(text(&ours), text(&theirs));
     }
 }
@@ -137,7 +137,7 @@ fn both_migrate_a_file_of_the_first_format_to_the_same_bytes() {
     let old = directory.path().join("v1.json");
     let tokens = json!({"rs": {"scope": "s", "access_token": "AT1", "refresh_token": null, "token_type": "Bearer",
         "expires_at_seconds": 5, "resource_server": "rs"}});
-    sdk.ask(json!({"do": "store", "kind": "v1-json", "path": old, "tokens": tokens})).unwrap();
+    sdk.ask(&json!({"do": "store", "kind": "v1-json", "path": old, "tokens": tokens})).unwrap();
     let copies: Vec<PathBuf> = ["ours.json", "theirs.json"].map(|name| directory.path().join(name)).into();
     for copy in &copies {
         fs_err::copy(&old, copy).unwrap();
@@ -148,7 +148,7 @@ fn both_migrate_a_file_of_the_first_format_to_the_same_bytes() {
     sdk.store("json", &copies[1], "DEFAULT", &difficult());
     assert_eq!(text(&copies[0]), text(&copies[1]));
     // The old adapter refuses what is new, and says so.
-    let refused = sdk.ask(json!({"do": "get", "kind": "v1-json", "path": copies[0]})).unwrap_err();
+    let refused = sdk.ask(&json!({"do": "get", "kind": "v1-json", "path": copies[0]})).unwrap_err();
     assert!(refused.contains("unknown format"), "{refused}");
 }
 
@@ -164,7 +164,7 @@ fn both_write_the_same_database() {
     }
     storage.close().unwrap();
     assert_eq!(dump(&ours), dump(&theirs));
-    let namespaces = sdk.ask(json!({"do": "namespaces", "kind": "sqlite", "path": ours})).unwrap();
+    let namespaces = sdk.ask(&json!({"do": "namespaces", "kind": "sqlite", "path": ours})).unwrap();
     assert_eq!(namespaces, json!(["DEFAULT", "foo é"]));
 }
 
@@ -190,14 +190,17 @@ fn a_database_of_the_first_schema_serves_both() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("v1.db");
     sdk.store("v1-sqlite", &path, "DEFAULT", &difficult());
-    sdk.ask(json!({"do": "config", "kind": "v1-sqlite", "path": path})).unwrap();
+    sdk.ask(&json!({"do": "config", "kind": "v1-sqlite", "path": path})).unwrap();
     let storage = SqliteTokenStorage::new(&path).unwrap();
     assert_eq!(storage.get_token_data_by_resource_server().unwrap().len(), 5);
     let new = TokenStorageData::new("new", "s", "AT", 7);
     storage.store_token_data(new.clone()).unwrap();
     let seen = sdk.get("v1-sqlite", &path, "DEFAULT");
     assert_eq!(seen["new"], objects(&new.into())["new"]);
-    assert_eq!(sdk.ask(json!({"do": "config", "kind": "v1-sqlite", "path": path})).unwrap(), json!({"a": 1}));
+    assert_eq!(
+        sdk.ask(&json!({"do": "config", "kind": "v1-sqlite", "path": path})).unwrap(),
+        json!({"a": 1})
+    );
     // The old adapter uses a database that we made, too.
     let ours = directory.path().join("ours.db");
     SqliteTokenStorage::new(&ours).unwrap().store_token_data_by_resource_server(&difficult()).unwrap();
@@ -221,7 +224,7 @@ fn both_refuse_the_same_files() {
         (r#"{"format_version": "2.0", "data": {}, "globus-sdk.version": 4}"#, "Invalid 'globus-sdk.version'"),
     ] {
         fs_err::write(&path, content).unwrap();
-        let theirs = sdk.ask(json!({"do": "get", "kind": "json", "path": path})).unwrap_err();
+        let theirs = sdk.ask(&json!({"do": "get", "kind": "json", "path": path})).unwrap_err();
         assert!(theirs.contains(their_words), "{content}: {theirs}");
         let ours = JsonTokenStorage::new(&path).get_token_data_by_resource_server().unwrap_err();
         assert!(ours.is_format(), "{content}: {ours}");
@@ -245,13 +248,13 @@ fn both_look_for_an_app_in_the_same_place() {
         ("", "production"),
     ] {
         let theirs = sdk.ask(
-            json!({"do": "location", "client_id": "0000-id", "app_name": name, "environment": environment}),
+            &json!({"do": "location", "client_id": "0000-id", "app_name": name, "environment": environment}),
         );
         let ours = StorageLocation::new("0000-id", name)
             .map(|location| location.with_environment(environment).json_path(&env).unwrap());
         match (theirs, ours) {
             (Ok(theirs), Ok(ours)) => {
-                assert_eq!(theirs.as_str().map(Path::new), Some(ours.as_path()), "{name:?}")
+                assert_eq!(theirs.as_str().map(Path::new), Some(ours.as_path()), "{name:?}");
             }
             (Err(theirs), Err(_)) => assert!(theirs.contains("App name results in"), "{theirs}"),
             (theirs, ours) => panic!("{name:?}: {theirs:?} and {ours:?}"),

@@ -7,6 +7,8 @@ mod keyring;
 mod processes;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "oauth")]
+mod renewal;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

@@ -1,7 +1,7 @@
 //! The OAuth server and client that `login` and `logout` speak for.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use reqwest_scitokens::oauth::{OAuthClient, OAuthError, ProviderMetadata};
@@ -13,7 +13,7 @@ use crate::failure::Failure;
 
 /// An OAuth client on the command line.
 #[derive(Debug, Args)]
-pub(super) struct Issuer {
+pub(super) struct ClientArguments {
     /// The issuer's address
     #[arg(long, value_name = "URL", env = "SCITOKEN_ISSUER")]
     issuer: Url,
@@ -28,9 +28,9 @@ pub(super) struct Issuer {
     cacert: Option<PathBuf>,
 }
 
-impl Issuer {
+impl ClientArguments {
     /// Asks the issuer for its endpoints.
-    pub(super) async fn client(&self) -> Result<OAuthClient, Failure> {
+    pub(super) async fn connect(&self) -> Result<OAuthClient, Failure> {
         // No token of the user belongs there, and no redirect may carry the secrets on.
         let mut session = Session::builder().attach(Attach::Never).redirect(|redirect| redirect.limit(0));
         if let Some(path) = &self.cacert {
@@ -42,20 +42,20 @@ impl Issuer {
             ProviderMetadata::discover(&http, &self.issuer).await.map_err(|error| refused(&error))?;
         let client = OAuthClient::new(http, metadata, &self.client_id);
         Ok(match &self.client_secret_file {
-            Some(path) => client.with_secret(self.secret(path)?),
+            Some(path) => client.with_secret(secret(path)?),
             None => client,
         })
     }
 
-    pub(super) fn address(&self) -> &str {
+    pub(super) fn issuer(&self) -> &str {
         self.issuer.as_str()
     }
+}
 
-    fn secret(&self, path: &PathBuf) -> Result<String, Failure> {
-        let secret =
-            fs_err::read_to_string(path).map_err(|error| Failure::from_error(Exit::Local, &error))?;
-        Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
-    }
+/// The secret in a file, without the line end that editors put behind it.
+fn secret(path: &Path) -> Result<String, Failure> {
+    let secret = fs_err::read_to_string(path).map_err(|error| Failure::from_error(Exit::Local, &error))?;
+    Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// What an OAuth server's refusal means to the shell.

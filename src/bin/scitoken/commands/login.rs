@@ -9,7 +9,7 @@ use reqwest_scitokens::storage::{BearerTokenFile, DEFAULT_NAMESPACE, TokenRespon
 use reqwest_scitokens::sys::Env;
 use reqwest_scitokens::{Audience, Scope};
 
-use super::issuer::{Issuer, refused, wait_for};
+use super::issuer::{ClientArguments, refused, wait_for};
 use super::store::{OptionalPlace, failed, print, visible};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub(crate) struct Login {
     #[command(flatten)]
-    issuer: Issuer,
+    client: ClientArguments,
     /// Ask for this scope; can be given several times. `offline_access` asks many servers for a refresh token
     #[arg(long, value_name = "SCOPE")]
     scope: Vec<Scope>,
@@ -51,7 +51,7 @@ impl Login {
     async fn log_in(&self) -> Result<Exit, Failure> {
         // Before the user goes to all the trouble: can it be kept at all?
         let target = self.target()?;
-        let client = self.issuer.client().await?;
+        let client = self.client.connect().await?;
         let mut wanted = GrantRequest::new();
         for scope in &self.scope {
             wanted = wanted.with_scope(scope.clone());
@@ -70,7 +70,7 @@ impl Login {
         self.resource_server
             .clone()
             .or_else(|| self.audience.first().cloned())
-            .unwrap_or_else(|| self.issuer.address().to_owned())
+            .unwrap_or_else(|| self.client.issuer().to_owned())
     }
 
     fn target(&self) -> Result<Target, Failure> {

@@ -5,7 +5,7 @@ use reqwest_scitokens::oauth::{OAuthClient, TokenKind};
 use reqwest_scitokens::storage::{BearerTokenFile, TokenStorage, TokenStorageData};
 use reqwest_scitokens::sys::Env;
 
-use super::issuer::{Issuer, refused, wait_for};
+use super::issuer::{ClientArguments, refused, wait_for};
 use super::store::{OptionalPlace, failed, print, visible};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub(crate) struct Logout {
     #[command(flatten)]
-    issuer: Issuer,
+    client: ClientArguments,
     /// The resource servers whose tokens to make void; all of the namespace if none is named
     #[arg(value_name = "RESOURCE_SERVER")]
     resource_servers: Vec<String>,
@@ -31,12 +31,12 @@ pub(crate) struct Logout {
 impl Logout {
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         match self.place.open()? {
-            Some(storage) => wait_for(self.from_storage(&*storage)),
-            None => wait_for(self.from_file()),
+            Some(storage) => wait_for(self.out_of_storage(&*storage)),
+            None => wait_for(self.out_of_file()),
         }
     }
 
-    async fn from_file(&self) -> Result<Exit, Failure> {
+    async fn out_of_file(&self) -> Result<Exit, Failure> {
         let file = match &self.bearer_file {
             Some(path) => Some(BearerTokenFile::new(path)),
             None => BearerTokenFile::discovered(&Env::process()),
@@ -48,15 +48,15 @@ impl Logout {
         let (Some(file), Some(token)) = (file, token) else {
             return Err(Failure::new(Exit::NoToken, "there is no token file, and so nobody is logged in"));
         };
-        let client = self.issuer.client().await?;
+        let client = self.client.connect().await?;
         client.revoke(token.expose_secret(), TokenKind::Access).await.map_err(|error| refused(&error))?;
         file.remove().map_err(|error| failed(&error))?;
         print(&format!("removed {}\n", file.path().display()))?;
         Ok(Exit::Ok)
     }
 
-    async fn from_storage(&self, storage: &dyn TokenStorage) -> Result<Exit, Failure> {
-        let client = self.issuer.client().await?;
+    async fn out_of_storage(&self, storage: &dyn TokenStorage) -> Result<Exit, Failure> {
+        let client = self.client.connect().await?;
         // A renewal that is under way would bring a token that nobody makes void.
         let _lock = lock(storage).await?;
         let tokens = storage.get_token_data_by_resource_server().map_err(|error| failed(&error))?;

@@ -149,9 +149,10 @@ impl Put {
 impl Remove {
     fn run(&self) -> Result<Exit, Failure> {
         let storage = self.place.open()?;
-        match storage.remove_token_data(&self.resource_server).map_err(|error| failed(&error))? {
-            true => Ok(Exit::Ok),
-            false => Err(absent(&*storage, &self.resource_server)),
+        if storage.remove_token_data(&self.resource_server).map_err(|error| failed(&error))? {
+            Ok(Exit::Ok)
+        } else {
+            Err(absent(&*storage, &self.resource_server))
         }
     }
 }

@@ -211,15 +211,10 @@ fn seconds(text: &str) -> Result<f64, String> {
     if seconds.is_finite() { Ok(seconds) } else { Err("not a finite number of seconds".to_owned()) }
 }
 
+/// As everywhere, and also to the fraction of a second and before 1970, because a verdict can hang on that.
 fn time(text: &str) -> Result<SystemTime, String> {
-    let unreadable = || "neither seconds since 1970 nor a time like 2033-05-18T03:33:20Z".to_owned();
-    let seconds = match text.parse::<f64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let duration = text.parse::<jiff::Timestamp>().map_err(|_| unreadable())?.as_duration();
-            duration.as_secs_f64()
-        }
-    };
+    let Ok(seconds) = text.parse::<f64>() else { return crate::commands::time::parse(text) };
+    let unreadable = || "no time that can be told".to_owned();
     let distance = Duration::try_from_secs_f64(seconds.abs()).map_err(|_| unreadable())?;
     let time = if seconds < 0.0 {
         SystemTime::UNIX_EPOCH.checked_sub(distance)
@@ -239,6 +234,7 @@ mod tests {
         assert_eq!(time("2000000000.5"), Ok(at(2_000_000_000.5)));
         assert_eq!(time("2033-05-18T03:33:20Z"), Ok(at(2_000_000_000.0)));
         assert_eq!(time("2033-05-18T05:33:20+02:00"), Ok(at(2_000_000_000.0)));
+        assert_eq!(time("-0.5"), Ok(SystemTime::UNIX_EPOCH - Duration::from_millis(500)));
         for text in ["", "soon", "NaN", "1e300", "inf"] {
             assert!(time(text).is_err(), "{text}");
         }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use reqwest_scitokens::keys::{Algorithm, Jwk, JwkSet, KeyError, KeyKind, RsaSize, SigningKey};
-use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 use super::{Secrecy, print, write_new};
@@ -64,9 +63,9 @@ impl Generate {
         let public = key.verifying_key();
         let kid = self.kid.clone().unwrap_or_else(|| fingerprint(&public.to_jwk()));
         let named = |jwk: Jwk| jwk.with_key_id(&kid).for_signatures().with_algorithm(algorithm);
-        let pem = key.to_pem().map_err(unusable)?;
+        let pem = key.expose_pem().map_err(unusable)?;
         if let Some(path) = &self.private {
-            write_new(path, pem.expose_secret(), Secrecy::Private)?;
+            write_new(path, &pem, Secrecy::Private)?;
         }
         if let Some(path) = &self.private_jwk {
             let jwk = key.to_jwk().and_then(named).map_err(unusable)?;
@@ -84,7 +83,7 @@ impl Generate {
         } else if keeps_private {
             print(&format!("made key {kid} for {algorithm}"))?;
         } else {
-            print(pem.expose_secret().trim_end())?;
+            print(pem.trim_end())?;
         }
         Ok(Exit::Ok)
     }

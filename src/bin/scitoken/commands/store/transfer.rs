@@ -29,14 +29,14 @@ pub(super) struct Import {
 #[group(required = true, multiple = false)]
 struct From {
     /// Take them from a JSON file
-    #[arg(long, value_name = "FILE")]
-    from_json: Option<PathBuf>,
+    #[arg(id = "from_json", long = "from-json", value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Take them from an SQLite database
-    #[arg(long, value_name = "FILE")]
-    from_sqlite: Option<PathBuf>,
+    #[arg(id = "from_sqlite", long = "from-sqlite", value_name = "FILE")]
+    sqlite: Option<PathBuf>,
     /// Take them from the system's keyring
-    #[arg(long)]
-    from_keyring: bool,
+    #[arg(id = "from_keyring", long = "from-keyring")]
+    keyring: bool,
 }
 
 /// Bring a storage to the format that is written today
@@ -51,13 +51,11 @@ pub(super) struct Migrate {
 
 impl Import {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let source = match (&self.from.from_json, &self.from.from_sqlite) {
+        let source = match (&self.from.json, &self.from.sqlite) {
             (Some(path), _) | (None, Some(path)) if !path.exists() => {
                 return Err(Failure::new(Exit::Local, format!("`{}` does not exist", path.display())));
             }
-            (json, sqlite) => {
-                Kind { json: json.clone(), sqlite: sqlite.clone(), keyring: self.from.from_keyring }
-            }
+            (json, sqlite) => Kind { json: json.clone(), sqlite: sqlite.clone(), keyring: self.from.keyring },
         }
         .open(&self.from_namespace)?;
         let tokens = source.get_token_data_by_resource_server().map_err(|error| failed(&error))?;

@@ -177,6 +177,7 @@ fn read(path: &PathBuf) -> Result<Vec<u8>, Failure> {
 pub(crate) fn keys_failure(error: &VerifyError) -> Failure {
     let exit = match error {
         VerifyError::Keys { source, .. } => match &**source {
+            KeysError::Fetch(error) if error.is_timeout() => Exit::Timeout,
             KeysError::Fetch(error) if error.status().is_none() && error.is_transient() => Exit::Connect,
             _ => Exit::Server,
         },
