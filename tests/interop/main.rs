@@ -8,6 +8,8 @@
 mod client;
 #[cfg(target_os = "linux")]
 mod facts;
+#[cfg(feature = "cli")]
+mod condor;
 mod gafaelfawr;
 mod gafaelfawr_values;
 mod jwt;
