@@ -11,7 +11,9 @@ use crate::support::met;
 /// Orders as HTCondor writes them, and results as it reads them.
 #[test]
 fn htcondor_reads_what_the_plugin_writes_and_the_plugin_what_htcondor_writes() {
-    let Some(mut htcondor) = met("htcondor", Oracle::start("condor_classads.py", "import classad2")) else { return };
+    let Some(mut htcondor) = met("htcondor", Oracle::start("condor_classads.py", "import classad2")) else {
+        return;
+    };
     let directory = tempfile::tempdir().expect("a directory");
     let write = |name: &str, text: &str| fs_err::write(directory.path().join(name), text).expect("a file");
     // Nobody listens there; and a name with everything in it that has to be quoted.
@@ -29,7 +31,10 @@ fn htcondor_reads_what_the_plugin_writes_and_the_plugin_what_htcondor_writes() {
         assert_eq!(results.as_array().map(Vec::len), Some(2), "{form}: {out}");
         assert_eq!(results[0]["TransferFileName"], "one \"two\" \\three; ]", "{form}");
         for result in results.as_array().expect("results") {
-            assert_eq!((&result["TransferSuccess"], &result["TransferRetryable"]), (&json!(false), &json!(true)));
+            assert_eq!(
+                (&result["TransferSuccess"], &result["TransferRetryable"]),
+                (&json!(false), &json!(true))
+            );
             assert!(result["TransferError"].as_str().is_some_and(|error| error.contains("cannot connect")));
         }
     }

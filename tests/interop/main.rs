@@ -6,10 +6,10 @@
 
 #[cfg(target_os = "linux")]
 mod client;
-#[cfg(target_os = "linux")]
-mod facts;
 #[cfg(feature = "cli")]
 mod condor;
+#[cfg(target_os = "linux")]
+mod facts;
 mod gafaelfawr;
 mod gafaelfawr_values;
 mod jwt;

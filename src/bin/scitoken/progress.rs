@@ -160,6 +160,13 @@ impl Screen {
                 if let Some(active) = self.active.get_mut(&file) {
                     (active.length, active.resumed, active.done) = (length, resumed_from, resumed_from);
                 }
+                if let Some(bar) = &self.bar
+                    && resumed_from > 0
+                {
+                    // What was there already says nothing about the rate.
+                    bar.set_position(self.moved());
+                    bar.reset_eta();
+                }
             }
             EventKind::Progress { done, length } => {
                 if let Some(active) = self.active.get_mut(&file) {
