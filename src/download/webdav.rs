@@ -99,8 +99,7 @@ impl Downloader {
     /// # Errors
     /// The server refused, or something of that name is there (`405`).
     pub async fn make_directory(&self, url: &Url) -> Result<(), TransferError> {
-        let method = Method::from_bytes(b"MKCOL").expect("the name is a token");
-        self.change(method, url).await
+        self.change(method(b"MKCOL"), url).await
     }
 
     /// Removes a file, or a directory where the server removes those.
@@ -145,10 +144,9 @@ impl Downloader {
             r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/>"#,
             "<getcontentlength/><getlastmodified/><getetag/></prop></propfind>"
         );
-        let method = Method::from_bytes(b"PROPFIND").expect("the name is a token");
         let request = self
             .client()
-            .request(method, url.clone())
+            .request(method(b"PROPFIND"), url.clone())
             .header(DEPTH, HeaderValue::from_static(depth))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/xml"))
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
@@ -194,6 +192,11 @@ fn entry(asked: &Url, base: &Url, found: multistatus::Described) -> Option<Entry
         last_modified: found.last_modified,
         etag: found.etag,
     })
+}
+
+/// A method of WebDAV's.
+fn method(name: &'static [u8]) -> Method {
+    Method::from_bytes(name).expect("the name is a token")
 }
 
 /// Whether `url` is one step below `directory`.
