@@ -99,7 +99,7 @@ impl Downloader {
     /// # Errors
     /// The server refused, or something of that name is there (`405`).
     pub async fn make_directory(&self, url: &Url) -> Result<(), TransferError> {
-        self.change(method(b"MKCOL"), url).await
+        self.change(method("MKCOL"), url).await
     }
 
     /// Removes a file, or a directory where the server removes those.
@@ -144,9 +144,10 @@ impl Downloader {
             r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/>"#,
             "<getcontentlength/><getlastmodified/><getetag/></prop></propfind>"
         );
+        let method = method("PROPFIND");
         let request = self
             .client()
-            .request(method(b"PROPFIND"), url.clone())
+            .request(method, url.clone())
             .header(DEPTH, HeaderValue::from_static(depth))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/xml"))
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
@@ -194,11 +195,6 @@ fn entry(asked: &Url, base: &Url, found: multistatus::Described) -> Option<Entry
     })
 }
 
-/// A method of WebDAV's.
-fn method(name: &'static [u8]) -> Method {
-    Method::from_bytes(name).expect("the name is a token")
-}
-
 /// Whether `url` is one step below `directory`.
 fn is_below(directory: &Url, url: &Url) -> bool {
     let root = directory.path().trim_end_matches('/');
@@ -223,6 +219,11 @@ fn is_no_webdav(failure: &TransferError) -> bool {
 fn no_webdav(url: &Url) -> TransferError {
     let message = format!("`{}` does not answer PROPFIND", SafeUrl::new(url));
     TransferError::new(FailureKind::Rejected, Remedy::OtherSource, message)
+}
+
+/// A method of WebDAV.
+fn method(name: &'static str) -> Method {
+    Method::from_bytes(name.as_bytes()).expect("the name is a token")
 }
 
 #[cfg(test)]

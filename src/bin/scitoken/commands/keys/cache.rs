@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use reqwest_scitokens::keys::{JwkSet, VerifyingKey};
-use reqwest_scitokens::scitokens::{CacheTimes, CachedKeys, Issuer, KeyCache, KeyCacheError, Verifier};
+use reqwest_scitokens::scitokens::{
+    CacheTimes, CachedKeys, Issuer, KeyCache, KeyCacheError, Verifier, VerifierBuilder,
+};
 use reqwest_scitokens::sys::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
@@ -148,7 +150,7 @@ impl Cache {
         };
         let client = self.network.session()?.client().clone();
         let builder = Verifier::builder(first, client).key_cache(cache.clone());
-        let verifier = issuers.fold(builder, |builder, issuer| builder.issuer(issuer)).build();
+        let verifier = issuers.fold(builder, VerifierBuilder::issuer).build();
         let outcomes = runtime()?.block_on(verifier.refresh());
         let mut failed = None;
         let mut list = Vec::new();

@@ -93,5 +93,6 @@ impl Generate {
 pub(super) fn fingerprint(public: &Jwk) -> String {
     let text = public.expose_json();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let start = digest.as_ref().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+    format!("{start:016x}")
 }

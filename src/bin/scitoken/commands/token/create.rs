@@ -33,7 +33,7 @@ pub(super) struct Create {
     /// false, else a text
     #[arg(long, value_name = "NAME=VALUE", value_parser = claim)]
     claim: Vec<(String, ClaimValue)>,
-    /// What the token allows, such as read:/data or storage.read:/vo; may be given several times
+    /// What the token allows, such as `read:/data` or `storage.read:/vo`; may be given several times
     #[arg(long, value_name = "OP:PATH")]
     scope: Vec<Capability>,
     /// A server that the token is for; may be given several times
@@ -50,7 +50,7 @@ pub(super) struct Create {
     at: Option<SystemTime>,
     #[command(flatten)]
     format: Format,
-    /// Take an issuer at http://localhost too
+    /// Take a test issuer on this machine without TLS too
     #[arg(long)]
     insecure_test_issuer: bool,
 }

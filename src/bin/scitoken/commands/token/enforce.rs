@@ -2,7 +2,7 @@
 
 use clap::Args;
 use reqwest_scitokens::ResourcePath;
-use reqwest_scitokens::scitokens::{Access, Enforcer, Issuer, Refusal, Vocabulary};
+use reqwest_scitokens::scitokens::{Access, Enforcer, EnforcerBuilder, Issuer, Refusal, Vocabulary};
 use serde_json::{Map, json};
 
 use super::input::Input;
@@ -50,7 +50,7 @@ impl Server {
     pub(super) fn enforcer(&self, trust: &Trust, issuers: Vec<Issuer>) -> Option<Enforcer> {
         let mut issuers = issuers.into_iter();
         let mut builder = Enforcer::builder(issuers.next()?).clock(trust.clock());
-        builder = issuers.fold(builder, |builder, issuer| builder.issuer(issuer));
+        builder = issuers.fold(builder, EnforcerBuilder::issuer);
         builder = self.audience.iter().fold(builder, |builder, audience| builder.audience(audience.as_str()));
         if self.any_audience {
             builder = builder.accept_any_audience();

@@ -7,7 +7,8 @@ use clap::Args;
 use reqwest_scitokens::AccessToken;
 use reqwest_scitokens::keys::{Jwk, JwkSet, VerifyingKey};
 use reqwest_scitokens::scitokens::{
-    Issuer, KeysError, OfflineVerifier, Profile, Refusal, VerifiedToken, Verifier, VerifyError,
+    Issuer, KeysError, OfflineVerifier, Profile, Refusal, VerifiedToken, Verifier, VerifierBuilder,
+    VerifyError,
 };
 use reqwest_scitokens::sys::{ManualClock, SharedClock};
 
@@ -34,7 +35,7 @@ pub(super) struct Trust {
     at: Option<SystemTime>,
     #[command(flatten)]
     network: super::super::keys::Network,
-    /// Believe a test issuer at http://localhost too, where everybody on this machine could answer
+    /// Believe a test issuer on this machine without TLS too, where everybody on this machine could answer
     #[arg(long)]
     insecure_test_issuer: bool,
 }
@@ -133,7 +134,7 @@ impl Trust {
             .profiles(self.profile.iter().copied())
             .clock(self.clock())
             .key_cache(self.network.cache().unwrap_or_default());
-        let verifier = others.fold(builder, |builder, issuer| builder.issuer(issuer)).build();
+        let verifier = others.fold(builder, VerifierBuilder::issuer).build();
         Ok(super::super::keys::runtime()?.block_on(verifier.verify(token.expose_secret())))
     }
 
