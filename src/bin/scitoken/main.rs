@@ -76,7 +76,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Mkdir(command) => command.run(&settings()?),
         Command::Rm(command) => command.run(&settings()?),
         Command::Checksum(command) => command.run(&settings()?),
-        Command::Config(command) => command.run(&settings()?),
+        Command::Config(command) => Ok(command.run(&settings()?)),
         Command::CondorPlugin(command) => command.run(&settings()?),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
