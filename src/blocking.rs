@@ -226,18 +226,29 @@ impl Response {
     }
 
     /// The whole body.
+    ///
+    /// What was taken by [`Read`] before is not in it.
     pub fn bytes(self) -> Result<Bytes> {
-        Self::wait(&self.runtime, self.inner.bytes())
+        let rest = Self::wait(&self.runtime, self.inner.bytes())?;
+        Ok(if self.left.is_empty() { rest } else { [self.left, rest].concat().into() })
     }
 
     /// The whole body as text.
+    ///
+    /// After some of it was taken by [`Read`], what is left is taken for UTF-8.
     pub fn text(self) -> Result<String> {
-        Self::wait(&self.runtime, self.inner.text())
+        if self.left.is_empty() {
+            return Self::wait(&self.runtime, self.inner.text());
+        }
+        Ok(String::from_utf8_lossy(&self.bytes()?).into_owned())
     }
 
     /// The whole body, parsed as JSON.
     pub fn json<T: DeserializeOwned>(self) -> Result<T> {
-        Self::wait(&self.runtime, self.inner.json())
+        if self.left.is_empty() {
+            return Self::wait(&self.runtime, self.inner.json());
+        }
+        serde_json::from_slice(&self.bytes()?).map_err(reqwest_middleware::Error::middleware)
     }
 
     fn wait<T>(runtime: &Runtime, future: impl Future<Output = reqwest::Result<T>>) -> Result<T> {

@@ -208,6 +208,9 @@ impl SessionBuilder {
     }
 
     /// Changes the HTTP client: proxies, timeouts, resolving. Its redirect policy stays `none`.
+    ///
+    /// Put no credential into `default_headers`: reqwest adds those beneath all middlewares, so every server along a
+    /// redirect gets them.
     pub fn http(mut self, change: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> Self {
         self.http = change(self.http);
         self

@@ -118,19 +118,39 @@ fn is_harmless(pair: &str) -> bool {
 /// A text from a server, fit for a terminal: control characters as spaces, anything that looks like a JWT or a
 /// Gafaelfawr token masked, cut after 300 characters.
 pub(crate) fn text(foreign: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut shown = String::with_capacity(foreign.len().min(LONGEST));
+    clean(foreign, LONGEST)
+}
+
+/// The same of a text whose end matters, as that of what a program complains.
+pub(crate) fn ending(foreign: &str) -> String {
+    let shown = clean(foreign, usize::MAX);
+    match shown.char_indices().rev().nth(LONGEST - 1) {
+        Some((start, _)) if start > 0 => format!("…{}", &shown[start..]),
+        _ => shown,
+    }
+}
+
+/// More characters than this of a foreign text are not shown.
+const LONGEST: usize = 300;
+
+fn clean(foreign: &str, longest: usize) -> String {
+    let mut shown = String::with_capacity(foreign.len().min(longest));
     let mut rest = foreign;
-    for _ in 0..LONGEST {
+    let mut left = longest;
+    while left > 0 {
         let Some(first) = rest.chars().next() else { return shown };
         let length = credential_length(rest);
-        if length > 0 {
+        if let Some(length) = bearer_length(rest) {
+            shown.push_str("Bearer …");
+            rest = &rest[length..];
+        } else if length > 0 {
             shown.push('…');
             rest = &rest[length..];
         } else {
             shown.push(if first.is_control() || is_bidi_control(first) { ' ' } else { first });
             rest = &rest[first.len_utf8()..];
         }
+        left -= 1;
     }
     if !rest.is_empty() {
         shown.push('…');
@@ -149,6 +169,20 @@ fn credential_length(text: &str) -> usize {
     let looks_secret =
         if text.starts_with("gt-") { run >= 40 && text[..run].contains('.') } else { run > 20 };
     if looks_secret { run } else { 0 }
+}
+
+/// How many bytes at the start of `text` are `Bearer` and a token; `Bearer realm="x"` is none.
+fn bearer_length(text: &str) -> Option<usize> {
+    const SCHEME: &str = "bearer ";
+    let token = text
+        .get(..SCHEME.len())
+        .filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
+        .map(|_| &text[SCHEME.len()..])?;
+    let is_token =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '+' | '/' | '=');
+    let run = token.find(|c| !is_token(c)).unwrap_or(token.len());
+    let parameter = token[..run].ends_with('=') && token[run..].starts_with('"');
+    (run >= 12 && !parameter).then_some(SCHEME.len() + run)
 }
 
 /// Characters that make a terminal show text in another order than it stands.
@@ -192,10 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn of_a_long_complaint_the_end_is_shown_and_no_half_token() {
+        let token = format!("eyJhbGciOiJIUzI1NiJ9.{}.abcdef", "e30".repeat(200));
+        let shown = ending(&format!("Traceback {token} {}ValueError: no ticket", "x ".repeat(100)));
+        assert!(shown.ends_with("ValueError: no ticket") && shown.contains("Traceback …"), "{shown}");
+        let shown = ending(&"y".repeat(1_000));
+        assert_eq!((shown.chars().count(), shown.starts_with('…')), (301, true));
+    }
+
+    #[test]
     fn foreign_text_loses_tokens_and_control_characters() {
         assert_eq!(text("bad token eyJhbGciOiJIUzI1NiJ9.e30.abcdef!"), "bad token …!");
         assert_eq!(text("gt-MLF5MB3Peg79wEC0BY8U8Q.ChbkqEyp3EIJ2e_1Sqff3w is old"), "… is old");
         assert_eq!(text("authz=Bearer%20eyJhbGciOiJIUzI1NiJ9.e30.abcdef"), "authz=Bearer%20…");
+        assert_eq!(text("> Authorization: Bearer AgK8mQz0o7pX2 <"), "> Authorization: Bearer … <");
+        assert_eq!(text("Bearer error_description=\"x\""), "Bearer error_description=\"x\"");
+        assert_eq!(text("bearer token expired"), "bearer token expired");
         assert_eq!(text("weight-1.5 kg"), "weight-1.5 kg");
         assert_eq!(text("a\u{1b}[2Jb\u{202e}c"), "a [2Jb c");
         assert_eq!(text("eyJ is how they start"), "eyJ is how they start");

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::challenge::Challenge;
+use crate::error::with_causes;
 use crate::origin::Origin;
 use crate::source::{Notes, SharedTokenSource, SourceError, TokenRequest};
 use crate::sys::{self, SharedClock};
@@ -17,6 +18,33 @@ pub(crate) struct Key {
     pub(crate) origin: Origin,
     pub(crate) audience: Option<Audience>,
     pub(crate) scopes: Vec<Scope>,
+}
+
+/// A [`Key`] that is not ours to keep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) source: &'a SharedTokenSource,
+    pub(crate) origin: &'a Origin,
+    pub(crate) audience: Option<&'a Audience>,
+    pub(crate) scopes: &'a [Scope],
+}
+
+impl Asked<'_> {
+    pub(crate) fn to_key(self) -> Key {
+        Key {
+            source: self.source.clone(),
+            origin: self.origin.clone(),
+            audience: self.audience.cloned(),
+            scopes: self.scopes.to_vec(),
+        }
+    }
+
+    fn is(self, key: &Key) -> bool {
+        *self.source == key.source
+            && *self.origin == key.origin
+            && self.audience == key.audience.as_ref()
+            && *self.scopes == *key.scopes
+    }
 }
 
 /// What the sources said.
@@ -37,6 +65,8 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) struct TokenCache {
     slots: Mutex<HashMap<Key, Arc<Slot>>>,
+    /// The slot that was used last: most clients talk to one server for a while.
+    latest: Mutex<Option<(Key, Arc<Slot>)>>,
     clock: SharedClock,
     recheck: Duration,
 }
@@ -67,7 +97,14 @@ impl TokenCache {
     const BACKOFF: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(clock: SharedClock, recheck: Duration) -> Self {
-        Self { slots: Mutex::default(), clock, recheck }
+        Self { slots: Mutex::default(), latest: Mutex::default(), clock, recheck }
+    }
+
+    /// The answer for the key that was asked for last, if it is this one and the source need not be asked.
+    pub(crate) fn at_hand(&self, asked: &Asked<'_>, request: &TokenRequest<'_>) -> Option<Answer> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, slot) = latest.as_ref().filter(|(key, _)| asked.is(key))?;
+        slot.state().known(request, self.recheck)
     }
 
     /// The answer for this key; the source is asked as `request` says where the cache does not know.
@@ -76,7 +113,8 @@ impl TokenCache {
     /// very token is given up: when somebody else has brought a new one meanwhile, that is the answer.
     pub(crate) async fn get(&self, key: Key, request: TokenRequest<'_>) -> Answer {
         let source = key.source.clone();
-        let slot = self.slot(key);
+        let slot = self.slot(key.clone());
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, Arc::clone(&slot)));
         let seen = {
             let state = slot.state();
             if let Some(answer) = state.known(&request, self.recheck) {
@@ -151,7 +189,8 @@ impl State {
             Answer::Token(token) if request.rejected() == Some(token) => {
                 // A source that is dear to ask is not asked by each of a thousand refused requests.
                 let pause = token.reuse().map_or(TokenCache::BACKOFF, |r| TokenCache::BACKOFF.max(r / 10));
-                asked_about_this_refusal && asked_within(pause)
+                // Nor one that gives a new token each time: the last one was an answer to a refusal already.
+                (asked_about_this_refusal || self.rejected.is_some()) && asked_within(pause)
             }
             Answer::Token(token) if token.is_expired_at(request.now()) => false,
             Answer::Token(token) if !token.is_valid_for(request.min_validity(), request.now()) => {
@@ -196,6 +235,10 @@ impl State {
         }
     }
 
+    fn holds(&self, token: &AccessToken, now: SystemTime) -> bool {
+        matches!(&self.answer, Some(Answer::Token(held)) if held == token && !held.is_expired_at(now))
+    }
+
     fn store(
         &mut self,
         answer: Result<Option<AccessToken>, SourceError>,
@@ -213,13 +256,17 @@ impl State {
             Ok(None) => Answer::Nothing(notes.take().into()),
             Err(error) => match self.still_good(request) {
                 Some(token) => {
-                    tracing::warn!("{error}; the token in use is kept, it has not ended");
+                    tracing::warn!("{}; the token in use is kept, it has not ended", with_causes(&error));
                     Answer::Token(token)
                 }
                 None => Answer::Failed(error),
             },
         };
-        self.answer = Some(answer.clone());
+        // That one server refused a token is no reason to take it from all others who wait for this answer.
+        let keeps = request.rejected().is_some_and(|rejected| self.holds(rejected, request.now()));
+        if !keeps || matches!(answer, Answer::Token(_)) {
+            self.answer = Some(answer.clone());
+        }
         self.asked_at = Some(request.now());
         self.rejected = request.rejected().cloned();
         self.challenge = request.challenge().cloned();

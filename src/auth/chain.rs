@@ -1,13 +1,20 @@
 //! Where a chain of redirects has led so far, and who of those along it may have a token.
 
-use crate::origin::Origin;
-use crate::token::AccessToken;
+use std::sync::Arc;
 
 use super::options::RedirectTrust;
+use super::spare::Spare;
+use super::trace::AuthTrace;
+use crate::origin::Origin;
+use crate::token::AccessToken;
 
 /// The chain that a request is part of; the redirect middleware leaves it in the extensions for the auth middleware.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
+    /// What was sent so far.
+    trace: AuthTrace,
+    /// A copy of the request of this step, if it can be made.
+    spare: Option<Arc<Spare>>,
     /// The origin that the user named.
     start: Origin,
     /// Whether some step went without a token to a server that was not trusted with it.
@@ -40,7 +47,27 @@ pub(crate) enum Permission {
 impl Chain {
     /// A chain that starts at the origin that the user named.
     pub(crate) fn new(start: Origin) -> Self {
-        Self { start, strayed: Strayed::No, tls: Tls::Kept }
+        Self { trace: AuthTrace::default(), spare: None, start, strayed: Strayed::No, tls: Tls::Kept }
+    }
+
+    /// Begins a step with a request of which this is a copy.
+    pub(crate) fn step(&mut self, spare: Option<Arc<Spare>>) {
+        self.spare = spare;
+    }
+
+    /// What the auth middleware needs of the chain while it has its turn.
+    pub(crate) fn take_along(&mut self) -> (AuthTrace, Option<Arc<Spare>>) {
+        (std::mem::take(&mut self.trace), self.spare.take())
+    }
+
+    /// The trace, after the auth middleware had its turn.
+    pub(crate) fn bring_back(&mut self, trace: AuthTrace) {
+        self.trace = trace;
+    }
+
+    /// The trace of the whole chain, if a step of it was seen by the auth middleware.
+    pub(crate) fn into_trace(self) -> Option<AuthTrace> {
+        (!self.trace.attempts().is_empty()).then_some(self.trace)
     }
 
     /// Notes that a server was passed that was not trusted with a token.

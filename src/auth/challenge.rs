@@ -4,7 +4,7 @@ use http::HeaderMap;
 use http::header::WWW_AUTHENTICATE;
 
 use crate::redact;
-use crate::token::Scope;
+use crate::token::{AccessToken, Scope};
 
 /// A Bearer challenge (RFC 6750 section 3), as the server wrote it.
 ///
@@ -43,6 +43,18 @@ impl Challenge {
     /// where a scheme stands, is a challenge without parameters.
     pub fn from_headers(headers: &HeaderMap) -> Option<Self> {
         headers.get_all(WWW_AUTHENTICATE).iter().find_map(|value| Self::from_value(value.as_bytes()))
+    }
+
+    /// The challenge without this token: some servers repeat what they were sent.
+    pub(crate) fn without(mut self, token: Option<&AccessToken>) -> Self {
+        if let Some(token) = token {
+            for (_, value) in &mut self.parameters {
+                if value.contains(token.expose_secret()) {
+                    *value = value.replace(token.expose_secret(), "…");
+                }
+            }
+        }
+        self
     }
 
     fn from_value(value: &[u8]) -> Option<Self> {

@@ -16,7 +16,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) sent: &'a Credential,
     pub(crate) attempt: AttemptNumber,
     pub(crate) method: MethodKind,
-    pub(crate) spare: Spare,
+    pub(crate) body: BodyState,
     pub(crate) answered_by: AnsweredBy,
     pub(crate) forbidden: ForbiddenReplay,
 }
@@ -44,8 +44,8 @@ pub(crate) enum MethodKind {
 
 /// Whether the request can be made a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spare {
-    AtHand,
+pub(crate) enum BodyState {
+    CanBeSent,
     /// Its body was a stream.
     Gone,
 }
@@ -108,20 +108,26 @@ fn refusal(facts: &Facts<'_>) -> Result<(), Outcome> {
     if facts.answered_by == AnsweredBy::RedirectTarget && facts.method == MethodKind::Other {
         return refused(Refusal::Elsewhere);
     }
-    match facts.spare {
-        Spare::Gone => refused(Refusal::BodyGone),
-        Spare::AtHand => Ok(()),
+    match facts.body {
+        BodyState::Gone => refused(Refusal::BodyGone),
+        BodyState::CanBeSent => Ok(()),
     }
 }
 
 /// Decides whether what the sources said is worth a replay: never the same token twice.
 pub(crate) fn weigh(sent: &Credential, answer: Answer) -> Result<AccessToken, Refusal> {
     match answer {
-        Answer::Token(token) if sent.token() == Some(&token) => Err(Refusal::NoOtherToken),
+        Answer::Token(token) if sent.token() == Some(&token) => Err(Refusal::NoOtherToken(None)),
         Answer::Token(token) => Ok(token),
-        Answer::Nothing(_) | Answer::Failed(_) if sent.token().is_some() => Err(Refusal::NoOtherToken),
-        Answer::Nothing(reasons) => Err(Refusal::NotSent(NotAttached::NoToken(reasons))),
-        Answer::Failed(error) => Err(Refusal::NotSent(NotAttached::SourceFailed(error))),
+        Answer::Nothing(reasons) => Err(none(sent, NotAttached::NoToken(reasons))),
+        Answer::Failed(error) => Err(none(sent, NotAttached::SourceFailed(error))),
+    }
+}
+
+fn none(sent: &Credential, why: NotAttached) -> Refusal {
+    match sent.token() {
+        Some(_) => Refusal::NoOtherToken(Some(why)),
+        None => Refusal::NotSent(why),
     }
 }
 
@@ -158,7 +164,7 @@ mod tests {
             sent,
             attempt: AttemptNumber::First,
             method: MethodKind::Read,
-            spare: Spare::AtHand,
+            body: BodyState::CanBeSent,
             answered_by: AnsweredBy::Asked,
             forbidden: ForbiddenReplay::Reads,
         };
@@ -247,11 +253,11 @@ mod tests {
         let good =
             |facts: &mut Facts<'_>| (facts.attempt, facts.status) = (AttemptNumber::Replay, StatusCode::OK);
         assert_eq!(row(&sent, good), Step::Return(Outcome::AnsweredReplay));
-        let gone = |facts: &mut Facts<'_>| facts.spare = Spare::Gone;
+        let gone = |facts: &mut Facts<'_>| facts.body = BodyState::Gone;
         assert_eq!(row(&sent, gone), refused(Refusal::BodyGone));
         assert_eq!(row(&waits(), gone), refused(Refusal::BodyGone));
         let gone_but_fine =
-            |facts: &mut Facts<'_>| (facts.spare, facts.status) = (Spare::Gone, StatusCode::OK);
+            |facts: &mut Facts<'_>| (facts.body, facts.status) = (BodyState::Gone, StatusCode::OK);
         assert_eq!(row(&sent, gone_but_fine), Step::Return(Outcome::Answered));
         let elsewhere = |facts: &mut Facts<'_>| facts.answered_by = AnsweredBy::RedirectTarget;
         assert_eq!(row(&sent, elsewhere), Step::AskForAnother);
@@ -264,13 +270,19 @@ mod tests {
     #[test]
     fn the_same_token_is_never_sent_twice() {
         let answer = |text: &str| Answer::Token(AccessToken::new(text).unwrap());
-        assert_eq!(weigh(&token("a"), answer("a")), Err(Refusal::NoOtherToken));
+        assert_eq!(weigh(&token("a"), answer("a")), Err(Refusal::NoOtherToken(None)));
         assert_eq!(weigh(&token("a"), answer("b")), Ok(AccessToken::new("b").unwrap()));
         assert_eq!(weigh(&waits(), answer("a")), Ok(AccessToken::new("a").unwrap()));
-        assert_eq!(weigh(&token("a"), Answer::Nothing([].into())), Err(Refusal::NoOtherToken));
+        assert_eq!(
+            weigh(&token("a"), Answer::Nothing([].into())),
+            Err(Refusal::NoOtherToken(Some(nothing())))
+        );
         assert_eq!(weigh(&waits(), Answer::Nothing([].into())), Err(Refusal::NotSent(nothing())));
         let broken = SourceError::new("broken");
-        assert_eq!(weigh(&token("a"), Answer::Failed(broken.clone())), Err(Refusal::NoOtherToken));
+        assert_eq!(
+            weigh(&token("a"), Answer::Failed(broken.clone())),
+            Err(Refusal::NoOtherToken(Some(failed())))
+        );
         assert_eq!(weigh(&waits(), Answer::Failed(broken)), Err(Refusal::NotSent(failed())));
     }
 }

@@ -46,6 +46,7 @@ pub struct Check {
 
 /// Whether a claim allows what was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Verdict {
     /// It does.
     Fits,
@@ -75,6 +76,16 @@ impl Explanation {
         Some(report)
     }
 
+    /// The status that the server answered with.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What the server said, if it sent a challenge; fit for a terminal.
+    pub fn server_said(&self) -> Option<&str> {
+        self.server_said.as_deref()
+    }
+
     /// The table.
     pub fn checks(&self) -> &[Check] {
         &self.checks
@@ -91,6 +102,14 @@ impl Explanation {
     }
 
     fn find_causes(&mut self, trace: &AuthTrace, last: &Attempt, refusal: &RefusalAnswer) {
+        if let Outcome::Refused(Refusal::NotSent(why) | Refusal::NoOtherToken(Some(why))) = trace.outcome()
+            && last.not_attached() != Some(why)
+        {
+            self.without_token(why);
+            if trace.judged().is_none() {
+                return self.weigh_the_answer(last, refusal);
+            }
+        }
         match (trace.judged(), last.not_attached()) {
             (Some((token, _)), _) => self.with_token(token, last, refusal),
             (None, Some(why)) => self.without_token(why),
@@ -121,7 +140,10 @@ impl Explanation {
     }
 
     fn without_token(&mut self, why: &NotAttached) {
-        self.cause(format!("the request was sent without a token: {why}"));
+        self.cause(match why {
+            NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => format!("no token could be had: {why}"),
+            _ => format!("the request was sent without a token: {why}"),
+        });
         self.step(match why {
             NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => {
                 "`scitoken token where` shows every place that was looked at"
@@ -147,6 +169,11 @@ impl Explanation {
         }
         let Some(claims) = token.claims() else {
             self.cause("the token is opaque: only its issuer can tell whether it is good and for what");
+            self.step(if token.expose_secret().starts_with("gt-") {
+                "`scitoken gafaelfawr token-info URL` asks what the token is good for"
+            } else {
+                "ask the token's issuer, or get a new one the way that you got this one"
+            });
             return;
         };
         let accepted =
@@ -429,7 +456,7 @@ mod tests {
         trace.begin(method, url, sent, case, now);
         let challenge = Challenge::from_headers(&map);
         trace.answer(ServerAnswer::of(StatusCode::from_u16(status).unwrap(), &map, challenge.as_ref()));
-        trace.end(Outcome::Refused(Refusal::NoOtherToken));
+        trace.end(Outcome::Refused(Refusal::NoOtherToken(None)));
         trace.explain().unwrap()
     }
 

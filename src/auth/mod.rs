@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `middleware` | [`AuthMiddleware`]: the only file that sends anything |
+//! | `hop` | may a token go there, and which |
 //! | `decide` | what to do with an answer, as a pure function |
 //! | `redirect` | [`RedirectMiddleware`]: the redirect loop, above the middleware |
 //! | `chain` | who along a chain of redirects may have a token |
@@ -21,6 +22,7 @@ mod conceal;
 mod decide;
 mod drain;
 mod explain;
+mod hop;
 mod in_url;
 mod location;
 mod middleware;

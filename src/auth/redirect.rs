@@ -1,21 +1,18 @@
 //! The redirect loop, so that each step gets its own decision about tokens.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use http::Extensions;
-use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderName,
-    PROXY_AUTHORIZATION, TRANSFER_ENCODING, WWW_AUTHENTICATE,
-};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
 use super::chain::Chain;
-use super::conceal::conceal;
 use super::drain::drain;
 use super::location::{self, BodyFate, NextHop};
-use super::options::{AuthOptions, ReplayableBody};
-use super::spare;
-use super::trace::AuthTrace;
+use super::options::AuthOptions;
+use super::spare::{self, Spare};
 use crate::error::{Error, RedirectProblem};
 use crate::origin::Origin;
 use crate::redact::SafeUrl;
@@ -28,8 +25,8 @@ use crate::redact::SafeUrl;
 /// `Proxy-Authorization`) are taken off and never come back; whether a token of ours goes there is decided by
 /// [`RedirectTrust`](super::RedirectTrust). A step from `https` to `http` never carries a token.
 ///
-/// A credential in the URL, as XRootD's manager puts it there, is kept out of the answer's
-/// [`url`](reqwest::Response::url), because every error of reading the body shows that.
+/// What reqwest adds by itself is beyond this loop: `default_headers` of the HTTP client go to every origin, so put no
+/// credential there.
 ///
 /// A redirect that asks for a streamed body once more (307, 308) and cannot have it is returned as it is.
 #[derive(Clone, Debug)]
@@ -84,13 +81,16 @@ impl RedirectMiddleware {
         let mut followed = 0;
         loop {
             let (method, url) = (request.method().clone(), request.url().clone());
-            let copy = spare::copy(&request, body.as_ref());
+            let copy = Spare::of(&request, body.as_ref()).map(Arc::new);
+            if let Some(chain) = extensions.get_mut::<Chain>() {
+                chain.step(copy.clone());
+            }
             let shell = copy.is_none().then(|| spare::without_body(&request));
             let response = next.clone().run(request, extensions).await?;
             let hop =
                 location::next_hop(response.status(), response.headers(), &method, &url, self.cleartext)
                     .map_err(Error::from)?;
-            let Some(hop) = hop else { return Ok(conceal(response)) };
+            let Some(hop) = hop else { return Ok(response) };
             if followed == self.most {
                 let next = SafeUrl::new(&hop.url).to_string();
                 return Err(Error::from(RedirectProblem::TooMany { followed, next }).into());
@@ -100,12 +100,15 @@ impl RedirectMiddleware {
                 "following a redirect"
             );
             request = match (copy, shell, hop.body) {
-                (Some(copy), ..) => copy,
+                (Some(copy), ..) => match copy.make() {
+                    Some(request) => request,
+                    None => return Ok(response),
+                },
                 // A stream that is not wanted any more need not be made again.
                 (None, Some(shell), BodyFate::Dropped) => shell,
                 _ => return Ok(response),
             };
-            aim(&mut request, hop, &url, body.as_ref());
+            aim(&mut request, hop, &url);
             if let (Some(chain), "https", "http") =
                 (extensions.get_mut::<Chain>(), url.scheme(), request.url().scheme())
             {
@@ -126,42 +129,30 @@ impl Middleware for RedirectMiddleware {
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let Ok(start) = Origin::try_from(request.url()) else { return next.run(request, extensions).await };
-        // A retry middleware above hands the same extensions to each try.
-        extensions.remove::<AuthTrace>();
+        // A new one each time: a retry middleware above hands the same extensions to each try.
         extensions.insert(Chain::new(start));
         let answered = self.follow(request, extensions, &next).await;
-        extensions.remove::<Chain>();
+        let trace = extensions.remove::<Chain>().and_then(Chain::into_trace);
         let mut response = answered?;
-        if let Some(trace) = extensions.remove::<AuthTrace>() {
+        if let Some(trace) = trace {
             response.extensions_mut().insert(trace);
         }
         Ok(response)
     }
 }
 
-/// Headers that are meant for one origin only.
-const FOR_ONE_ORIGIN: [HeaderName; 6] =
-    [AUTHORIZATION, COOKIE, HeaderName::from_static("cookie2"), HOST, PROXY_AUTHORIZATION, WWW_AUTHENTICATE];
-
 /// Makes the request the one that the redirect asks for.
-fn aim(request: &mut Request, hop: NextHop, from: &url::Url, body: Option<&ReplayableBody>) {
+fn aim(request: &mut Request, hop: NextHop, from: &url::Url) {
     let same = matches!((Origin::try_from(from), Origin::try_from(&hop.url)), (Ok(a), Ok(b)) if a == b);
     *request.method_mut() = hop.method;
     *request.url_mut() = hop.url;
-    let headers = request.headers_mut();
     if !same {
-        for name in FOR_ONE_ORIGIN {
-            headers.remove(name);
-        }
+        spare::leave_origin(request);
     }
-    match (hop.body, body) {
-        (BodyFate::Dropped, _) => {
-            for name in [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {
-                headers.remove(name);
-            }
-            *request.body_mut() = None;
+    if hop.body == BodyFate::Dropped {
+        for name in [CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING] {
+            request.headers_mut().remove(name);
         }
-        (BodyFate::Kept, Some(body)) if request.body().is_none() => *request.body_mut() = Some(body.make()),
-        (BodyFate::Kept, _) => {}
+        *request.body_mut() = None;
     }
 }

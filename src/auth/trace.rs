@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::header::{DATE, SERVER};
-use http::{Extensions, HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
 use super::challenge::Challenge;
 use super::explain::Explanation;
 use super::in_url;
+use crate::error::with_causes;
 use crate::redact::{self, SafeUrl};
 use crate::source::SourceError;
 use crate::token::AccessToken;
@@ -84,7 +85,7 @@ impl fmt::Display for NotAttached {
             Self::WaitsForChallenge => f.write_str("the server had not asked for one yet"),
             Self::NoToken(reasons) if reasons.is_empty() => f.write_str("no source has one"),
             Self::NoToken(reasons) => write!(f, "no source has one ({})", reasons.join("; ")),
-            Self::SourceFailed(error) => write!(f, "the source is broken: {error}"),
+            Self::SourceFailed(error) => write!(f, "the source is broken: {}", with_causes(error)),
             Self::Stranger => f.write_str("a redirect leads to a server that is not trusted with it"),
             Self::PlainHttp => f.write_str("the connection has no TLS"),
         }
@@ -116,8 +117,8 @@ pub enum Refusal {
     NoChallenge,
     /// A `403`, which [`ForbiddenReplay`](super::ForbiddenReplay) takes for final.
     Forbidden,
-    /// No token but the refused one can be had.
-    NoOtherToken,
+    /// No token but the refused one can be had; why, where a source said so.
+    NoOtherToken(Option<NotAttached>),
     /// There is no token to send, or none may be sent there.
     NotSent(NotAttached),
     /// The body was a stream that cannot be read twice.
@@ -132,7 +133,8 @@ impl fmt::Display for Refusal {
             Self::Again => f.write_str("refused again with the second token"),
             Self::NoChallenge => f.write_str("the server did not ask for a bearer token"),
             Self::Forbidden => f.write_str("the server forbids it"),
-            Self::NoOtherToken => f.write_str("no other token could be had"),
+            Self::NoOtherToken(None) => f.write_str("no other token could be had"),
+            Self::NoOtherToken(Some(why)) => write!(f, "no other token could be had: {why}"),
             Self::NotSent(why) => write!(f, "sent without a token: {why}"),
             Self::BodyGone => f.write_str("the body cannot be sent twice"),
             Self::Elsewhere => f.write_str("a redirect was followed beneath the middleware"),
@@ -232,11 +234,6 @@ impl AuthTrace {
     pub(crate) fn end(&mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
-
-    /// The trace that the middlewares of one request write, in its extensions.
-    pub(crate) fn of_request(extensions: &mut Extensions) -> &mut Self {
-        extensions.get_or_insert_default()
-    }
 }
 
 impl fmt::Display for AuthTrace {
@@ -260,6 +257,11 @@ impl Attempt {
     /// Where it was sent to, fit for showing.
     pub fn url(&self) -> SafeUrl<'_> {
         SafeUrl::new(&self.url)
+    }
+
+    /// When it was sent.
+    pub fn sent_at(&self) -> SystemTime {
+        self.sent_at
     }
 
     /// What the server answered; `None` when it did not.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::digest_header;
 use super::downloader::Downloader;
-use super::error::{Remedy, TransferError};
+use super::error::{FailureKind, Remedy, TransferError};
 use super::head;
 use super::request::succeed;
 use super::retry::{self, Decision, Facts};
@@ -51,8 +51,7 @@ impl Downloader {
             return Ok(digest);
         }
         let shown = crate::SafeUrl::new(url);
-        let unverified =
-            |message| TransferError::new(super::FailureKind::Unverified, Remedy::Nothing, message);
+        let unverified = |message| TransferError::new(FailureKind::Unverified, Remedy::Nothing, message);
         Err(match (checksum, probe.digests.first()) {
             (Checksum::RequireAlgorithm(algorithm), Some(other)) => {
                 unverified(format!("`{shown}` gives no {algorithm} checksum, but {other}"))
@@ -112,6 +111,9 @@ impl Downloader {
                 Ok(done) => return Ok(done),
                 Err(failure) => failure,
             };
+            if failure.kind() == FailureKind::Interrupted {
+                return Err(failure);
+            }
             failures += 1;
             if failure.remedy() == Remedy::OtherToken {
                 refusals += 1;

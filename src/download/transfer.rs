@@ -244,6 +244,9 @@ impl Transfer {
         row: FailuresInARow,
         source: usize,
     ) -> Result<usize, TransferError> {
+        if failure.kind() == FailureKind::Interrupted {
+            return Err(failure);
+        }
         let retry = self.downloader.retry();
         let sources = self.job.sources.len();
         let facts = Facts {

@@ -21,7 +21,8 @@ use crate::token::{AccessToken, Mistake, Scope};
 /// * It exits with another code, and says why on standard error, when something is broken.
 /// * It learns about the request from `SCITOKEN_ORIGIN`, and, where the caller stated them, `SCITOKEN_AUDIENCE`,
 ///   `SCITOKEN_SCOPE` (separated by blanks) and `SCITOKEN_MIN_VALIDITY` (seconds). `SCITOKEN_REJECTED=1` says that a
-///   server has refused the last token, so a cached one should not be printed again.
+///   server has refused the last token, so a cached one should not be printed again; what scopes that server asked
+///   for is in `SCITOKEN_CHALLENGE_SCOPE`, and they are a stranger's words.
 /// * It is never asked anything: standard input is empty. It has 30 seconds unless told otherwise.
 ///
 /// # Helpers that fit
@@ -97,6 +98,7 @@ impl CommandSource {
             ("SCITOKEN_ORIGIN", Some(request.origin().to_string())),
             ("SCITOKEN_AUDIENCE", request.audience().map(ToString::to_string)),
             ("SCITOKEN_SCOPE", scopes(request)),
+            ("SCITOKEN_CHALLENGE_SCOPE", challenge_scope(request)),
             ("SCITOKEN_MIN_VALIDITY", Some(request.min_validity().as_secs().to_string())),
             ("SCITOKEN_REJECTED", request.rejected().map(|_| "1".to_owned())),
         ];
@@ -130,7 +132,7 @@ impl CommandSource {
             }
             Ok(Ok(output)) if !output.status.success() => {
                 let complaint = String::from_utf8_lossy(&output.stderr);
-                let complaint = redact::text(complaint.trim());
+                let complaint = redact::ending(whole_words(&complaint));
                 let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
                 Err(failed(format!("failed with {}{said}", output.status)))
             }
@@ -158,7 +160,7 @@ impl fmt::Debug for CommandSource {
 impl TokenSource for CommandSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         let output = self.run(request).await?;
-        let token = match text::read(&output, request.now()) {
+        let token = match text::read(&output, Some(request.now())) {
             Ok(token) => token.with_found_in(format!("command {}", self.name())).with_reuse(self.reuse),
             Err(invalid) if invalid.mistake() == Mistake::Empty => {
                 request.note(|| format!("command {} printed no token", self.name()));
@@ -177,15 +179,22 @@ impl TokenSource for CommandSource {
     }
 }
 
-/// The wanted scopes, and those that the server asked for, as one text.
+/// The wanted scopes as one text.
 fn scopes(request: &TokenRequest<'_>) -> Option<String> {
     let wanted: Vec<_> = request.scopes().iter().map(Scope::as_str).collect();
-    match (wanted.is_empty(), request.challenge().and_then(|c| c.scope())) {
-        (false, _) => Some(wanted.join(" ")),
-        // A variable cannot hold a NUL; nothing else can do harm in one.
-        (true, Some(asked)) if !asked.contains('\0') => Some(asked.to_owned()),
-        (true, _) => None,
-    }
+    (!wanted.is_empty()).then(|| wanted.join(" "))
+}
+
+/// The scopes that the server asked for. A variable cannot hold a NUL; nothing else can do harm in one.
+fn challenge_scope(request: &TokenRequest<'_>) -> Option<String> {
+    request.challenge()?.scope().filter(|scope| !scope.contains('\0')).map(str::to_owned)
+}
+
+/// Without a word that was cut at the start: half a token is not known as one.
+fn whole_words(complaint: &str) -> &str {
+    let cut = complaint.len() >= MOST_COMPLAINT;
+    let start = complaint.find(char::is_whitespace).filter(|_| cut).unwrap_or(0);
+    complaint[start..].trim()
 }
 
 struct Output {

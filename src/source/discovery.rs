@@ -10,8 +10,9 @@ use super::choose::{self, Choice, Misfit};
 use super::file::Memory;
 use super::survey::{Finding, Found, Place, Step, Survey};
 use super::{FileProblem, SourceError, TokenRequest, TokenSource, condor, text};
+use crate::error::with_causes;
 use crate::sys::{self, Env};
-use crate::token::{AccessToken, InvalidToken, Mistake};
+use crate::token::{AccessToken, Mistake};
 
 /// Looks where tokens are by convention, in this order:
 ///
@@ -33,6 +34,8 @@ use crate::token::{AccessToken, InvalidToken, Mistake};
 ///   its end and when no later step has a better one.
 /// * The token of steps 1 to 6 is used as found, whatever its claims say, as the WLCG specification asks. Among
 ///   HTCondor's files the first that is meant for the server, allows what is asked for and lives long enough wins.
+///
+/// * When a server refuses the token of steps 1 to 6, the search ends there: no other identity is tried.
 ///
 /// Nothing is verified and nothing but these places is touched. [`survey`](Self::survey) tells about all of them.
 #[derive(Debug)]
@@ -102,7 +105,7 @@ impl Discovery {
             Step::BearerToken | Step::SciToken => {
                 let name = step.variable().unwrap_or_default();
                 let place = Place::Variable(name);
-                vec![Finding::new(step, place, self.variable(name, now))]
+                vec![Finding::new(step, place, self.variable(name))]
             }
             Step::BearerTokenFile | Step::SciTokenFile => {
                 let name = step.variable().unwrap_or_default();
@@ -126,9 +129,9 @@ impl Discovery {
         }
     }
 
-    fn variable(&self, name: &'static str, now: SystemTime) -> Found {
+    fn variable(&self, name: &'static str) -> Found {
         let Some(value) = self.env.get(name) else { return Found::Unset };
-        match text::read(value.as_encoded_bytes(), now) {
+        match text::read(value.as_encoded_bytes(), None) {
             Ok(token) => Found::Token(token.with_found_in(format!("variable {name}"))),
             Err(invalid) if invalid.mistake() == Mistake::Empty => Found::Empty,
             Err(invalid) => Found::NoToken(invalid),
@@ -186,6 +189,9 @@ impl Discovery {
                 Found::NoToken(invalid) if finding.step != Step::CondorCreds => {
                     Err(no_token(&finding.place, *invalid))
                 }
+                Found::Unusable(FileProblem::TooLarge) if finding.step != Step::CondorCreds => {
+                    Err(no_token(&finding.place, FileProblem::TooLarge))
+                }
                 _ => Ok(None),
             };
             request.note(|| format!("{}: {}", finding.place, finding.describe(request.now())));
@@ -199,7 +205,7 @@ impl Discovery {
     /// Says once what stands in the way at places that somebody named.
     fn warn(&self, finding: &Finding) {
         let Place::File(path) = &finding.place else { return };
-        let trouble: &dyn std::error::Error = match &finding.found {
+        let trouble: &(dyn std::error::Error + 'static) = match &finding.found {
             Found::Unusable(FileProblem::Missing) if !finding.step.names_its_file() => return,
             Found::Unusable(problem) => problem,
             Found::NoToken(invalid) if finding.step == Step::CondorCreds => invalid,
@@ -207,6 +213,7 @@ impl Discovery {
         };
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.insert(path.clone()) {
+            let trouble = with_causes(trouble);
             tracing::warn!(path = %path.display(), "{}: {trouble}; looking further", finding.step);
         }
     }
@@ -248,7 +255,14 @@ impl TokenSource for Discovery {
             for finding in &findings {
                 self.warn(finding);
             }
-            if let Some(token) = best.consider(Self::decide(findings.iter(), request), request)? {
+            let answer = Self::decide(findings.iter(), request);
+            if let (Ok(Some(token)), false) = (&answer, step == Step::CondorCreds)
+                && request.rejected() == Some(token)
+            {
+                // A server's refusal is no reason to show it one token after the other.
+                return answer;
+            }
+            if let Some(token) = best.consider(answer, request)? {
                 return Ok(Some(token));
             }
         }
@@ -256,8 +270,8 @@ impl TokenSource for Discovery {
     }
 }
 
-fn no_token(place: &Place, invalid: InvalidToken) -> SourceError {
-    SourceError::caused_by(format!("no bearer token in {place}"), invalid)
+fn no_token(place: &Place, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
+    SourceError::caused_by(format!("no bearer token in {place}"), why)
         .with_hint("put the token itself there, or take the variable or file away to look further")
 }
 

@@ -159,7 +159,7 @@ fn read(path: &Path) -> Result<(AccessToken, Stamp), FileProblem> {
         return Err(FileProblem::TooLarge);
     }
     let stamp = Stamp::of(&metadata);
-    let token = text::read(&bytes, stamp.modified.unwrap_or(SystemTime::UNIX_EPOCH));
+    let token = text::read(&bytes, stamp.modified);
     let token = token.map_err(FileProblem::NoToken)?;
     if let Some(mode) = loose_mode(&metadata) {
         tracing::warn!(

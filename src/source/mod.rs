@@ -65,7 +65,8 @@ use crate::token::AccessToken;
 /// a server: the [challenge](TokenRequest::challenge) is there to choose by, not to follow.
 ///
 /// The future may be dropped at any point; the next call starts anew. Answers are cached for about a second
-/// unless the token states [another time](AccessToken::with_reuse), and many requests that wait for the same
+/// unless the token states [another time](AccessToken::with_reuse), by source, origin, audience and scopes (not by path,
+/// so a source that chooses by path should state no time), and many requests that wait for the same
 /// answer wait for one call.
 ///
 /// # Examples

@@ -1,5 +1,6 @@
 //! What a source is asked for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -19,7 +20,7 @@ use crate::token::{AccessToken, Audience, Scope};
 #[derive(Clone)]
 pub struct TokenRequest<'a> {
     url: &'a Url,
-    origin: Origin,
+    origin: Cow<'a, Origin>,
     now: SystemTime,
     audience: Option<&'a Audience>,
     scopes: &'a [Scope],
@@ -50,10 +51,14 @@ impl<'a> TokenRequest<'a> {
     /// [`NoOrigin`] when the URL is none that a token could be sent to.
     pub fn new(url: &'a Url) -> Result<Self, NoOrigin> {
         let origin = Origin::try_from(url)?;
-        Ok(Self::for_origin(url, origin, SystemClock.now()))
+        Ok(Self::build(url, Cow::Owned(origin), SystemClock.now()))
     }
 
-    pub(crate) fn for_origin(url: &'a Url, origin: Origin, now: SystemTime) -> Self {
+    pub(crate) fn for_origin(url: &'a Url, origin: &'a Origin, now: SystemTime) -> Self {
+        Self::build(url, Cow::Borrowed(origin), now)
+    }
+
+    fn build(url: &'a Url, origin: Cow<'a, Origin>, now: SystemTime) -> Self {
         Self {
             url,
             origin,

@@ -9,11 +9,11 @@ use crate::token::{AccessToken, InvalidToken, Mistake};
 /// Reads a token: white space around it goes (C99 `isspace`, as WLCG Bearer Token Discovery demands), and a JSON
 /// object is opened for its `access_token`, as HTCondor's credential monitor writes it.
 ///
-/// `written_at` is when the text was written, which `expires_in` counts from.
+/// `written_at` is when the text was written, which `expires_in` counts from; without it that says nothing.
 ///
 /// # Errors
 /// [`Mistake::Empty`] when nothing is left, else the mistake that the text is.
-pub(super) fn read(bytes: &[u8], written_at: SystemTime) -> Result<AccessToken, InvalidToken> {
+pub(super) fn read(bytes: &[u8], written_at: Option<SystemTime>) -> Result<AccessToken, InvalidToken> {
     let bytes = trim(bytes);
     let text = std::str::from_utf8(bytes).map_err(|_| InvalidToken::from(Mistake::Encoding))?;
     if !text.starts_with('{') {
@@ -36,11 +36,11 @@ struct TokenObject {
 }
 
 impl TokenObject {
-    fn end(&self, written_at: SystemTime) -> Option<SystemTime> {
+    fn end(&self, written_at: Option<SystemTime>) -> Option<SystemTime> {
         let seconds = |n: f64| Duration::try_from_secs_f64(n).ok();
         match (self.expires_at, self.expires_in) {
             (Some(at), _) => SystemTime::UNIX_EPOCH.checked_add(seconds(at)?),
-            (None, Some(after)) => written_at.checked_add(seconds(after)?),
+            (None, Some(after)) => written_at?.checked_add(seconds(after)?),
             (None, None) => None,
         }
     }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     fn secret(bytes: &[u8]) -> Result<String, Mistake> {
-        read(bytes, at(0)).map(|t| t.expose_secret().to_owned()).map_err(InvalidToken::mistake)
+        read(bytes, Some(at(0))).map(|t| t.expose_secret().to_owned()).map_err(InvalidToken::mistake)
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn an_opaque_token_ends_when_its_object_says() {
-        let end = |text: &str| read(text.as_bytes(), at(1_000)).unwrap().expires_at();
+        let end = |text: &str| read(text.as_bytes(), Some(at(1_000))).unwrap().expires_at();
         assert_eq!(end(r#"{"access_token":"x","expires_in":60}"#), Some(at(1_060)));
         assert_eq!(end(r#"{"access_token":"x","expires_in":60,"expires_at":5000}"#), Some(at(5_000)));
         assert_eq!(end(r#"{"access_token":"x","expires_in":-1}"#), None);

@@ -35,8 +35,8 @@ pub const MAX_TOKEN_LENGTH: usize = 64 * 1024;
 /// A bearer token: a secret that is shown to nobody.
 ///
 /// It is any text that RFC 6750 section 2.1 allows in an `Authorization: Bearer` header, be it a JWT, one of
-/// Rubin's `gt-` tokens or something else; no claim is ever required of it. Clones share one buffer, which is
-/// zeroed when the last one goes. `Debug` is redacted, there is no `Display` and no `Serialize`.
+/// Rubin's `gt-` tokens or something else; no claim is ever required of it. Clones share one
+/// buffer, which is zeroed when the last one goes (the copy in the header value is not). `Debug` is redacted, there is no `Display` and no `Serialize`.
 ///
 /// ```
 /// use reqwest_scitokens::AccessToken;
@@ -116,9 +116,13 @@ impl AccessToken {
         self.secret.claims.get_or_init(|| UnverifiedClaims::read(self.expose_secret())).as_ref()
     }
 
-    /// When the token ends: as stated by its source, else its `exp` claim, else unknown.
+    /// When the token ends: as stated by its source or its `exp` claim, whichever is earlier; else unknown.
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.expires_at.or_else(|| self.claims()?.expires_at())
+        let claimed = self.claims().and_then(UnverifiedClaims::expires_at);
+        match (self.expires_at, claimed) {
+            (Some(stated), Some(claimed)) => Some(stated.min(claimed)),
+            (stated, claimed) => stated.or(claimed),
+        }
     }
 
     /// Whether the token is known to have ended at `now` (RFC 7519 section 4.1.4: on or after `exp`).

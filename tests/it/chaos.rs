@@ -192,7 +192,7 @@ fn client() -> ClientWithMiddleware {
 fn downloader(client: &ClientWithMiddleware, plan: &Plan) -> Downloader {
     let mut retry = RetryPolicy::default();
     retry.first_delay = Duration::ZERO;
-    retry.retries = u32::from(plan.seed % 4 != 0) * 3;
+    retry.retries = u32::from(!plan.seed.is_multiple_of(4)) * 3;
     let mut limits = Limits::default();
     limits.streams = plan.streams;
     Downloader::new(client.clone()).with_retry(retry).with_limits(limits)

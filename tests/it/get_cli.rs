@@ -178,7 +178,7 @@ fn ten_thousand_files_of_which_one_is_broken() {
 #[test]
 fn a_signal_flushes_the_state_and_the_next_run_goes_on() {
     let (_runtime, server) = serve(|asked| {
-        let mut reply = Reply::honest(asked, &[7; 1_000_000], &[("ETag", "\"v1\"")]);
+        let mut reply = Reply::honest(asked, &vec![7; 1_000_000], &[("ETag", "\"v1\"")]);
         if asked.number == 0 {
             reply.trickle = Some((50_000, Duration::from_millis(100)));
         }
@@ -205,7 +205,7 @@ fn a_signal_flushes_the_state_and_the_next_run_goes_on() {
             let ended = get(directory.path(), &[&url]);
             assert_eq!(ended.code, 0, "{}", ended.err);
             assert!(server.ranges().last().unwrap().as_ref().is_some_and(|range| range.start > 0));
-            assert_eq!(fs_err::read(directory.path().join("f")).unwrap(), [7; 1_000_000]);
+            assert_eq!(fs_err::read(directory.path().join("f")).unwrap(), vec![7; 1_000_000]);
         } else {
             assert!(code == Some(11) || code == Some(0), "{signal} {code:?}");
         }

@@ -20,6 +20,11 @@ use crate::settings::{self, HostToken, Settings};
 /// Flags for everything that talks to a server
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Tokens and connections")]
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "a flag is a bool and has its name"
+)]
 pub(crate) struct Connect {
     /// Take the token from this file, read anew for each request
     #[arg(long, value_name = "FILE")]
@@ -64,6 +69,7 @@ pub(crate) struct Connect {
 
 /// When a token is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::enum_variant_names, reason = "the words of `Attach`")]
 pub(crate) enum When {
     /// If one is found
     WhenFound,

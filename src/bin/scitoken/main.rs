@@ -80,7 +80,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Checksum(command) => command.run(&settings()?),
         Command::Explain(command) => command.run(&settings()?),
         Command::Doctor(command) => command.run(&settings()?),
-        Command::Config(command) => command.run(&settings()?),
+        Command::Config(command) => Ok(command.run(&settings()?)),
         Command::CondorPlugin(command) => command.run(&settings()?),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),

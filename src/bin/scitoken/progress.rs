@@ -1,6 +1,7 @@
 //! What the user sees while files move: one line that is drawn anew, one line a minute, JSON, or nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -160,6 +161,13 @@ impl Screen {
                 if let Some(active) = self.active.get_mut(&file) {
                     (active.length, active.resumed, active.done) = (length, resumed_from, resumed_from);
                 }
+                if let Some(bar) = &self.bar
+                    && resumed_from > 0
+                {
+                    // What was there already says nothing about the rate.
+                    bar.set_position(self.moved());
+                    bar.reset_eta();
+                }
             }
             EventKind::Progress { done, length } => {
                 if let Some(active) = self.active.get_mut(&file) {
@@ -260,12 +268,12 @@ impl Screen {
             (None, _) => format!("{} files", self.done),
         };
         if self.failed > 0 {
-            text.push_str(&format!(", {} failed", self.failed));
+            let _ = write!(text, ", {} failed", self.failed);
         }
         let left = |active: &&Active| active.length.map(|length| length.saturating_sub(active.done));
         if let Some(slowest) = self.active.values().max_by_key(left) {
             let separator = if text.is_empty() { "" } else { ", last " };
-            text.push_str(&format!("{separator}{}", slowest.name));
+            let _ = write!(text, "{separator}{}", slowest.name);
         }
         text
     }

@@ -91,7 +91,11 @@ impl Tries {
         let mut report = Failure::from_error(self.exit(failure), failure);
         if let Some(explanation) = failure.explanation() {
             report = report.with_details(explanation.to_string());
-        } else if let Some(hint) = failure.hint() {
+            if !explanation.next_steps().is_empty() {
+                return report;
+            }
+        }
+        if let Some(hint) = failure.hint() {
             report = report.with_hint(hint);
         } else if let Some(hint) = usual_hint(failure.kind()) {
             report = report.with_hint(hint);

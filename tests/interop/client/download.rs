@@ -115,9 +115,9 @@ fn an_upload_is_verified_comes_back_and_is_gone_on_with_after_a_stop() {
         let target = directory.path().join("target");
         let job = Download::new(there.clone(), &target).expect("a job");
         let (reporter, mut stream) = events();
-        let stopped = downloader(&lab, "stopped", "read:/").with_reporter(reporter);
-        let stopper = stopped.stopper().clone();
-        let first = tokio::spawn(async move { stopped.download(job).await });
+        let first_run = downloader(&lab, "stopped", "read:/").with_reporter(reporter);
+        let stopper = first_run.stopper().clone();
+        let first = tokio::spawn(async move { first_run.download(job).await });
         while let Some(event) = stream.next().await {
             if matches!(event.what, EventKind::Progress { .. }) {
                 stopper.stop();

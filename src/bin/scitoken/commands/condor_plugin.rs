@@ -138,9 +138,9 @@ impl CondorPlugin {
                 Err(failure) => Err(failure),
             };
             done(match result {
-                Ok(uploaded) => Transferred::done(n, order, began, uploaded.length).as_upload(),
+                Ok(uploaded) => Transferred::done(n, order, began, uploaded.length).of_upload(),
                 Err(failure) => {
-                    Transferred::failed(n, order, began, &failure, self.tries.exit(&failure)).as_upload()
+                    Transferred::failed(n, order, began, &failure, self.tries.exit(&failure)).of_upload()
                 }
             });
         }

@@ -3,7 +3,6 @@
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
-use crate::failure::Failure;
 use crate::print;
 use crate::settings::{ALL, HostToken, Settings, Source};
 
@@ -24,7 +23,7 @@ enum Command {
 }
 
 impl Config {
-    pub(crate) fn run(&self, settings: &Settings) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self, settings: &Settings) -> Exit {
         let Command::Show = self.command;
         match settings.file() {
             Some(path) => print::line(&format!("# settings from `{}`", path.display())),
@@ -48,6 +47,6 @@ impl Config {
             };
             print::line(&format!("host.\"{}\" = {token}", host.pattern));
         }
-        Ok(Exit::Ok)
+        Exit::Ok
     }
 }

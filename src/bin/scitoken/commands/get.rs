@@ -35,6 +35,7 @@ const MANY: usize = 20;
     after_help = "Exit codes: 0 done, 2 usage, 3 local file, 4 connection, 5 timeout, 7 no token, 8 token refused, \
 9 not found, 10 incomplete, 11 try again later, 12 checksum, 13 server, 14 redirect refused. Of several files: the worst."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Get {
     /// What to download
     #[arg(value_name = "URL", required_unless_present = "input")]
@@ -126,7 +127,7 @@ impl Get {
             .map_err(|error| Failure::from_error(Exit::Local, &error))?;
         engine.downloader = engine.downloader.with_reporter(reporter);
         let stopper = engine.downloader.stopper().clone();
-        let outcome = self.download(&engine, plan, settings);
+        let outcome = self.download(&engine, &plan, settings);
         drop(engine);
         watch.end();
         let outcome = outcome?;
@@ -149,7 +150,7 @@ impl Get {
         }
     }
 
-    fn download(&self, engine: &Engine, plan: Plan, settings: &Settings) -> Result<Outcome, Failure> {
+    fn download(&self, engine: &Engine, plan: &Plan, settings: &Settings) -> Result<Outcome, Failure> {
         let jobs = settings.choose(self.jobs, settings::JOBS)?.unwrap_or(NonZeroUsize::MIN.saturating_add(3));
         let outcome = Mutex::new(Outcome::default());
         let done = |job: &Download, result: Result<Downloaded, TransferError>| {

@@ -37,17 +37,13 @@ impl Completions {
 impl Man {
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let local = |error: io::Error| Failure::from_error(Exit::Local, &error);
-        match &self.directory {
-            Some(directory) => {
-                clap_mangen::generate_to(Cli::command(), directory).map_err(local)?;
-                Ok(Exit::Ok)
-            }
-            None => {
-                let mut page = Vec::new();
-                clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(local)?;
-                write(&page)
-            }
+        if let Some(directory) = &self.directory {
+            clap_mangen::generate_to(Cli::command(), directory).map_err(local)?;
+            return Ok(Exit::Ok);
         }
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(local)?;
+        write(&page)
     }
 }
 

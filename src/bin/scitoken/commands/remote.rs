@@ -1,5 +1,7 @@
 //! `scitoken stat`, `ls`, `mkdir`, `rm` and `checksum`: what can be asked and done without moving data.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 use indicatif::BinaryBytes;
 use percent_encoding::percent_decode_str;
@@ -209,13 +211,13 @@ fn in_columns(entry: &Entry) -> String {
 fn described(entry: &Entry) -> String {
     let mut text = format!("{}: {}", SafeUrl::new(&entry.url), kind(entry));
     if let Some(length) = entry.length {
-        text.push_str(&format!(", {length} bytes ({})", BinaryBytes(length)));
+        let _ = write!(text, ", {length} bytes ({})", BinaryBytes(length));
     }
     if let Some(modified) = &entry.last_modified {
-        text.push_str(&format!(", changed {modified}"));
+        let _ = write!(text, ", changed {modified}");
     }
     if let Some(etag) = &entry.etag {
-        text.push_str(&format!(", etag {etag}"));
+        let _ = write!(text, ", etag {etag}");
     }
     text
 }

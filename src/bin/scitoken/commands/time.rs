@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 /// Seconds since 1970, or a time like 2033-05-18T03:33:20Z.
 pub(crate) fn parse(text: &str) -> Result<SystemTime, String> {
     let unreadable = || "neither seconds since 1970 nor a time like 2033-05-18T03:33:20Z".to_owned();
-    let since_epoch = if let Ok(seconds) = text.parse::<u64>() {
+    let since_epoch = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)
     } else {
         let time: jiff::Timestamp = text.parse().map_err(|_| unreadable())?;

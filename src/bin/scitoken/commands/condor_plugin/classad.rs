@@ -72,6 +72,13 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// The two ways to write ads, which differ in what a backslash means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    New,
+    Old,
+}
+
 /// Reads ads in the new form (`[ a = "x"; b = 1 ]`, one after the other) or in the old one (an attribute a line, a
 /// blank line between two ads).
 pub(super) fn parse(text: &str) -> Result<Vec<Ad>, NoClassAd> {
@@ -83,7 +90,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Ad>, NoClassAd> {
         .map(|block| {
             block.lines().filter(|line| !line.trim().is_empty()).try_fold(Ad::default(), |mut ad, line| {
                 let mut rest = line;
-                ad.0.push(attribute(&mut rest)?);
+                ad.0.push(attribute(&mut rest, Form::Old)?);
                 Ok(ad)
             })
         })
@@ -101,7 +108,7 @@ fn new_form(text: &str) -> Result<Vec<Ad>, NoClassAd> {
                 rest = behind.trim_start();
                 break;
             }
-            ad.0.push(attribute(&mut rest)?);
+            ad.0.push(attribute(&mut rest, Form::New)?);
             rest = rest.trim_start();
             rest = rest.strip_prefix(';').unwrap_or(rest).trim_start();
             if rest.is_empty() {
@@ -114,38 +121,37 @@ fn new_form(text: &str) -> Result<Vec<Ad>, NoClassAd> {
 }
 
 /// Takes `name = value` off the front.
-fn attribute(rest: &mut &str) -> Result<(String, Value), NoClassAd> {
+fn attribute(rest: &mut &str, form: Form) -> Result<(String, Value), NoClassAd> {
     let (name, behind) = rest.split_once('=').ok_or(NoClassAd("an attribute has no `=`"))?;
     let name = name.trim();
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(NoClassAd("an attribute has no name"));
     }
     let behind = behind.trim_start();
-    let value = match behind.strip_prefix('"') {
-        Some(quoted) => {
-            let (text, length) = unquote(quoted)?;
-            *rest = &quoted[length..];
-            Value::Text(text)
-        }
-        None => {
-            let end = behind.find([';', ']']).unwrap_or(behind.len());
-            *rest = &behind[end..];
-            Value::Other(behind[..end].trim().to_owned())
-        }
+    let value = if let Some(quoted) = behind.strip_prefix('"') {
+        let (text, length) = unquote(quoted, form)?;
+        *rest = &quoted[length..];
+        Value::Text(text)
+    } else {
+        let end = behind.find([';', ']']).unwrap_or(behind.len());
+        *rest = &behind[end..];
+        Value::Other(behind[..end].trim().to_owned())
     };
     Ok((name.to_owned(), value))
 }
 
 /// The text up to the closing quote, and how long it was with its escapes and that quote.
-fn unquote(quoted: &str) -> Result<(String, usize), NoClassAd> {
+fn unquote(quoted: &str, form: Form) -> Result<(String, usize), NoClassAd> {
     let mut text = String::new();
     let mut characters = quoted.char_indices();
     while let Some((at, character)) = characters.next() {
         match character {
             '"' => return Ok((text, at + 1)),
+            // In the old form a backslash is one, unless a quote follows.
+            '\\' if form == Form::Old && !quoted[at + 1..].starts_with('"') => text.push('\\'),
             '\\' => match characters.next().ok_or(NoClassAd("a text is not closed"))?.1 {
-                'n' => text.push('\n'),
-                't' => text.push('\t'),
+                'n' if form == Form::New => text.push('\n'),
+                't' if form == Form::New => text.push('\t'),
                 other => text.push(other),
             },
             other => text.push(other),
@@ -168,6 +174,12 @@ mod tests {
             assert_eq!(ads[0].text("LocalFileName"), Some("/x y/a"));
             assert_eq!(ads[1].text("URL"), Some("https://h/b"));
         }
+    }
+
+    #[test]
+    fn a_backslash_means_something_else_in_each_form() {
+        assert_eq!(parse(r#"A = "c:\new \"x\"""#).unwrap()[0].text("A"), Some(r#"c:\new "x""#));
+        assert_eq!(parse(r#"[ A = "c:\\new \"x\"" ]"#).unwrap()[0].text("A"), Some(r#"c:\new "x""#));
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Transferred {
         Self { number, exit, ad }
     }
 
-    pub(super) fn as_upload(mut self) -> Self {
+    pub(super) fn of_upload(mut self) -> Self {
         self.ad = self.ad.with_text("TransferType", "upload");
         self
     }

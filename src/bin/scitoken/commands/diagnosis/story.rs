@@ -100,7 +100,8 @@ impl From<&Check> for Compared {
         let verdict = match check.verdict {
             reqwest_scitokens::Verdict::Fits => "fits",
             reqwest_scitokens::Verdict::Fails => "fails",
-            reqwest_scitokens::Verdict::Unknown => "unknown",
+            // `Unknown`, and what is yet to come.
+            _ => "unknown",
         };
         Self {
             rule: check.what,

@@ -244,7 +244,7 @@ impl Rules {
                 Download::new(url, output)
             }
             None => {
-                let name = self.name_of(&url)?;
+                let name = name_of(&url)?;
                 Download::new(url, self.directory.join(name))
             }
         };
@@ -255,13 +255,6 @@ impl Rules {
         Ok(self.apply(download, number))
     }
 
-    fn name_of(&self, url: &Url) -> Result<String, Failure> {
-        file_name(url).map_err(|error| {
-            Failure::new(Exit::Usage, format!("`{}`: {error}", SafeUrl::new(url)))
-                .with_hint("name the file with `-o FILE`; for a directory use `--recursive`")
-        })
-    }
-
     fn target_listed(&self, entry: ListEntry, number: u64) -> Result<Download, Failure> {
         let mut urls = entry.urls.into_iter();
         let url = urls
@@ -269,7 +262,7 @@ impl Rules {
             .ok_or_else(|| Failure::new(Exit::Usage, format!("line {} has no URL", entry.line)))?;
         let target = match &entry.out {
             Some(out) => self.directory.join(out),
-            None => self.directory.join(self.name_of(&url)?),
+            None => self.directory.join(name_of(&url)?),
         };
         let mut download = Download::new(url, target).map_err(|error| usage(&error))?;
         for mirror in urls {
@@ -299,6 +292,13 @@ impl Rules {
         make_parent(&download)?;
         Ok(download)
     }
+}
+
+fn name_of(url: &Url) -> Result<String, Failure> {
+    file_name(url).map_err(|error| {
+        Failure::new(Exit::Usage, format!("`{}`: {error}", SafeUrl::new(url)))
+            .with_hint("name the file with `-o FILE`; for a directory use `--recursive`")
+    })
 }
 
 fn make_parent(download: &Download) -> Result<(), Failure> {

@@ -1,6 +1,5 @@
 //! `scitoken keys generate`.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -94,9 +93,6 @@ impl Generate {
 pub(super) fn fingerprint(public: &Jwk) -> String {
     let text = public.expose_json();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    let mut text = String::new();
-    for byte in digest.as_ref().iter().take(8) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    let start = digest.as_ref().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+    format!("{start:016x}")
 }

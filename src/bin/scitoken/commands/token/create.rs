@@ -50,7 +50,7 @@ pub(super) struct Create {
     at: Option<SystemTime>,
     #[command(flatten)]
     format: Format,
-    /// Take an issuer at `http://localhost` too
+    /// Take a test issuer on this machine without TLS too
     #[arg(long)]
     insecure_test_issuer: bool,
 }

@@ -35,7 +35,7 @@ pub(super) struct Trust {
     at: Option<SystemTime>,
     #[command(flatten)]
     network: super::super::keys::Network,
-    /// Believe a test issuer at `http://localhost` too, where everybody on this machine could answer
+    /// Believe a test issuer on this machine without TLS too, where everybody on this machine could answer
     #[arg(long)]
     insecure_test_issuer: bool,
 }
