@@ -63,7 +63,9 @@ async fn main() -> anyhow::Result<()> {
     let refused = session.get(format!("{}/private/diary.txt", server.url())).send().await?;
     ensure!(refused.status() == StatusCode::FORBIDDEN, "the server should have refused");
     let explanation = refused.explain().context("a refusal has an explanation")?;
-    say(&explanation.to_string().lines().map(|line| format!("  {line}\n")).collect::<String>());
+    for line in explanation.to_string().lines() {
+        say(&format!("  {line}"));
+    }
     Ok(())
 }
 

@@ -187,10 +187,10 @@ fn headers_without_verification_get_the_same_verdict() {
     for (token, answer) in tokens.iter().zip(ask(&mut pyjwt, &asked)) {
         match jwt::unverified_header(token) {
             Ok(header) => {
-                assert_eq!(answer["header"], header.to_string(), "{}", String::from_utf8_lossy(token))
+                assert_eq!(answer["header"], header.to_string(), "{}", String::from_utf8_lossy(token));
             }
             Err(error) => {
-                assert_eq!(answer["error"], error.pyjwt_name(), "{}", String::from_utf8_lossy(token))
+                assert_eq!(answer["error"], error.pyjwt_name(), "{}", String::from_utf8_lossy(token));
             }
         }
     }

@@ -17,7 +17,6 @@ use reqwest_scitokens::scitokens::{
     TokenSigner, VerifiedToken, Vocabulary,
 };
 use reqwest_scitokens::sys::SharedClock;
-use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::python::Oracle;

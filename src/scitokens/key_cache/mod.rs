@@ -134,6 +134,7 @@ impl KeyCache {
     }
 
     /// Whether looking something up can block on a disk.
+    #[cfg_attr(not(feature = "sqlite"), expect(clippy::unused_self, reason = "only a file is on a disk"))]
     pub(super) fn is_on_disk(&self) -> bool {
         #[cfg(feature = "sqlite")]
         {

@@ -160,7 +160,7 @@ const HEADERS: [&str; 40] = [
     r#"{"alg":null}"#,
     r#"{"alg":""}"#,
     r#"{"alg":["HS256"]}"#,
-    r#"{}"#,
+    r"{}",
     r#"{"typ":"JWT"}"#,
     r#"{"alg":"HS256","kid":"k"}"#,
     r#"{"alg":"HS256","kid":5}"#,

@@ -156,7 +156,7 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
         json!(now + 6_000),
         &[
             json!(now - 100),
-            json!(now as f64 + 6_000.5),
+            json!(format!("{}.5", now + 6_000).parse::<f64>().unwrap()),
             json!((now + 6_000).to_string()),
             absent.clone(),
             Value::Null,
@@ -210,7 +210,7 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
         json!([]),
         json!(5),
         absent.clone(),
-        absent.clone(),
+        absent,
     ]);
     if aud != "absent" {
         claims.insert("aud".to_owned(), aud);
@@ -221,7 +221,7 @@ pub(super) fn case(dice: &mut Dice, now: u64) -> Case {
         let plain = ["read:/foo", "write:/bar", "read:/", "storage.read:/foo", "compute.create", "openid"];
         (0..2 + dice.below(3)).map(|_| dice.one_of(&plain)).collect()
     } else {
-        (0..1 + dice.below(3)).map(|_| dice.one_of(&SCOPES)).collect()
+        (0..=dice.below(3)).map(|_| dice.one_of(&SCOPES)).collect()
     };
     let meeting = dice.one_of(&MEETINGS);
     let is_meeting = dice.once_in(8);
