@@ -95,6 +95,12 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     failure.with_source(ServerText(redact::text(text)))
 }
 
+/// What XRootD's managers say, with a `404`, while their data servers are busy or on their way. That no server can
+/// *read* a file they say of files that are missing too.
+fn is_passing(text: &str) -> bool {
+    text.contains("No servers are available to write") || text.contains("Could not run close request")
+}
+
 /// XRootD 5.5 fails so when it has no checksum configured, or does not know the algorithm.
 fn is_about_checksum(failure: &TransferError, text: &str) -> bool {
     failure.status() == Some(http::StatusCode::INTERNAL_SERVER_ERROR)
