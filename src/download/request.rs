@@ -90,8 +90,13 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     if text.is_empty() || text.starts_with('<') {
         return failure;
     }
-    let failure =
-        if is_about_checksum(&failure, text) { failure.with_remedy(Remedy::WithoutDigest) } else { failure };
+    let failure = if is_about_checksum(&failure, text) {
+        failure.with_remedy(Remedy::WithoutDigest)
+    } else if is_passing(text) {
+        failure.with_remedy(Remedy::Again)
+    } else {
+        failure
+    };
     failure.with_source(ServerText(redact::text(text)))
 }
 
