@@ -10,7 +10,7 @@
 //! - `ranges`, `board`: which bytes are there, and who fetches the others
 //! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
-//! - `name`, `output`, `part`, `sidecar`, `position`: the disk
+//! - `name`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`: the disk
 //! - `transfer`, `existing`, `stream`, `helpers`, `state`, `settle`, `request`, `probe`: one file's life
 //! - `batch`, `list`: many files
 //! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
@@ -19,12 +19,14 @@
 mod batch;
 mod board;
 mod body;
+mod checkpoint;
 mod digest;
 mod digest_header;
 mod downloader;
 mod error;
 mod event;
 mod existing;
+mod file_id;
 mod guard;
 mod hasher;
 mod head;

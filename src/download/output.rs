@@ -3,9 +3,10 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::checkpoint::Checkpoint;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::part::PartFile;
 use super::sidecar::Sidecar;
@@ -47,10 +48,10 @@ impl Output {
         }
     }
 
-    /// Where the state of the unfinished file is kept.
-    pub(super) fn sidecar_path(&self) -> Option<&Path> {
+    /// The leave to write the state of the unfinished file down now.
+    pub(super) fn checkpoint(&self, sidecar: &mut Sidecar) -> Option<Checkpoint> {
         match self {
-            Self::Part(part) => Some(part.sidecar_path()),
+            Self::Part(part) => part.checkpoint(sidecar),
             Self::Stream(_) => None,
         }
     }
@@ -80,7 +81,7 @@ impl Output {
     }
 
     /// Leaves what a later run can go on from, or nothing.
-    pub(super) fn give_up(self, sidecar: Option<&Sidecar>) -> Result<(), TransferError> {
+    pub(super) fn give_up(self, sidecar: Option<Sidecar>) -> Result<(), TransferError> {
         match (self, sidecar) {
             (Self::Part(part), Some(sidecar)) => part.keep(sidecar),
             (Self::Part(part), None) => {

@@ -33,6 +33,12 @@ impl Transfer {
         };
         self.state().timings.verifying += begun.elapsed();
         let verification = state::verify(actual, expected.as_ref())?;
+        if verification == Verification::NotAvailable && self.job.checksum.is_required() {
+            let message = format!("`{}` gave no checksum, and one is required", SafeUrl::new(self.job.url()));
+            return Err(TransferError::new(FailureKind::Unverified, Remedy::OtherSource, message).with_hint(
+                "give the checksum yourself with `--checksum ALG:VALUE`, or use `--checksum auto`",
+            ));
+        }
         if verification == Verification::NotAvailable && framing == Framing::ByClose {
             let message = format!(
                 "`{}` gave neither a length nor a checksum, so nobody can tell whether the file is whole",
@@ -72,7 +78,7 @@ impl Transfer {
     ) -> Result<Downloaded, TransferError> {
         let checkpoint = self.state().take_checkpoint();
         if let Some(checkpoint) = checkpoint {
-            // It must not write a state beside a file that is finished.
+            // It holds the unfinished file's lock.
             let _ = checkpoint.await;
         }
         let (output, sidecar, length, resumed_from, mut timings) = {
@@ -98,7 +104,7 @@ impl Transfer {
             Err(failure) => {
                 let is_wrong =
                     failure.kind() == FailureKind::Mismatch || failure.remedy() == Remedy::FromStart;
-                output.give_up(sidecar.filter(|_| !is_wrong).as_ref())?;
+                output.give_up(sidecar.filter(|_| !is_wrong))?;
                 Err(failure)
             }
         }

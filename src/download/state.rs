@@ -1,6 +1,5 @@
 //! The state of one transfer: everything that its streams share, changed in one place.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
@@ -132,7 +131,10 @@ impl State {
         let Some(known) = &mut self.identity else {
             return self.take_first(claim, carried, identity, job).map(|()| Taken::GoOn);
         };
-        let sameness = known.compare(&identity);
+        let mut sameness = known.compare(&identity);
+        if carried.total.is_some_and(|total| total < self.board.done().end()) {
+            sameness = Sameness::Different;
+        }
         let is_proven = match sameness {
             Sameness::Same => true,
             // The digest at the end will tell.
@@ -141,6 +143,9 @@ impl State {
         };
         if is_proven && carried.start == wanted.start {
             known.learn(identity);
+            if let (None, Some(total)) = (self.board.length(), carried.total) {
+                self.board.set_length(total);
+            }
             self.learn_digest(&job.checksum);
             return Ok(Taken::GoOn);
         }
@@ -244,16 +249,10 @@ impl State {
             return;
         }
         self.checkpoint_at = Instant::now();
-        let Some(output) = &self.output else { return };
-        let (Some(file), Some(path)) = (output.file(), output.sidecar_path()) else { return };
-        let Some(sidecar) = self.sidecar(job) else { return };
-        let (file, path) = (Arc::clone(file), path.to_owned());
-        self.checkpoint = Some(tokio::task::spawn_blocking(move || {
-            // The state must not claim what a power cut would take back.
-            if file.sync_data().is_ok() {
-                let _ = sidecar.write(&path);
-            }
-        }));
+        let Some(mut sidecar) = self.sidecar(job) else { return };
+        let checkpoint = self.output.as_ref().and_then(|output| output.checkpoint(&mut sidecar));
+        let Some(checkpoint) = checkpoint else { return };
+        self.checkpoint = Some(tokio::task::spawn_blocking(move || checkpoint.write(&sidecar)));
     }
 
     /// What a later run needs to know, if it could go on at all.
@@ -294,7 +293,11 @@ pub(super) fn verify(
         (Some(actual), Some(expected)) => {
             Err(mismatch(Remedy::FromStart, format!("the data has {actual}, but should have {expected}")))
         }
-        _ => Ok(Verification::NotAvailable),
+        (None, Some(expected)) => {
+            let message = format!("nobody computed the checksum that should be {expected}");
+            Err(TransferError::new(FailureKind::Unverified, Remedy::FromStart, message))
+        }
+        (_, None) => Ok(Verification::NotAvailable),
     }
 }
 
