@@ -51,6 +51,7 @@ impl Transfer {
             Ok(carried) => carried,
             Err(failure) => return Err(with_server_text(failure, response).await),
         };
+        guard::check_coding(url, self.job.target.as_deref(), response.headers())?;
         let digests = if ask.for_digest { digest_header::read(response.headers()) } else { Vec::new() };
         let mut identity = Identity::read(source, response.headers(), carried.total, digests);
         let mut suspicion = Suspicion::None;
@@ -63,6 +64,10 @@ impl Transfer {
             if !identity.digests.is_empty() {
                 suspicion = Suspicion::None;
             }
+        }
+        let has_expected = self.state().expected.is_some();
+        if carried.start == 0 || !has_expected {
+            // What an earlier run left may be from one that required nothing.
             self.require_digest(source, &mut identity).await?;
         }
         self.take(claim, &carried, identity, &response, url).await?;
@@ -264,7 +269,11 @@ impl Transfer {
             // The server gave a shorter part than asked for, all of it. The rest is asked for next.
             (Some(_), Some(end)) if wanted.start == end && carried.start < end => Ok(()),
             (Some(length), _) => Err(self.incomplete(wanted.start, Some(length))),
-            (None, _) => {
+            // A part of a file whose length nobody says: what lies behind it is asked for next.
+            (None, Some(end)) if wanted.start == end && carried.start < end => Ok(()),
+            (None, Some(_)) => Err(self.incomplete(wanted.start, None)),
+            // A whole file ends where its body does.
+            (None, None) => {
                 state.board.set_length(wanted.start);
                 Ok(())
             }

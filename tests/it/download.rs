@@ -680,3 +680,88 @@ async fn events_tell_the_story() {
     }
     assert_eq!(told.into_inner().unwrap(), ["started", "answered", "retrying", "verified", "finished"]);
 }
+
+#[tokio::test]
+async fn a_required_checksum_is_required_of_what_an_earlier_run_left_too() {
+    let data = content(1_000_000);
+    for (checksum, has) in [("require", false), ("sha-256", false), ("require", true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let (sent, digest) = (data.clone(), format!("adler32={}", adler32(&data)));
+        let server = ChaosServer::start(move |asked| {
+            let by_head = asked.method == "HEAD" && has;
+            let headers = [("ETag", "\"v1\""), ("Digest", digest.as_str())];
+            let reply = Reply::honest(asked, &sent, &headers[..if by_head { 2 } else { 1 }]);
+            if asked.number == 0 { reply.cut_after(300_000) } else { reply }
+        })
+        .await;
+        let mut retry = RetryPolicy::default();
+        retry.retries = 0;
+        downloader().with_retry(retry).download(job(&server, &directory)).await.unwrap_err();
+        let checksum: Checksum = checksum.parse().unwrap();
+        let result = downloader().download(job(&server, &directory).with_checksum(checksum)).await;
+        if has {
+            let file = result.unwrap();
+            assert!(matches!(file.verification, Verification::Verified(_)));
+            assert_eq!(file.outcome, Outcome::Resumed(300_000));
+        } else {
+            assert_eq!(result.unwrap_err().kind(), FailureKind::Unverified);
+            assert!(!directory.path().join("f.dat").exists());
+        }
+    }
+}
+
+/// A whole file in chunks, without a length.
+fn chunked(headers: &[(&str, &str)], data: &[u8]) -> Reply {
+    let mut all = vec![("Transfer-Encoding", "chunked")];
+    all.extend_from_slice(headers);
+    let mut body = format!("{:x}\r\n", data.len()).into_bytes();
+    body.extend_from_slice(data);
+    body.extend_from_slice(b"\r\n0\r\n\r\n");
+    Reply::new("200 OK", &all, body)
+}
+
+#[tokio::test]
+async fn a_short_part_is_not_taken_for_the_end_of_a_file_whose_length_was_unknown() {
+    // First the whole file in chunks, which breaks off; then parts of at most 30000 bytes, that say the length or not.
+    for says_length in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let data = content(100_000);
+        let sent = data.clone();
+        let (file, _server) = get(&directory, move |asked| {
+            let etag = ("ETag", "\"v1\"");
+            let Some(range) = asked.range() else {
+                let reply = chunked(&[etag], &sent);
+                return if asked.number == 0 { reply.cut_after(20_000) } else { reply };
+            };
+            if range.start >= sent.len() {
+                return Reply::sized("416 Range Not Satisfiable", &[], "");
+            }
+            let end = range.end.min(range.start + 30_000).min(sent.len());
+            let total = if says_length { sent.len().to_string() } else { "*".to_owned() };
+            let place = format!("bytes {}-{}/{total}", range.start, end - 1);
+            Reply::sized(
+                "206 Partial Content",
+                &[etag, ("Content-Range", place.as_str())],
+                &sent[range.start..end],
+            )
+        })
+        .await;
+        let there = fs_err::read(file.unwrap().path.unwrap()).unwrap();
+        assert_eq!(there.len(), data.len(), "{says_length}");
+        assert_eq!(there, data, "{says_length}");
+    }
+}
+
+#[tokio::test]
+async fn packed_data_does_not_become_a_file_that_is_not_called_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let server =
+        ChaosServer::start(|asked| Reply::honest(asked, b"\x1f\x8b..", &[("Content-Encoding", "gzip")]))
+            .await;
+    let failure = downloader().download(job(&server, &directory)).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::WrongContent);
+    assert_eq!(files(directory.path()), [""; 0]);
+    let packed = Download::new(server.url("f.dat"), directory.path().join("f.dat.gz")).unwrap();
+    downloader().download(packed).await.unwrap();
+    assert_eq!(files(directory.path()), ["f.dat.gz"]);
+}
