@@ -123,15 +123,27 @@ fn is_ours(metadata: &Metadata) -> bool {
     metadata.is_file()
 }
 
-/// The address without its query, where tokens and signatures change with every run, as a hash.
+/// The address as a hash, without the credentials and signatures in its query, which change with every run.
 fn fingerprint(url: &Url) -> String {
     let mut bare = url.clone();
-    bare.set_query(None);
+    let kept: Vec<_> =
+        url.query().into_iter().flat_map(|query| query.split('&')).filter(|p| is_lasting(p)).collect();
+    let kept = kept.join("&");
+    bare.set_query((!kept.is_empty()).then_some(&kept));
     bare.set_fragment(None);
     // User info is refused before a download starts; a failure to remove what is not there is none.
     let _ = bare.set_username("");
     let _ = bare.set_password(None);
     hasher::digest_of(DigestAlgorithm::Sha256, bare.as_str().as_bytes()).to_hex()
+}
+
+/// Whether a part of a query says what the file is, and not who may have it.
+fn is_lasting(pair: &str) -> bool {
+    const CREDENTIALS: [&str; 7] =
+        ["authz", "access_token", "token", "signature", "expires", "awsaccesskeyid", "googleaccessid"];
+    let key = pair.split_once('=').map_or(pair, |(key, _)| key).to_ascii_lowercase();
+    let is_signed = key.starts_with("x-amz-") || key.starts_with("x-goog-");
+    !is_signed && !CREDENTIALS.contains(&key.as_str())
 }
 
 #[cfg(test)]
@@ -174,6 +186,16 @@ mod tests {
         let mirror: Url = "https://mirror/f".parse().unwrap();
         assert_eq!(sidecar().identity(&[mirror.clone(), same]).unwrap().source, 1);
         assert_eq!(sidecar().identity(&[mirror]), None);
+    }
+
+    #[test]
+    fn what_the_query_says_about_the_file_belongs_to_its_address() {
+        let print = |url: &str| fingerprint(&url.parse().unwrap());
+        let file = print("https://h/get?id=7&authz=a");
+        assert_eq!(file, print("https://h/get?authz=b&id=7"));
+        assert_eq!(file, print("https://h/get?id=7&X-Amz-Signature=c"));
+        assert_ne!(file, print("https://h/get?id=8&authz=a"));
+        assert_ne!(file, print("https://h/get"));
     }
 
     #[test]
