@@ -10,7 +10,7 @@
 //! - `ranges`, `board`: which bytes are there, and who fetches the others
 //! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
-//! - `name`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`: the disk
+//! - `name`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`, `rename`: the disk
 //! - `transfer`, `existing`, `stream`, `helpers`, `state`, `settle`, `request`, `probe`: one file's life
 //! - `batch`, `list`: many files
 //! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
@@ -30,7 +30,6 @@ mod file_id;
 mod guard;
 mod hasher;
 mod head;
-mod helpers;
 mod hosts;
 mod identity;
 mod job;
@@ -42,9 +41,11 @@ mod part;
 mod position;
 mod probe;
 mod ranges;
+mod rename;
 mod request;
 mod retry;
 mod settle;
+mod helpers;
 mod sidecar;
 mod state;
 mod stop;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::checkpoint::Checkpoint;
 use super::error::{FailureKind, Remedy, TransferError};
-use super::part::PartFile;
+use super::job::Existing;
+use super::part::{PartFile, WORTH_SYNCING};
 use super::sidecar::Sidecar;
 
 /// The target of a transfer.
@@ -73,11 +74,16 @@ impl Output {
     }
 
     /// Gives the file its name, and tells it.
-    pub(super) fn finish(self, length: u64) -> Result<Option<PathBuf>, TransferError> {
+    pub(super) fn finish(self, length: u64, existing: Existing) -> Result<Option<PathBuf>, TransferError> {
         match self {
-            Self::Part(part) => part.finish(length).map(Some),
+            Self::Part(part) => part.finish(length, existing).map(Some),
             Self::Stream(mut stream) => stream.writer.flush().map(|()| None).map_err(failed),
         }
+    }
+
+    /// Whether its end waits for the disk, so that it is better done beside the other transfers.
+    pub(super) fn is_slow_to_end(&self, length: u64) -> bool {
+        matches!(self, Self::Part(_)) && length > WORTH_SYNCING
     }
 
     /// Leaves what a later run can go on from, or nothing.

@@ -9,13 +9,19 @@ use std::sync::Arc;
 use super::DigestAlgorithm;
 use super::checkpoint::{Beginnings, Checkpoint};
 use super::error::{FailureKind, Remedy, TransferError};
+use super::existing::there_already;
 use super::file_id::FileId;
 use super::hasher;
+use super::job::Existing;
 use super::position::{no_follow, remove_if_there, reserve, write_all_at};
+use super::rename::{rename, rename_to_free, sync_directory};
 use super::sidecar::Sidecar;
 
 /// Below this, reserving costs more than it saves.
 const WORTH_RESERVING: u64 = 1024 * 1024;
+
+/// Below this, waiting for the disk costs more than fetching again.
+pub(super) const WORTH_SYNCING: u64 = 1024 * 1024;
 
 /// How the names of unfinished files end, and of their state. No target may be called so.
 const PART: &str = ".part";
@@ -31,6 +37,7 @@ pub(super) struct PartFile {
     sidecar: PathBuf,
     lock: Lock,
     was_there: u64,
+    contents: Contents,
     beginnings: Beginnings,
 }
 
@@ -48,6 +55,14 @@ enum Lock {
     Held,
     /// The file system has no locks, so the file has a name that nobody else has, and ends with its run.
     None,
+}
+
+/// Whose bytes are in an unfinished file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    /// An earlier run's, and this one has changed nothing yet.
+    Earlier,
+    Ours,
 }
 
 impl PartFile {
@@ -110,6 +125,7 @@ impl PartFile {
             sidecar: sidecar.into(),
             lock,
             was_there,
+            contents: if was_there == 0 { Contents::Ours } else { Contents::Earlier },
             beginnings: Beginnings::default(),
         }
     }
@@ -137,6 +153,7 @@ impl PartFile {
     ///
     /// The state goes first: from here on the file may have any length and hold none of what the state says.
     pub(super) fn restart(&mut self, length: Option<u64>) -> Result<(), TransferError> {
+        self.contents = Contents::Ours;
         self.forget_state()?;
         let full = |error| TransferError::local("make room for", &self.part, error);
         if self.was_there > 0 {
@@ -154,35 +171,66 @@ impl PartFile {
         remove_if_there(&self.sidecar).map_err(|error| TransferError::local("remove", &self.sidecar, error))
     }
 
-    pub(super) fn write(&self, data: &[u8], offset: u64) -> Result<(), TransferError> {
+    pub(super) fn write(&mut self, data: &[u8], offset: u64) -> Result<(), TransferError> {
+        self.contents = Contents::Ours;
         write_all_at(&self.file, data, offset)
             .map_err(|error| TransferError::local("write", &self.part, error))
     }
 
-    /// Gives the file its name. Whatever had that name before is replaced in the same step.
-    pub(super) fn finish(self, length: u64) -> Result<PathBuf, TransferError> {
-        let there =
-            self.file.metadata().map_err(|error| TransferError::local("look at", &self.part, error))?.len();
+    /// Gives the file its name, in one step.
+    ///
+    /// A file of more than [`WORTH_SYNCING`] bytes is on the disk by then, so that a power cut leaves no name without
+    /// its bytes; for smaller ones that would take longer than fetching them again.
+    ///
+    /// # Errors
+    /// The name is taken and [must not be](Existing::Refuse); the disk would not have it; somebody changed the file.
+    pub(super) fn finish(self, length: u64, existing: Existing) -> Result<PathBuf, TransferError> {
+        let keep = |error| TransferError::local("keep", &self.part, error);
+        let there = self.file.metadata().map_err(keep)?.len();
         if there < length {
-            let error = io::Error::other(format!("it has {there} of {length} bytes: somebody cut it"));
-            return Err(TransferError::local("keep", &self.part, error));
+            return Err(keep(io::Error::other(format!("it has {there} of {length} bytes: somebody cut it"))));
         }
         if there > length {
             self.file.set_len(length).map_err(|error| TransferError::local("cut", &self.part, error))?;
         }
         check_target(&self.target)?;
+        let is_synced = length > WORTH_SYNCING;
+        if is_synced {
+            self.file.sync_data().map_err(|error| TransferError::local("write", &self.part, error))?;
+        }
         self.forget_state()?;
         if !FileId::at(&self.part).is_ok_and(|named| named == self.id) {
-            let error = io::Error::other("it was removed or replaced while the data came");
-            return Err(TransferError::local("keep", &self.part, error));
+            return Err(keep(io::Error::other("it was removed or replaced while the data came")));
         }
-        std_rename(&self.part, &self.target)
-            .map_err(|error| TransferError::local("write", &self.target, error))?;
+        let renamed = match existing {
+            Existing::Refuse => rename_to_free(&self.part, &self.target),
+            _ => rename(&self.part, &self.target),
+        };
+        match renamed {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let failure = there_already(&self.target);
+                self.remove();
+                return Err(failure);
+            }
+            Err(error) => return Err(TransferError::local("write", &self.target, error)),
+        }
+        if is_synced {
+            sync_directory(&self.target);
+        }
         Ok(self.target)
     }
 
-    /// Removes the file and its state.
+    /// Removes the file and its state, unless they are an earlier run's still: an address with a typing error in it must
+    /// not cost what the right one brought.
     pub(super) fn discard(self) {
+        if self.contents == Contents::Earlier {
+            return;
+        }
+        self.remove();
+    }
+
+    fn remove(self) {
         let _ = self.forget_state();
         let _ = remove_if_there(&self.part);
     }
@@ -194,17 +242,11 @@ impl PartFile {
             return Ok(());
         }
         self.beginnings.next();
+        // The state must not claim what a power cut would take back.
+        self.file.sync_data().map_err(|error| TransferError::local("write", &self.part, error))?;
         sidecar.belongs_to(&self.id);
         sidecar.write(&self.sidecar).map_err(|error| TransferError::local("write", &self.sidecar, error))
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "fs_err would name both paths, and the caller names the one that matters"
-)]
-fn std_rename(from: &Path, to: &Path) -> io::Result<()> {
-    std::fs::rename(from, to)
 }
 
 fn part_options() -> std::fs::OpenOptions {
@@ -297,7 +339,7 @@ mod tests {
         part.restart(Some(3)).unwrap();
         part.write(b"new", 0).unwrap();
         assert_eq!(fs_err::read_to_string(&target).unwrap(), "old");
-        part.finish(3).unwrap();
+        part.finish(3, Existing::Replace).unwrap();
         assert_eq!(fs_err::read_to_string(&target).unwrap(), "new");
         assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 1);
     }
@@ -317,7 +359,7 @@ mod tests {
         let mut part = open(&target).unwrap();
         part.restart(Some(5 * WORTH_RESERVING)).unwrap();
         part.write(b"short", 0).unwrap();
-        part.finish(5).unwrap();
+        part.finish(5, Existing::Replace).unwrap();
         assert_eq!(fs_err::read(&target).unwrap(), b"short");
     }
 
@@ -419,7 +461,7 @@ mod tests {
         part.checkpoint(&mut state).unwrap().write(&state);
         assert!(sidecar.exists(), "one of this beginning does");
         let late = part.checkpoint(&mut state).unwrap();
-        part.finish(0).unwrap();
+        part.finish(0, Existing::Replace).unwrap();
         late.write(&state);
         assert!(!sidecar.exists());
     }
@@ -432,7 +474,7 @@ mod tests {
         part.restart(None).unwrap();
         fs_err::write(directory.path().join("other"), "other").unwrap();
         fs_err::rename(directory.path().join("other"), directory.path().join("f.part")).unwrap();
-        part.finish(5).unwrap_err();
+        part.finish(5, Existing::Replace).unwrap_err();
         assert!(!target.exists());
     }
 
@@ -444,7 +486,7 @@ mod tests {
         part.restart(None).unwrap();
         part.write(b"whole", 0).unwrap();
         part.file().set_len(2).unwrap();
-        part.finish(5).unwrap_err();
+        part.finish(5, Existing::Replace).unwrap_err();
         assert!(!target.exists());
     }
 
@@ -469,10 +511,43 @@ mod tests {
         assert_ne!(one.part, other.part);
         one.restart(None).unwrap();
         one.write(b"whole", 0).unwrap();
-        one.finish(5).unwrap();
+        one.finish(5, Existing::Replace).unwrap();
         assert!(other.checkpoint(&mut state(9)).is_none());
         other.keep(state(9)).unwrap();
         assert_eq!(fs_err::read_to_string(&target).unwrap(), "whole");
         assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_run_that_changed_nothing_leaves_what_an_earlier_one_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("f");
+        interrupted(&target);
+        open(&target).unwrap().discard();
+        assert!(open(&target).unwrap().left_over().is_some());
+        let mut part = open(&target).unwrap();
+        part.write(b"x", 0).unwrap();
+        part.discard();
+        assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_name_that_was_taken_at_the_last_moment_is_refused_where_it_must_be_free() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("f");
+        for is_free in [false, true] {
+            let mut part = open(&target).unwrap();
+            part.restart(None).unwrap();
+            part.write(b"new", 0).unwrap();
+            if is_free {
+                fs_err::remove_file(&target).unwrap();
+            } else {
+                fs_err::write(&target, "old").unwrap();
+            }
+            assert_eq!(part.finish(3, Existing::Refuse).is_ok(), is_free);
+            let expected = if is_free { "new" } else { "old" };
+            assert_eq!(fs_err::read_to_string(&target).unwrap(), expected);
+            assert_eq!(fs_err::read_dir(directory.path()).unwrap().count(), 1, "nothing is left over");
+        }
     }
 }

@@ -8,10 +8,9 @@ use tokio::time::Instant;
 use super::Digest;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::event::EventKind;
-use super::existing::refuse_existing;
 use super::hasher::Follower;
 use super::head::Framing;
-use super::job::{Downloaded, Existing, Outcome, Verification};
+use super::job::{Downloaded, Outcome, Verification};
 use super::output::Output;
 use super::state;
 use super::transfer::Transfer;
@@ -81,21 +80,20 @@ impl Transfer {
             // It holds the unfinished file's lock.
             let _ = checkpoint.await;
         }
-        let (output, sidecar, length, resumed_from, mut timings) = {
+        let (output, sidecar, length, there, resumed_from, mut timings) = {
             let mut state = self.state();
             let sidecar = state.sidecar(&self.job);
             let length = state.board.length().unwrap_or_default();
-            (state.output.take(), sidecar, length, state.resumed_from, state.timings)
+            let there = state.board.done().total();
+            (state.output.take(), sidecar, length, there, state.resumed_from, state.timings)
         };
         let output = output.ok_or_else(state::stale)?;
         timings.total = self.begun().elapsed();
         match result {
             Ok(verification) => {
                 self.downloader.hosts().succeeded(self.job.url());
-                if let (Existing::Refuse, Some(target)) = (self.job.existing, &self.job.target) {
-                    refuse_existing(target)?;
-                }
-                let path = output.finish(length)?;
+                let existing = self.job.existing;
+                let path = aside(output, length, move |output| output.finish(length, existing)).await?;
                 let outcome =
                     if resumed_from > 0 { Outcome::Resumed(resumed_from) } else { Outcome::Fetched };
                 let from = self.from().clone();
@@ -104,9 +102,23 @@ impl Transfer {
             Err(failure) => {
                 let is_wrong =
                     failure.kind() == FailureKind::Mismatch || failure.remedy() == Remedy::FromStart;
-                output.give_up(sidecar.filter(|_| !is_wrong))?;
+                let sidecar = sidecar.filter(|_| !is_wrong);
+                aside(output, there, move |output| output.give_up(sidecar)).await?;
                 Err(failure)
             }
         }
     }
+}
+
+/// Ends an output, on a thread of its own where that waits for the disk.
+async fn aside<T: Send + 'static>(
+    output: Output,
+    bytes: u64,
+    end: impl FnOnce(Output) -> Result<T, TransferError> + Send + 'static,
+) -> Result<T, TransferError> {
+    if !output.is_slow_to_end(bytes) {
+        return end(output);
+    }
+    let ended = tokio::task::spawn_blocking(move || end(output)).await;
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }
