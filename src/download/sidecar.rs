@@ -57,7 +57,7 @@ impl Sidecar {
     pub(super) fn read(path: &Path, part_length: u64, part: &FileId) -> Option<Self> {
         let mut text = String::new();
         let file = open_no_follow(path).ok()?;
-        if !is_ours(&file.metadata().ok()?) {
+        if !is_ours(&file.metadata().ok()?, crate::sys::effective_uid()) {
             return None;
         }
         file.take(LONGEST).read_to_string(&mut text).ok()?;
@@ -113,14 +113,17 @@ impl Sidecar {
 }
 
 /// A state that somebody else laid there could make us take their bytes for the file's.
-fn is_ours(metadata: &Metadata) -> bool {
+fn is_ours(metadata: &Metadata, us: Option<u32>) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        metadata.is_file() && crate::sys::effective_uid().is_none_or(|uid| uid == metadata.uid())
+        metadata.is_file() && us.is_none_or(|uid| uid == metadata.uid())
     }
     #[cfg(not(unix))]
-    metadata.is_file()
+    {
+        let _ = us;
+        metadata.is_file()
+    }
 }
 
 /// The address as a hash, without the credentials and signatures in its query, which change with every run.
@@ -186,6 +189,15 @@ mod tests {
         let mirror: Url = "https://mirror/f".parse().unwrap();
         assert_eq!(sidecar().identity(&[mirror.clone(), same]).unwrap().source, 1);
         assert_eq!(sidecar().identity(&[mirror]), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_state_that_somebody_else_laid_there_is_not_believed() {
+        use std::os::unix::fs::MetadataExt as _;
+        let metadata = tempfile::tempfile().unwrap().metadata().unwrap();
+        assert!(is_ours(&metadata, Some(metadata.uid())));
+        assert!(!is_ours(&metadata, Some(metadata.uid() + 1)));
     }
 
     #[test]
