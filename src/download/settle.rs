@@ -91,7 +91,7 @@ impl Transfer {
         timings.total = self.begun().elapsed();
         match result {
             Ok(verification) => {
-                self.downloader.hosts().succeeded(self.job.url());
+                self.downloader.hosts().succeeded(&self.job.sources[self.source()]);
                 let existing = self.job.existing;
                 let path = aside(output, length, move |output| output.finish(length, existing)).await?;
                 let outcome =
