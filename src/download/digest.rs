@@ -230,6 +230,13 @@ pub enum Checksum {
     Expect(Digest),
 }
 
+impl Checksum {
+    /// Whether a file that cannot be compared with anything is an error.
+    pub(super) fn is_required(&self) -> bool {
+        matches!(self, Self::Require | Self::RequireAlgorithm(_) | Self::Expect(_))
+    }
+}
+
 impl FromStr for Checksum {
     type Err = InvalidDigest;
 

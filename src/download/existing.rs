@@ -62,7 +62,12 @@ pub(super) fn refuse_existing(target: &Path) -> Result<(), TransferError> {
     if fs_err::symlink_metadata(target).is_err() {
         return Ok(());
     }
+    Err(there_already(target))
+}
+
+/// The failure that a taken name is.
+pub(super) fn there_already(target: &Path) -> TransferError {
     let message = format!("`{}` is there already", super::error::shown(target));
-    Err(TransferError::new(FailureKind::Local, Remedy::Nothing, message)
-        .with_hint("leave out `--no-clobber` to replace it, or use `--skip-existing=size|checksum`"))
+    TransferError::new(FailureKind::Local, Remedy::Nothing, message)
+        .with_hint("leave out `--no-clobber` to replace it, or use `--skip-existing=size|checksum`")
 }

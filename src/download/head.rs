@@ -54,9 +54,7 @@ pub(super) fn judge(
     match (head.status, asked) {
         (StatusCode::OK, _) => {
             let total = content_length(head.headers);
-            let framed = total.is_some()
-                || head.version >= Version::HTTP_2
-                || head.headers.contains_key(TRANSFER_ENCODING);
+            let framed = total.is_some() || head.version >= Version::HTTP_2 || is_chunked(head.headers);
             let framing = if framed { Framing::Proven } else { Framing::ByClose };
             Ok(Carried { start: 0, end: total, total, framing })
         }
@@ -137,6 +135,13 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     Some(then.duration_since(now).unwrap_or_default())
 }
 
+/// Whether the body comes in chunks and in nothing else. Any other coding ends with the connection, or hides the data.
+fn is_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = codings.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    is_chunked && codings.next().is_none()
+}
+
 /// One `Content-Length` that is a number (RFC 9110 section 8.6).
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim();
@@ -176,7 +181,17 @@ mod tests {
     #[test]
     fn a_body_that_ends_with_its_connection_proves_nothing() {
         assert_eq!(judged(200, None, &[]).unwrap().framing, Framing::ByClose);
-        assert_eq!(judged(200, None, &[("transfer-encoding", "chunked")]).unwrap().framing, Framing::Proven);
+        for (coding, expected) in [
+            ("chunked", Framing::Proven),
+            ("Chunked", Framing::Proven),
+            ("identity", Framing::ByClose),
+            ("gzip", Framing::ByClose),
+            ("chunked, gzip", Framing::ByClose),
+            ("gzip, chunked", Framing::ByClose),
+        ] {
+            let carried = judged(200, None, &[("transfer-encoding", coding)]).unwrap();
+            assert_eq!(carried.framing, expected, "{coding}");
+        }
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Whether two answers are about the same content, so that their bytes may stand in one file.
 
+use std::time::Duration;
+
 use http::HeaderMap;
-use http::header::{ETAG, LAST_MODIFIED};
+use http::header::{DATE, ETAG, LAST_MODIFIED};
 use serde::{Deserialize, Serialize};
 
 use super::Digest;
@@ -13,6 +15,8 @@ pub(super) struct Identity {
     pub(super) source: usize,
     /// A strong `ETag`. Weak ones say "good enough to show", not "the same bytes" (RFC 9110 section 8.8.1).
     pub(super) etag: Option<String>,
+    /// A strong `Last-Modified`: of at least a second before the answer. A file that is written to right now may change
+    /// twice within one second (RFC 9110 section 8.8.2.2).
     pub(super) last_modified: Option<String>,
     pub(super) length: Option<u64>,
     pub(super) digests: Vec<Digest>,
@@ -39,7 +43,16 @@ impl Identity {
     ) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let etag = text(ETAG).filter(|etag| !etag.starts_with("W/") && etag.len() > 2);
-        Self { source, etag, last_modified: text(LAST_MODIFIED), length, digests }
+        let time = |text: &str| httpdate::parse_http_date(text).ok();
+        let answered = text(DATE).as_deref().and_then(time);
+        let is_settled = |modified: &String| match (time(modified), answered) {
+            (Some(modified), Some(answered)) => {
+                answered.duration_since(modified).is_ok_and(|age| age >= Duration::from_secs(1))
+            }
+            _ => false,
+        };
+        let last_modified = text(LAST_MODIFIED).filter(is_settled);
+        Self { source, etag, last_modified, length, digests }
     }
 
     /// Compares what was known with what a new answer says.
@@ -96,8 +109,12 @@ mod tests {
 
     use super::*;
 
+    const MONDAY: &str = "Mon, 07 Nov 1994 08:49:37 GMT";
+    const TUESDAY: &str = "Tue, 08 Nov 1994 08:49:37 GMT";
+
     fn identity(source: usize, etag: &str, modified: &str, length: u64, digest: &str) -> Identity {
         let mut headers = HeaderMap::new();
+        headers.insert(DATE, HeaderValue::from_static("Wed, 09 Nov 1994 00:00:00 GMT"));
         for (name, value) in [(ETAG, etag), (LAST_MODIFIED, modified)] {
             if !value.is_empty() {
                 headers.insert(name, HeaderValue::from_str(value).unwrap());
@@ -109,13 +126,13 @@ mod tests {
 
     #[test]
     fn one_thing_that_differs_is_enough() {
-        let known = identity(0, "\"a\"", "Mon", 9, "adler32:1");
+        let known = identity(0, "\"a\"", MONDAY, 9, "adler32:1");
         for (other, expected) in [
-            (identity(0, "\"a\"", "Mon", 9, "adler32:1"), Sameness::Same),
-            (identity(0, "\"b\"", "Mon", 9, "adler32:1"), Sameness::Different),
-            (identity(0, "\"a\"", "Tue", 9, "adler32:1"), Sameness::Different),
-            (identity(0, "\"a\"", "Mon", 8, "adler32:1"), Sameness::Different),
-            (identity(0, "\"a\"", "Mon", 9, "adler32:2"), Sameness::Different),
+            (identity(0, "\"a\"", MONDAY, 9, "adler32:1"), Sameness::Same),
+            (identity(0, "\"b\"", MONDAY, 9, "adler32:1"), Sameness::Different),
+            (identity(0, "\"a\"", TUESDAY, 9, "adler32:1"), Sameness::Different),
+            (identity(0, "\"a\"", MONDAY, 8, "adler32:1"), Sameness::Different),
+            (identity(0, "\"a\"", MONDAY, 9, "adler32:2"), Sameness::Different),
             (identity(0, "", "", 9, "adler32:1"), Sameness::Same),
             (identity(0, "\"a\"", "", 9, ""), Sameness::Same),
             (identity(0, "", "", 9, ""), Sameness::Unproven),
@@ -127,10 +144,10 @@ mod tests {
 
     #[test]
     fn validators_of_another_server_prove_nothing_and_disprove_nothing() {
-        let known = identity(0, "\"a\"", "Mon", 9, "adler32:1");
-        assert_eq!(known.compare(&identity(1, "\"b\"", "Tue", 9, "adler32:1")), Sameness::Same);
-        assert_eq!(known.compare(&identity(1, "\"a\"", "Mon", 9, "")), Sameness::Unproven);
-        assert_eq!(known.compare(&identity(1, "\"a\"", "Mon", 8, "")), Sameness::Different);
+        let known = identity(0, "\"a\"", MONDAY, 9, "adler32:1");
+        assert_eq!(known.compare(&identity(1, "\"b\"", TUESDAY, 9, "adler32:1")), Sameness::Same);
+        assert_eq!(known.compare(&identity(1, "\"a\"", MONDAY, 9, "")), Sameness::Unproven);
+        assert_eq!(known.compare(&identity(1, "\"a\"", MONDAY, 8, "")), Sameness::Different);
     }
 
     #[test]
@@ -138,5 +155,24 @@ mod tests {
         let known = identity(0, "W/\"a\"", "", 9, "");
         assert_eq!(known.compare(&identity(0, "W/\"a\"", "", 9, "")), Sameness::Unproven);
         assert_eq!(known.compare(&identity(0, "\"\"", "", 9, "")), Sameness::Unproven);
+    }
+
+    #[test]
+    fn a_change_in_the_second_of_the_answer_or_at_no_known_distance_is_no_proof() {
+        for (date, is_strong) in [
+            ("Mon, 07 Nov 1994 08:49:38 GMT", true),
+            ("Mon, 07 Nov 1994 08:49:37 GMT", false),
+            ("Mon, 07 Nov 1994 08:49:36 GMT", false),
+            ("soon", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(LAST_MODIFIED, HeaderValue::from_static(MONDAY));
+            if !date.is_empty() {
+                headers.insert(DATE, HeaderValue::from_static(date));
+            }
+            let identity = Identity::read(0, &headers, Some(9), vec![]);
+            assert_eq!(identity.has_validator(), is_strong, "{date}");
+        }
     }
 }

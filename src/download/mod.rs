@@ -10,8 +10,8 @@
 //! - `ranges`, `board`: which bytes are there, and who fetches the others
 //! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
-//! - `name`, `output`, `part`, `sidecar`, `position`: the disk
-//! - `transfer`, `existing`, `stream`, `helpers`, `state`, `settle`, `request`, `probe`: one file's life
+//! - `name`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`, `rename`: the disk
+//! - `transfer`, `existing`, `stream`, `side_streams`, `state`, `settle`, `request`, `probe`: one file's life
 //! - `batch`, `list`: many files
 //! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
 //! - `job`, `downloader`, `event`, `stop`, `error`: what callers see
@@ -19,16 +19,17 @@
 mod batch;
 mod board;
 mod body;
+mod checkpoint;
 mod digest;
 mod digest_header;
 mod downloader;
 mod error;
 mod event;
 mod existing;
+mod file_id;
 mod guard;
 mod hasher;
 mod head;
-mod helpers;
 mod hosts;
 mod identity;
 mod job;
@@ -40,9 +41,11 @@ mod part;
 mod position;
 mod probe;
 mod ranges;
+mod rename;
 mod request;
 mod retry;
 mod settle;
+mod side_streams;
 mod sidecar;
 mod state;
 mod stop;

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::checkpoint::Checkpoint;
 use super::error::{FailureKind, Remedy, TransferError};
-use super::part::PartFile;
+use super::job::Existing;
+use super::part::{PartFile, WORTH_SYNCING};
 use super::sidecar::Sidecar;
 
 /// The target of a transfer.
@@ -47,10 +49,10 @@ impl Output {
         }
     }
 
-    /// Where the state of the unfinished file is kept.
-    pub(super) fn sidecar_path(&self) -> Option<&Path> {
+    /// The leave to write the state of the unfinished file down now.
+    pub(super) fn checkpoint(&self, sidecar: &mut Sidecar) -> Option<Checkpoint> {
         match self {
-            Self::Part(part) => Some(part.sidecar_path()),
+            Self::Part(part) => part.checkpoint(sidecar),
             Self::Stream(_) => None,
         }
     }
@@ -72,15 +74,20 @@ impl Output {
     }
 
     /// Gives the file its name, and tells it.
-    pub(super) fn finish(self, length: u64) -> Result<Option<PathBuf>, TransferError> {
+    pub(super) fn finish(self, length: u64, existing: Existing) -> Result<Option<PathBuf>, TransferError> {
         match self {
-            Self::Part(part) => part.finish(length).map(Some),
+            Self::Part(part) => part.finish(length, existing).map(Some),
             Self::Stream(mut stream) => stream.writer.flush().map(|()| None).map_err(failed),
         }
     }
 
+    /// Whether its end waits for the disk, so that it is better done beside the other transfers.
+    pub(super) fn is_slow_to_end(&self, length: u64) -> bool {
+        matches!(self, Self::Part(_)) && length > WORTH_SYNCING
+    }
+
     /// Leaves what a later run can go on from, or nothing.
-    pub(super) fn give_up(self, sidecar: Option<&Sidecar>) -> Result<(), TransferError> {
+    pub(super) fn give_up(self, sidecar: Option<Sidecar>) -> Result<(), TransferError> {
         match (self, sidecar) {
             (Self::Part(part), Some(sidecar)) => part.keep(sidecar),
             (Self::Part(part), None) => {

@@ -58,6 +58,14 @@ pub(super) fn open_no_follow(path: &std::path::Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Removes a file. That there is none is fine.
+pub(super) fn remove_if_there(path: &std::path::Path) -> io::Result<()> {
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A link in a shared directory would let its owner choose what we write to.
 pub(super) fn no_follow(options: &mut std::fs::OpenOptions) {
     #[cfg(unix)]

@@ -8,10 +8,9 @@ use tokio::time::Instant;
 use super::Digest;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::event::EventKind;
-use super::existing::refuse_existing;
 use super::hasher::Follower;
 use super::head::Framing;
-use super::job::{Downloaded, Existing, Outcome, Verification};
+use super::job::{Downloaded, Outcome, Verification};
 use super::output::Output;
 use super::state;
 use super::transfer::Transfer;
@@ -33,6 +32,12 @@ impl Transfer {
         };
         self.state().timings.verifying += begun.elapsed();
         let verification = state::verify(actual, expected.as_ref())?;
+        if verification == Verification::NotAvailable && self.job.checksum.is_required() {
+            let message = format!("`{}` gave no checksum, and one is required", SafeUrl::new(self.job.url()));
+            return Err(TransferError::new(FailureKind::Unverified, Remedy::OtherSource, message).with_hint(
+                "give the checksum yourself with `--checksum ALG:VALUE`, or use `--checksum auto`",
+            ));
+        }
         if verification == Verification::NotAvailable && framing == Framing::ByClose {
             let message = format!(
                 "`{}` gave neither a length nor a checksum, so nobody can tell whether the file is whole",
@@ -72,24 +77,23 @@ impl Transfer {
     ) -> Result<Downloaded, TransferError> {
         let checkpoint = self.state().take_checkpoint();
         if let Some(checkpoint) = checkpoint {
-            // It must not write a state beside a file that is finished.
+            // It holds the unfinished file's lock.
             let _ = checkpoint.await;
         }
-        let (output, sidecar, length, resumed_from, mut timings) = {
+        let (output, sidecar, length, there, resumed_from, mut timings) = {
             let mut state = self.state();
             let sidecar = state.sidecar(&self.job);
             let length = state.board.length().unwrap_or_default();
-            (state.output.take(), sidecar, length, state.resumed_from, state.timings)
+            let there = state.board.done().total();
+            (state.output.take(), sidecar, length, there, state.resumed_from, state.timings)
         };
         let output = output.ok_or_else(state::stale)?;
         timings.total = self.begun().elapsed();
         match result {
             Ok(verification) => {
-                self.downloader.hosts().succeeded(self.job.url());
-                if let (Existing::Refuse, Some(target)) = (self.job.existing, &self.job.target) {
-                    refuse_existing(target)?;
-                }
-                let path = output.finish(length)?;
+                self.downloader.hosts().succeeded(&self.job.sources[self.source()]);
+                let existing = self.job.existing;
+                let path = aside(output, length, move |output| output.finish(length, existing)).await?;
                 let outcome =
                     if resumed_from > 0 { Outcome::Resumed(resumed_from) } else { Outcome::Fetched };
                 let from = self.from().clone();
@@ -98,9 +102,23 @@ impl Transfer {
             Err(failure) => {
                 let is_wrong =
                     failure.kind() == FailureKind::Mismatch || failure.remedy() == Remedy::FromStart;
-                output.give_up(sidecar.filter(|_| !is_wrong).as_ref())?;
+                let sidecar = sidecar.filter(|_| !is_wrong);
+                aside(output, there, move |output| output.give_up(sidecar)).await?;
                 Err(failure)
             }
         }
     }
+}
+
+/// Ends an output, on a thread of its own where that waits for the disk.
+async fn aside<T: Send + 'static>(
+    output: Output,
+    bytes: u64,
+    end: impl FnOnce(Output) -> Result<T, TransferError> + Send + 'static,
+) -> Result<T, TransferError> {
+    if !output.is_slow_to_end(bytes) {
+        return end(output);
+    }
+    let ended = tokio::task::spawn_blocking(move || end(output)).await;
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -1,6 +1,5 @@
 //! The state of one transfer: everything that its streams share, changed in one place.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
@@ -37,6 +36,8 @@ pub(super) struct State {
     /// Whether the server does ranges right.
     pub(super) ranges: bool,
     pub(super) token_worked: bool,
+    /// The servers that this file was given up on: each counts once.
+    pub(super) given_up: Vec<usize>,
     /// When the token of the last request ends, until a warning of it was given.
     pub(super) token_ends: Option<SystemTime>,
     pub(super) resumed_from: u64,
@@ -58,6 +59,15 @@ pub(super) enum Taken {
     Anew(Claim),
 }
 
+/// What a stream may do to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// It may begin the file anew.
+    Main,
+    /// It fills in what the main stream leaves, or gives up.
+    Side,
+}
+
 /// What a stream does after it wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -77,6 +87,7 @@ impl State {
             ask_digest: *checksum != Checksum::None,
             ranges: true,
             token_worked: false,
+            given_up: Vec::new(),
             token_ends: None,
             resumed_from: 0,
             timings: Timings::default(),
@@ -122,6 +133,7 @@ impl State {
     pub(super) fn take(
         &mut self,
         claim: Claim,
+        role: Role,
         carried: &Carried,
         identity: Identity,
         job: &Download,
@@ -130,9 +142,15 @@ impl State {
         contradicts(&identity, job)?;
         self.token_worked = true;
         let Some(known) = &mut self.identity else {
+            if role == Role::Side {
+                return Err(stale());
+            }
             return self.take_first(claim, carried, identity, job).map(|()| Taken::GoOn);
         };
-        let sameness = known.compare(&identity);
+        let mut sameness = known.compare(&identity);
+        if carried.total.is_some_and(|total| total < self.board.done().end()) {
+            sameness = Sameness::Different;
+        }
         let is_proven = match sameness {
             Sameness::Same => true,
             // The digest at the end will tell.
@@ -141,13 +159,16 @@ impl State {
         };
         if is_proven && carried.start == wanted.start {
             known.learn(identity);
+            if let (None, Some(total)) = (self.board.length(), carried.total) {
+                self.board.set_length(total);
+            }
             self.learn_digest(&job.checksum);
             return Ok(Taken::GoOn);
         }
         if carried.start != 0 {
             return Err(if sameness == Sameness::Different { changed(job) } else { unproven(job) });
         }
-        if is_proven && self.board.has_other_than(claim) {
+        if role == Role::Side || (is_proven && self.board.has_other_than(claim)) {
             // Another stream does well; this server just does not do ranges.
             return Err(TransferError::nonsense(job.url(), Remedy::WithoutRanges, "ignored the range"));
         }
@@ -182,9 +203,11 @@ impl State {
         Ok(())
     }
 
-    /// The first answer had no digest, and a later one does.
+    /// The first answer had no digest, and a later one does. What went out of our hands meanwhile cannot be compared.
     fn learn_digest(&mut self, checksum: &Checksum) {
-        if let (None, Some(identity)) = (&self.expected, &self.identity)
+        let can_be_read =
+            self.board.done().total() == 0 || self.output.as_ref().is_some_and(|o| o.file().is_some());
+        if let (None, Some(identity), true) = (&self.expected, &self.identity, can_be_read)
             && let Some(digest) = digest_header::choose(checksum, &identity.digests)
         {
             self.expected = Some(digest);
@@ -244,16 +267,10 @@ impl State {
             return;
         }
         self.checkpoint_at = Instant::now();
-        let Some(output) = &self.output else { return };
-        let (Some(file), Some(path)) = (output.file(), output.sidecar_path()) else { return };
-        let Some(sidecar) = self.sidecar(job) else { return };
-        let (file, path) = (Arc::clone(file), path.to_owned());
-        self.checkpoint = Some(tokio::task::spawn_blocking(move || {
-            // The state must not claim what a power cut would take back.
-            if file.sync_data().is_ok() {
-                let _ = sidecar.write(&path);
-            }
-        }));
+        let Some(mut sidecar) = self.sidecar(job) else { return };
+        let checkpoint = self.output.as_ref().and_then(|output| output.checkpoint(&mut sidecar));
+        let Some(checkpoint) = checkpoint else { return };
+        self.checkpoint = Some(tokio::task::spawn_blocking(move || checkpoint.write(&sidecar)));
     }
 
     /// What a later run needs to know, if it could go on at all.
@@ -294,7 +311,11 @@ pub(super) fn verify(
         (Some(actual), Some(expected)) => {
             Err(mismatch(Remedy::FromStart, format!("the data has {actual}, but should have {expected}")))
         }
-        _ => Ok(Verification::NotAvailable),
+        (None, Some(expected)) => {
+            let message = format!("nobody computed the checksum that should be {expected}");
+            Err(TransferError::new(FailureKind::Unverified, Remedy::FromStart, message))
+        }
+        (_, None) => Ok(Verification::NotAvailable),
     }
 }
 
@@ -322,4 +343,25 @@ fn unproven(job: &Download) -> TransferError {
 /// The claim was voided by a restart; whoever holds it just ends.
 pub(super) fn stale() -> TransferError {
     TransferError::new(FailureKind::Incomplete, Remedy::Again, "the transfer began anew")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::output::Stream;
+    use super::*;
+
+    #[test]
+    fn a_side_stream_never_begins_the_file_anew() {
+        const LENGTH: u64 = 64 * 1024 * 1024;
+        let job = Download::without_target("https://h/f".parse().unwrap()).unwrap();
+        let mut state = State::new(Output::Stream(Stream::new(std::io::sink())), &Checksum::Auto);
+        let whole = Carried { start: 0, end: Some(LENGTH), total: Some(LENGTH), framing: Framing::Proven };
+        let identity = |etag: &str| Identity { etag: Some(etag.to_owned()), ..Identity::default() };
+        let main = state.board.claim(Split::Forbidden).unwrap();
+        state.take(main, Role::Main, &whole, identity("\"a\""), &job).unwrap();
+        let side = state.board.claim(Split::Allowed).unwrap();
+        let failure = state.take(side, Role::Side, &whole, identity("\"b\""), &job).unwrap_err();
+        assert_eq!(failure.remedy(), Remedy::WithoutRanges);
+        assert!(state.board.wanted(main).is_some(), "the main stream goes on");
+    }
 }

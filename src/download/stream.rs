@@ -9,7 +9,6 @@ use http::header::RANGE;
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::Response;
 use tokio::time::{Instant, sleep};
-use url::Url;
 
 use super::board::Claim;
 use super::error::{FailureKind, Remedy, TransferError};
@@ -18,7 +17,7 @@ use super::guard::{self, LOOK_AT, Suspicion};
 use super::head::{self, Carried};
 use super::identity::Identity;
 use super::request::{head_of, with_server_text};
-use super::state::{self, Flow, State, Taken};
+use super::state::{self, Flow, Role, State, Taken};
 use super::transfer::Transfer;
 use super::{Checksum, digest_header, widen};
 use crate::auth::{self, Attempt, ResponseExt as _};
@@ -39,7 +38,12 @@ struct Ask {
 
 impl Transfer {
     /// Fetches what a claim wants. It may change its claim on the way, when the server begins anew.
-    pub(super) async fn stream(&self, claim: &mut Claim, source: usize) -> Result<(), TransferError> {
+    pub(super) async fn stream(
+        &self,
+        claim: &mut Claim,
+        source: usize,
+        role: Role,
+    ) -> Result<(), TransferError> {
         let url = &self.job.sources[source];
         let ask = self.ask(*claim)?;
         let begun = Instant::now();
@@ -51,6 +55,7 @@ impl Transfer {
             Ok(carried) => carried,
             Err(failure) => return Err(with_server_text(failure, response).await),
         };
+        guard::check_coding(url, self.job.target.as_deref(), response.headers())?;
         let digests = if ask.for_digest { digest_header::read(response.headers()) } else { Vec::new() };
         let mut identity = Identity::read(source, response.headers(), carried.total, digests);
         let mut suspicion = Suspicion::None;
@@ -63,9 +68,13 @@ impl Transfer {
             if !identity.digests.is_empty() {
                 suspicion = Suspicion::None;
             }
+        }
+        let has_expected = self.state().expected.is_some();
+        if carried.start == 0 || !has_expected {
+            // What an earlier run left may be from one that required nothing.
             self.require_digest(source, &mut identity).await?;
         }
-        self.take(claim, &carried, identity, &response, url).await?;
+        self.take(claim, role, &carried, identity, &response).await?;
         self.body(*claim, response, &carried, suspicion).await
     }
 
@@ -133,15 +142,16 @@ impl Transfer {
     async fn take(
         &self,
         claim: &mut Claim,
+        role: Role,
         carried: &Carried,
         identity: Identity,
         response: &Response,
-        url: &Url,
     ) -> Result<(), TransferError> {
+        let url = &self.job.sources[identity.source];
         let (is_first, taken, resumed_from) = {
             let mut state = self.state();
             let is_first = !std::mem::replace(&mut *self.answered(), true);
-            let taken = state.take(*claim, carried, identity, &self.job)?;
+            let taken = state.take(*claim, role, carried, identity, &self.job)?;
             (is_first, taken, state.resumed_from)
         };
         let number = self.job.number;
@@ -264,7 +274,11 @@ impl Transfer {
             // The server gave a shorter part than asked for, all of it. The rest is asked for next.
             (Some(_), Some(end)) if wanted.start == end && carried.start < end => Ok(()),
             (Some(length), _) => Err(self.incomplete(wanted.start, Some(length))),
-            (None, _) => {
+            // A part of a file whose length nobody says: what lies behind it is asked for next.
+            (None, Some(end)) if wanted.start == end && carried.start < end => Ok(()),
+            (None, Some(_)) => Err(self.incomplete(wanted.start, None)),
+            // A whole file ends where its body does.
+            (None, None) => {
                 state.board.set_length(wanted.start);
                 Ok(())
             }

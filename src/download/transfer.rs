@@ -1,6 +1,7 @@
 //! One file, from the first look at the disk to its final name.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::job::{Download, Downloaded, Resume, Verification};
 use super::output::{Output, Stream};
 use super::part::{Opened, PartFile, check_target};
 use super::retry::{self, Decision, Facts};
-use super::state::State;
+use super::state::{Role, State};
 use super::stop::Deadline;
 use super::{Checksum, existing};
 use crate::SafeUrl;
@@ -49,6 +50,8 @@ pub(super) struct Transfer {
     state: Mutex<State>,
     from: Mutex<String>,
     answered: Mutex<bool>,
+    /// Which of the addresses is in use.
+    source: AtomicUsize,
     /// Told when a stream gives up or takes up a share.
     pub(super) moved: Notify,
 }
@@ -77,7 +80,7 @@ impl Transfer {
             source = identity.source;
             state.resume(&sidecar, identity, &job.checksum);
         }
-        Self::new(downloader, job, begun, state).go(source).await
+        Self::new(downloader, job, begun, state, source).go().await
     }
 
     /// The same into a stream, with what that allows: one connection, and no second beginning.
@@ -92,10 +95,10 @@ impl Transfer {
         let downloader = downloader.with_limits(limits);
         started(&downloader, &job).await;
         let state = State::new(Output::Stream(stream), &job.checksum);
-        Self::new(downloader, job, Instant::now(), state).go(0).await
+        Self::new(downloader, job, Instant::now(), state, 0).go().await
     }
 
-    fn new(downloader: Downloader, job: Download, begun: Instant, state: State) -> Arc<Self> {
+    fn new(downloader: Downloader, job: Download, begun: Instant, state: State, source: usize) -> Arc<Self> {
         Arc::new(Self {
             deadline: deadline(&downloader, begun),
             downloader,
@@ -104,17 +107,53 @@ impl Transfer {
             state: Mutex::new(state),
             from: Mutex::default(),
             answered: Mutex::new(false),
+            source: AtomicUsize::new(source),
             moved: Notify::new(),
         })
     }
 
-    async fn go(self: Arc<Self>, source: usize) -> Result<Downloaded, TransferError> {
-        let transfer = self;
-        let result = match transfer.downloader.hosts().admit(transfer.job.url(), transfer.begun) {
-            Ok(()) => transfer.fetch_and_verify(source).await,
+    async fn go(self: Arc<Self>) -> Result<Downloaded, TransferError> {
+        let result = match self.begin_where_admitted() {
+            Ok(()) => self.fetch_and_verify().await,
             Err(failure) => Err(failure),
         };
-        transfer.settle(result).await
+        self.settle(result).await
+    }
+
+    /// Begins with the first server that is not known to be down.
+    fn begin_where_admitted(&self) -> Result<(), TransferError> {
+        let first = self.source();
+        let mut refused = None;
+        for n in 0..self.job.sources.len() {
+            let source = (first + n) % self.job.sources.len();
+            match self.downloader.hosts().admit(&self.job.sources[source], self.begun) {
+                Ok(()) => {
+                    self.go_to(source);
+                    return Ok(());
+                }
+                Err(failure) => refused = refused.or(Some(failure)),
+            }
+        }
+        refused.map_or(Ok(()), Err)
+    }
+
+    /// Which of the addresses is in use.
+    pub(super) fn source(&self) -> usize {
+        self.source.load(Ordering::Relaxed)
+    }
+
+    fn go_to(&self, source: usize) {
+        self.source.store(source % self.job.sources.len(), Ordering::Relaxed);
+    }
+
+    /// Counts a failure against its server, once for each file.
+    fn gave_up(&self, failure: &TransferError, source: usize) {
+        let is_servers =
+            matches!(failure.kind(), FailureKind::Connect | FailureKind::Timeout | FailureKind::Server);
+        if is_servers && !self.state().given_up.contains(&source) {
+            self.state().given_up.push(source);
+            self.downloader.hosts().gave_up(&self.job.sources[source], Instant::now());
+        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -134,10 +173,10 @@ impl Transfer {
     }
 
     /// Fetches until the content is right, or until it is clear that it never will be.
-    async fn fetch_and_verify(self: &Arc<Self>, mut source: usize) -> Result<Verification, TransferError> {
+    async fn fetch_and_verify(self: &Arc<Self>) -> Result<Verification, TransferError> {
         let mut mismatches = 0;
         loop {
-            self.fetch(&mut source).await?;
+            self.fetch().await?;
             match self.verify().await {
                 // Bytes of several requests may not belong together, and bytes change on the way; so once more from
                 // the start, and once for each mirror. The same wrong bytes again are the server's own.
@@ -145,7 +184,7 @@ impl Transfer {
                     if failure.remedy() == Remedy::FromStart && mismatches < self.job.sources.len() =>
                 {
                     mismatches += 1;
-                    source = (source + 1) % self.job.sources.len();
+                    self.go_to(self.source() + 1);
                     self.begin_anew(in_words(&failure)).await?;
                 }
                 result => return result,
@@ -160,13 +199,13 @@ impl Transfer {
     }
 
     /// Fetches every byte, through failures and retries.
-    async fn fetch(self: &Arc<Self>, source: &mut usize) -> Result<(), TransferError> {
+    async fn fetch(self: &Arc<Self>) -> Result<(), TransferError> {
         let mut helpers = JoinSet::new();
         let mut row = FailuresInARow::default();
         let mut most = self.state().board.done().total();
         let streams = self.downloader.limits().streams;
         if streams > 1 {
-            helpers.spawn(Arc::clone(self).widen(*source, streams));
+            helpers.spawn(Arc::clone(self).widen(streams));
         }
         loop {
             let moved = self.moved.notified();
@@ -178,8 +217,9 @@ impl Transfer {
                 moved.await;
                 continue;
             };
-            self.leave_alone(*source).await?;
-            let result = self.stream(&mut claim, *source).await;
+            let source = self.source();
+            self.leave_alone(source).await?;
+            let result = self.stream(&mut claim, source, Role::Main).await;
             let gained = {
                 let mut state = self.state();
                 state.board.release(claim);
@@ -195,7 +235,7 @@ impl Transfer {
             let Err(failure) = result else { continue };
             row.count(&failure);
             self.state().timings.failures += 1;
-            *source = self.recover(failure, row, *source).await?;
+            self.recover(failure, row, source).await?;
         }
     }
 
@@ -234,7 +274,7 @@ impl Transfer {
         }
     }
 
-    /// Gets ready for another attempt, and says from which source.
+    /// Gets ready for another attempt, at another source where that is better.
     ///
     /// # Errors
     /// The failure itself, when it is final.
@@ -243,7 +283,7 @@ impl Transfer {
         failure: TransferError,
         row: FailuresInARow,
         source: usize,
-    ) -> Result<usize, TransferError> {
+    ) -> Result<(), TransferError> {
         if failure.kind() == FailureKind::Interrupted {
             return Err(failure);
         }
@@ -262,9 +302,7 @@ impl Transfer {
         };
         let url = &self.job.sources[source];
         let Decision::Retry { after, next_source } = retry::decide(retry, &facts) else {
-            if matches!(failure.kind(), FailureKind::Connect | FailureKind::Timeout | FailureKind::Server) {
-                self.downloader.hosts().gave_up(url, Instant::now());
-            }
+            self.gave_up(&failure, source);
             return Err(failure);
         };
         if !after.is_zero() && !self.downloader.budget().take() {
@@ -291,11 +329,13 @@ impl Transfer {
             self.pause(after).await?;
         }
         if next_source {
+            self.gave_up(&failure, source);
+            self.go_to(source + 1);
             // What the last server could not do, the next one may.
             let mut state = self.state();
             (state.ranges, state.ask_digest) = (true, self.job.checksum != Checksum::None);
         }
-        Ok(if next_source { (source + 1) % sources } else { source })
+        Ok(())
     }
 }
 

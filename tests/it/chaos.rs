@@ -90,7 +90,9 @@ impl Plan {
         match self.validator {
             Validator::Strong => headers.push(("ETag", etag.as_str())),
             Validator::Weak => headers.push(("ETag", weak.as_str())),
-            Validator::Date => headers.push(("Last-Modified", date)),
+            Validator::Date => {
+                headers.extend([("Last-Modified", date), ("Date", "Wed, 09 Nov 1994 08:49:37 GMT")]);
+            }
             Validator::OnlyAtFirst if asked.number == 0 => headers.push(("ETag", etag.as_str())),
             Validator::OnlyAtFirst | Validator::None => {}
         }

@@ -680,3 +680,166 @@ async fn events_tell_the_story() {
     }
     assert_eq!(told.into_inner().unwrap(), ["started", "answered", "retrying", "verified", "finished"]);
 }
+
+#[tokio::test]
+async fn a_required_checksum_is_required_of_what_an_earlier_run_left_too() {
+    let data = content(1_000_000);
+    for (checksum, has) in [("require", false), ("sha-256", false), ("require", true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let (sent, digest) = (data.clone(), format!("adler32={}", adler32(&data)));
+        let server = ChaosServer::start(move |asked| {
+            let by_head = asked.method == "HEAD" && has;
+            let headers = [("ETag", "\"v1\""), ("Digest", digest.as_str())];
+            let reply = Reply::honest(asked, &sent, &headers[..if by_head { 2 } else { 1 }]);
+            if asked.number == 0 { reply.cut_after(300_000) } else { reply }
+        })
+        .await;
+        let mut retry = RetryPolicy::default();
+        retry.retries = 0;
+        downloader().with_retry(retry).download(job(&server, &directory)).await.unwrap_err();
+        let checksum: Checksum = checksum.parse().unwrap();
+        let result = downloader().download(job(&server, &directory).with_checksum(checksum)).await;
+        if has {
+            let file = result.unwrap();
+            assert!(matches!(file.verification, Verification::Verified(_)));
+            assert_eq!(file.outcome, Outcome::Resumed(300_000));
+        } else {
+            assert_eq!(result.unwrap_err().kind(), FailureKind::Unverified);
+            assert!(!directory.path().join("f.dat").exists());
+        }
+    }
+}
+
+/// A whole file in chunks, without a length.
+fn chunked(headers: &[(&str, &str)], data: &[u8]) -> Reply {
+    let mut all = vec![("Transfer-Encoding", "chunked")];
+    all.extend_from_slice(headers);
+    let mut body = format!("{:x}\r\n", data.len()).into_bytes();
+    body.extend_from_slice(data);
+    body.extend_from_slice(b"\r\n0\r\n\r\n");
+    Reply::new("200 OK", &all, body)
+}
+
+#[tokio::test]
+async fn a_short_part_is_not_taken_for_the_end_of_a_file_whose_length_was_unknown() {
+    // First the whole file in chunks, which breaks off; then parts of at most 30000 bytes, that say the length or not.
+    for says_length in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let data = content(100_000);
+        let sent = data.clone();
+        let (file, _server) = get(&directory, move |asked| {
+            let etag = ("ETag", "\"v1\"");
+            let Some(range) = asked.range() else {
+                let reply = chunked(&[etag], &sent);
+                return if asked.number == 0 { reply.cut_after(20_000) } else { reply };
+            };
+            if range.start >= sent.len() {
+                return Reply::sized("416 Range Not Satisfiable", &[], "");
+            }
+            let end = range.end.min(range.start + 30_000).min(sent.len());
+            let total = if says_length { sent.len().to_string() } else { "*".to_owned() };
+            let place = format!("bytes {}-{}/{total}", range.start, end - 1);
+            Reply::sized(
+                "206 Partial Content",
+                &[etag, ("Content-Range", place.as_str())],
+                &sent[range.start..end],
+            )
+        })
+        .await;
+        let there = fs_err::read(file.unwrap().path.unwrap()).unwrap();
+        assert_eq!(there.len(), data.len(), "{says_length}");
+        assert_eq!(there, data, "{says_length}");
+    }
+}
+
+#[tokio::test]
+async fn packed_data_does_not_become_a_file_that_is_not_called_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let server =
+        ChaosServer::start(|asked| Reply::honest(asked, b"\x1f\x8b..", &[("Content-Encoding", "gzip")]))
+            .await;
+    let failure = downloader().download(job(&server, &directory)).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::WrongContent);
+    assert_eq!(files(directory.path()), [""; 0]);
+    let packed = Download::new(server.url("f.dat"), directory.path().join("f.dat.gz")).unwrap();
+    downloader().download(packed).await.unwrap();
+    assert_eq!(files(directory.path()), ["f.dat.gz"]);
+}
+
+#[tokio::test]
+async fn a_stream_without_a_checksum_does_not_fail_over_one_that_comes_too_late() {
+    let data = content(100_000);
+    let digest = format!("adler32={}", adler32(&data));
+    let server = ChaosServer::start(move |asked| {
+        let headers = [("ETag", "\"v1\""), ("Digest", digest.as_str())];
+        let reply = Reply::honest(asked, &data, &headers[..if asked.number == 0 { 1 } else { 2 }]);
+        if asked.number == 0 { reply.cut_after(30_000) } else { reply }
+    })
+    .await;
+    let job = Download::without_target(server.url("f")).unwrap();
+    let file = downloader().download_to(job, std::io::sink()).await.unwrap();
+    assert_eq!((file.length, file.verification), (100_000, Verification::NotAvailable));
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_passed_over_for_a_mirror() {
+    let directory = tempfile::tempdir().unwrap();
+    let down = ChaosServer::start(|_| Reply::sized("503 Service Unavailable", &[], "")).await;
+    let mirror = ChaosServer::start(|asked| Reply::honest(asked, HELLO, &[])).await;
+    let downloader = downloader();
+    let with_mirror = |n: usize| {
+        let job = Download::new(down.url("f"), directory.path().join(n.to_string())).unwrap();
+        job.with_mirror(mirror.url("f")).unwrap()
+    };
+    for n in 0..5 {
+        downloader.download(with_mirror(n)).await.unwrap();
+    }
+    assert_eq!(down.seen().len(), 5, "a file that a mirror saved counts too");
+    downloader.download(with_mirror(5)).await.unwrap();
+    assert_eq!((down.seen().len(), mirror.seen().len()), (5, 6));
+}
+
+#[tokio::test]
+async fn side_streams_follow_the_main_one_to_another_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = content(16 * 1024 * 1024);
+    let digest = format!("adler32={}", adler32(&data));
+    let (sent, by_first) = (data.clone(), digest.clone());
+    let first = ChaosServer::start(move |asked| match asked.number {
+        0 => Reply::honest(asked, &sent, &[("Digest", &by_first)]).cut_after(100_000),
+        _ => Reply::sized("503 Service Unavailable", &[], ""),
+    })
+    .await;
+    let sent = data.clone();
+    let second = ChaosServer::start(move |asked| {
+        let mut reply = Reply::honest(asked, &sent, &[("Digest", &digest)]);
+        reply.trickle = Some((128 * 1024, Duration::from_millis(20)));
+        reply
+    })
+    .await;
+    let mut limits = Limits::default();
+    limits.streams = 2;
+    let job = job(&first, &directory).with_mirror(second.url("f.dat")).unwrap();
+    let file = downloader().with_limits(limits).download(job).await.unwrap();
+    assert!(fs_err::read(file.path.unwrap()).unwrap() == data);
+    assert!(second.seen().len() >= 2, "the main stream was alone");
+}
+
+#[tokio::test]
+async fn a_wrong_address_does_not_cost_what_the_right_one_brought() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = content(100_000);
+    let server = ChaosServer::start(move |asked| match asked.path.as_str() {
+        "/typo" => Reply::sized("404 Not Found", &[], ""),
+        _ if asked.number == 0 => Reply::honest(asked, &data, &[("ETag", "\"v1\"")]).cut_after(60_000),
+        _ => Reply::honest(asked, &data, &[("ETag", "\"v1\"")]),
+    })
+    .await;
+    let mut retry = RetryPolicy::default();
+    retry.retries = 0;
+    downloader().with_retry(retry).download(job(&server, &directory)).await.unwrap_err();
+    let typo = Download::new(server.url("typo"), directory.path().join("f.dat")).unwrap();
+    downloader().download(typo).await.unwrap_err();
+    let file = downloader().download(job(&server, &directory)).await.unwrap();
+    assert_eq!(file.outcome, Outcome::Resumed(60_000));
+}

@@ -156,6 +156,28 @@ fn a_list_with_bad_lines_downloads_the_good_ones_and_ends_with_the_worst_code() 
 }
 
 #[test]
+fn two_addresses_with_the_same_last_part_are_refused_before_anything_is_fetched() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, HELLO, &DIGEST));
+    let directory = tempfile::tempdir().unwrap();
+    let ended = get(directory.path(), &[server.url("a/f").as_str(), server.url("b/f").as_str()]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("/a/f`") && ended.err.contains("/b/f`"), "{}", ended.err);
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn a_list_that_names_a_place_twice_downloads_to_it_once() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, HELLO, &DIGEST));
+    let directory = tempfile::tempdir().unwrap();
+    let list = format!("{}\n{}\n  out=f\n", server.url("a/f"), server.url("g"));
+    fs_err::write(directory.path().join("list"), list).unwrap();
+    let ended = get(directory.path(), &["-i", "list"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.err.contains("file 1 of this run") && ended.err.contains("/g`"), "{}", ended.err);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
 fn ten_thousand_files_of_which_one_is_broken() {
     let (_runtime, server) = serve(|asked| {
         if asked.path == "/f5000" {

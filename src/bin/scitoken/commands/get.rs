@@ -1,6 +1,7 @@
 //! `scitoken get`: download files.
 
 mod plan;
+mod targets;
 
 pub(super) use self::plan::parse_url;
 

@@ -12,6 +12,7 @@ use reqwest_scitokens::download::{
 };
 use url::Url;
 
+use super::targets::Targets;
 use super::{Get, SkipBy};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -34,6 +35,7 @@ struct Rules {
 pub(super) struct Plan {
     rules: Rules,
     files: What,
+    targets: Targets,
     is_stream: bool,
 }
 
@@ -76,18 +78,20 @@ impl Plan {
             rules.prepare(get.create_dirs)?;
         }
         let urls = get.urls.iter().map(|text| parse_url(text)).collect::<Result<Vec<_>, _>>()?;
+        let mut targets = Targets::default();
         let files = if get.recursive {
             What::Below(urls)
         } else {
             let named =
                 urls.into_iter().enumerate().map(|(n, url)| rules.named(get, url, n as u64, is_stream));
             let named = named.collect::<Result<Vec<_>, _>>()?;
+            targets = Targets::of(&named)?;
             match &get.input {
                 Some(list) => What::Listed(list.clone(), named),
                 None => What::Named(named),
             }
         };
-        Ok(Self { rules, files, is_stream })
+        Ok(Self { rules, files, targets, is_stream })
     }
 
     /// How many files there are, where that is known.
@@ -118,6 +122,8 @@ impl Plan {
         tries: &'p Tries,
         refused: &'p Refused<'p>,
     ) -> Result<Box<dyn Iterator<Item = Download> + Send + 'p>, Failure> {
+        let mut targets = self.targets.clone();
+        let mut take = move |download: Download| targets.take(&download).map(|()| download);
         match &self.files {
             What::Named(files) => Ok(Box::new(files.iter().cloned())),
             What::Listed(list, named) => {
@@ -130,7 +136,7 @@ impl Plan {
                             Err(Failure::new(Exit::Usage, format!("`{}`: {error}", list.display())))
                         }
                     };
-                    made.map_err(|failure| refused(number, failure)).ok()
+                    made.and_then(&mut take).map_err(|failure| refused(number, failure)).ok()
                 });
                 Ok(Box::new(named.iter().cloned().chain(listed)))
             }
@@ -142,7 +148,7 @@ impl Plan {
                         Ok(below) => self.rules.below(&below, number),
                         Err(failure) => Err(tries.failure(&failure)),
                     };
-                    made.map_err(|failure| refused(number, failure)).ok()
+                    made.and_then(&mut take).map_err(|failure| refused(number, failure)).ok()
                 });
                 Ok(Box::new(made))
             }
@@ -158,18 +164,21 @@ impl Plan {
         };
         let tries_failure =
             |failure: &TransferError| Failure::from_error(crate::transfer::exit_of(failure.kind()), failure);
+        let mut targets = self.targets.clone();
+        let mut take = move |download: Download| targets.take(&download).map(|()| download);
         let files: Box<dyn Iterator<Item = Result<Download, Failure>>> = match &self.files {
             What::Below(roots) => {
                 let found = walk(&engine.downloader, &engine.connector, roots.clone())?;
-                Box::new(found.into_iter().enumerate().map(|(n, found)| match found {
-                    Ok(below) => self.rules.target_below(&below, n as u64),
+                Box::new(found.into_iter().enumerate().map(move |(n, found)| match found {
+                    Ok(below) => self.rules.target_below(&below, n as u64).and_then(&mut take),
                     Err(failure) => Err(tries_failure(&failure)),
                 }))
             }
             What::Named(files) => Box::new(files.iter().cloned().map(Ok)),
             What::Listed(list, named) => {
-                let listed = List::new(open_list(list)?).map(|entry| match entry {
-                    Ok(entry) => self.rules.target_listed(entry, 0),
+                let first = named.len() as u64;
+                let listed = List::new(open_list(list)?).enumerate().map(move |(n, entry)| match entry {
+                    Ok(entry) => self.rules.target_listed(entry, first + n as u64).and_then(&mut take),
                     Err(error) => Err(Failure::new(Exit::Usage, error.to_string())),
                 });
                 Box::new(named.iter().cloned().map(Ok).chain(listed))

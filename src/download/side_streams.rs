@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::board::{Claim, Split};
 use super::error::TransferError;
 use super::event::EventKind;
+use super::state::Role;
 use super::transfer::Transfer;
 use super::widen;
 
@@ -17,7 +18,7 @@ const WATCH: Duration = Duration::from_millis(300);
 
 impl Transfer {
     /// Adds streams as long as that makes the file come faster.
-    pub(super) async fn widen(self: Arc<Self>, source: usize, most: usize) {
+    pub(super) async fn widen(self: Arc<Self>, most: usize) {
         let mut helpers: JoinSet<Result<(), TransferError>> = JoinSet::new();
         let mut before = None;
         let mut wanted = 1;
@@ -47,7 +48,7 @@ impl Transfer {
             }
             while helpers.len() + 1 < wanted.min(most) {
                 let Some(claim) = self.state().board.claim(Split::Allowed) else { break };
-                helpers.spawn(Arc::clone(&self).help(claim, source));
+                helpers.spawn(Arc::clone(&self).help(claim));
             }
             if helpers.len() + 1 > streams {
                 let widened = EventKind::Widened { streams: helpers.len() + 1 };
@@ -57,9 +58,11 @@ impl Transfer {
     }
 
     /// A stream beside the main one. It gives up at the first failure: the main stream does what it leaves.
-    async fn help(self: Arc<Self>, mut claim: Claim, source: usize) -> Result<(), TransferError> {
+    async fn help(self: Arc<Self>, mut claim: Claim) -> Result<(), TransferError> {
         loop {
-            let result = self.stream(&mut claim, source).await;
+            // Where the main stream is now: it leaves a server that fails.
+            let source = self.source();
+            let result = self.stream(&mut claim, source, Role::Side).await;
             let next = {
                 let mut state = self.state();
                 state.board.release(claim);
