@@ -10,6 +10,8 @@ mod chaos_server;
 #[cfg(feature = "download")]
 mod download;
 #[cfg(feature = "download")]
+mod download_asks;
+#[cfg(feature = "download")]
 mod download_many;
 #[cfg(feature = "cli")]
 mod get_cli;
@@ -55,6 +57,8 @@ mod session;
 mod storage;
 #[cfg(feature = "cli")]
 mod token_cli;
+#[cfg(feature = "cli")]
+mod transfer_cli;
 mod xrootd;
 
 /// A list of texts, for comparisons in tuples.
