@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use reqwest_scitokens::SafeUrl;
 use reqwest_scitokens::download::{
-    Below, Checksum, Download, Downloader, Existing, FileNumber, List, ListEntry, Resume, TransferError,
-    WebPages, file_name,
+    Below, Checksum, Download, Downloader, Existing, FileNumber, List, ListEntry, ListError, Resume, Stopper,
+    TransferError, WebPages, file_name,
 };
 use url::Url;
 
@@ -122,16 +123,18 @@ impl Plan {
             What::Named(files) => Ok(Box::new(files.iter().cloned())),
             What::Listed(list, named) => {
                 let first = named.len() as u64;
-                let listed = List::new(open_list(list)?).enumerate().filter_map(move |(n, entry)| {
-                    let number = first + n as u64;
-                    let made = match entry {
-                        Ok(entry) => self.rules.listed(entry, number),
-                        Err(error) => {
-                            Err(Failure::new(Exit::Usage, format!("`{}`: {error}", list.display())))
-                        }
-                    };
-                    made.map_err(|failure| refused(number, failure)).ok()
-                });
+                let listed = read_ahead(list, engine.downloader.stopper())?.enumerate().filter_map(
+                    move |(n, entry)| {
+                        let number = first + n as u64;
+                        let made = match entry {
+                            Ok(entry) => self.rules.listed(entry, number),
+                            Err(error) => {
+                                Err(Failure::new(Exit::Usage, format!("`{}`: {error}", list.display())))
+                            }
+                        };
+                        made.map_err(|failure| refused(number, failure)).ok()
+                    },
+                );
                 Ok(Box::new(named.iter().cloned().chain(listed)))
             }
             What::Below(roots) => {
@@ -337,6 +340,39 @@ fn walk(
         .spawn(walking)
         .map_err(|error| Failure::from_error(Exit::Local, &error))?;
     Ok(receiver)
+}
+
+/// Reads a list on a thread of its own, a little ahead of who downloads the files. A list may never end and say nothing
+/// for hours, as standard input can; who is told to stop does not wait for that.
+fn read_ahead(
+    list: &Path,
+    stopper: &Stopper,
+) -> Result<impl Iterator<Item = Result<ListEntry, ListError>> + Send + use<>, Failure> {
+    const LOOK_UP: Duration = Duration::from_millis(50);
+    let (sender, receiver) = mpsc::sync_channel(256);
+    let opened = open_list(list)?;
+    let reading = move || {
+        for entry in List::new(opened) {
+            if sender.send(entry).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("list".to_owned())
+        .spawn(reading)
+        .map_err(|error| Failure::from_error(Exit::Local, &error))?;
+    let stopper = stopper.clone();
+    Ok(std::iter::from_fn(move || {
+        while !stopper.is_stopped() {
+            match receiver.recv_timeout(LOOK_UP) {
+                Ok(entry) => return Some(entry),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        None
+    }))
 }
 
 fn open_list(list: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
