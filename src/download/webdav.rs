@@ -1,5 +1,6 @@
 //! Listing, describing, making and removing by WebDAV (RFC 4918), as science storage speaks it.
 
+use std::borrow::Cow;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -89,10 +90,15 @@ impl Downloader {
                 failure
             }
         })?;
+        let is_itself = |entry: &Entry| decoded(&entry.url) == decoded(url);
         let mut below: Vec<_> = entries.iter().filter(|entry| is_below(url, &entry.url)).cloned().collect();
         if below.is_empty() {
-            let itself = entries.into_iter().filter(|entry| entry.kind == EntryKind::File);
-            below.extend(itself.filter(|entry| same_path(&entry.url, url)));
+            if !entries.is_empty() && !entries.iter().any(is_itself) {
+                let what = "sent a listing of something else";
+                return Err(TransferError::nonsense(url, Remedy::OtherSource, what));
+            }
+            let is_file = |entry: &Entry| entry.kind == EntryKind::File;
+            below.extend(entries.into_iter().filter(|entry| is_file(entry) && is_itself(entry)));
         }
         below.sort_by(|one, other| one.url.path().cmp(other.url.path()));
         below.dedup_by(|one, other| one.url == other.url);
@@ -230,7 +236,16 @@ fn entry(asked: &Url, base: &Url, found: multistatus::Described) -> Option<Entry
         return None;
     }
     let mut url = asked.clone();
-    url.set_path(there.path());
+    // The server may have its own spelling (`~` or `%7E`) and, behind a redirect, its own path.
+    match decoded(&there).strip_prefix(&*decoded(base)) {
+        Some([]) => {}
+        Some([_]) => {
+            let name = there.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            let slash = if there.path().ends_with('/') { "/" } else { "" };
+            url.set_path(&format!("{}/{name}{slash}", asked.path().trim_end_matches('/')));
+        }
+        _ => url.set_path(there.path()),
+    }
     url.set_fragment(None);
     Some(Entry {
         url,
@@ -243,13 +258,13 @@ fn entry(asked: &Url, base: &Url, found: multistatus::Described) -> Option<Entry
 
 /// Whether `url` is one step below `directory`.
 fn is_below(directory: &Url, url: &Url) -> bool {
-    let root = directory.path().trim_end_matches('/');
-    let rest = url.path().strip_prefix(root).and_then(|rest| rest.strip_prefix('/'));
-    rest.map(|rest| rest.trim_end_matches('/')).is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    decoded(url).strip_prefix(&*decoded(directory)).is_some_and(|rest| rest.len() == 1)
 }
 
-fn same_path(one: &Url, other: &Url) -> bool {
-    one.path().trim_end_matches('/') == other.path().trim_end_matches('/')
+/// The parts of a path, whatever their spelling.
+fn decoded(url: &Url) -> Vec<Cow<'_, [u8]>> {
+    let parts = url.path().split('/').filter(|part| !part.is_empty());
+    parts.map(|part| percent_encoding::percent_decode_str(part).into()).collect()
 }
 
 fn is_no_webdav(failure: &TransferError) -> bool {
