@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::{self, Settings};
-use crate::transfer::{Engine, Tries, block_on};
+use crate::transfer::{Engine, Tries, block_on, graver};
 
 /// What holds for every file of a run.
 #[derive(Clone, Debug)]
@@ -74,7 +74,7 @@ impl Plan {
                 .with_hint("put the checksums of several files into a list, `-i LIST`"));
         }
         if !is_stream {
-            rules.prepare(get.create_dirs)?;
+            rules.prepare(get.create_dirs, get.dry_run)?;
         }
         let urls = get.urls.iter().map(|text| parse_url(text)).collect::<Result<Vec<_>, _>>()?;
         let files = if get.recursive {
@@ -157,7 +157,8 @@ impl Plan {
         let exit = std::sync::Mutex::new(Exit::Ok);
         let refused = |_, failure: Failure| {
             let _ = failure.report();
-            *exit.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = failure.exit();
+            let mut worst = exit.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *worst = graver(*worst, failure.exit());
         };
         let tries_failure =
             |failure: &TransferError| Failure::from_error(crate::transfer::exit_of(failure.kind()), failure);
@@ -212,7 +213,7 @@ impl Rules {
     }
 
     /// The directory must be there before the network is touched.
-    fn prepare(&self, create: bool) -> Result<(), Failure> {
+    fn prepare(&self, create: bool, dry_run: bool) -> Result<(), Failure> {
         if self.directory.as_os_str().is_empty() || self.directory.is_dir() {
             return Ok(());
         }
@@ -221,6 +222,9 @@ impl Rules {
             return Err(
                 Failure::new(Exit::Local, message).with_hint("make it, or let `--create-dirs` make it")
             );
+        }
+        if dry_run {
+            return Ok(());
         }
         fs_err::create_dir_all(&self.directory).map_err(|error| Failure::from_error(Exit::Local, &error))
     }
@@ -239,6 +243,7 @@ impl Rules {
             _ if is_stream => Download::without_target(url),
             Some(output) => {
                 if get.create_dirs
+                    && !get.dry_run
                     && let Some(parent) = output.parent()
                 {
                     fs_err::create_dir_all(parent)
@@ -380,7 +385,7 @@ fn open_list(list: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
     let file = File::open(list).map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot read the list `{}`: {error}", list.display()))
+        Failure::new(Exit::Local, format!("cannot read the list `{}`: {error}", list.display()))
     })?;
     Ok(Box::new(BufReader::new(file)))
 }
@@ -393,8 +398,7 @@ pub(in crate::commands) fn parse_url(text: &str) -> Result<Url, Failure> {
         _ => text.to_owned(),
     };
     plain.parse().map_err(|error| {
-        let shown: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
-        let shown = shown.split('?').next().unwrap_or_default().to_owned();
+        let shown: String = SafeUrl::unparsed(text).chars().take(100).collect();
         Failure::new(Exit::Usage, format!("`{shown}` is no URL: {error}"))
             .with_hint("write `https://host/path`")
     })
