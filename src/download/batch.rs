@@ -74,7 +74,7 @@ impl Downloader {
             // The feeder waits for room that nobody would make any more.
             jobs.blocking_lock().close();
             let passed_on = |panic| std::panic::resume_unwind(panic);
-            results.into_iter().map(|result| result.unwrap_or_else(passed_on)).collect()
+            results.into_iter().try_for_each(|result| result.unwrap_or_else(passed_on))
         })
     }
 

@@ -101,6 +101,9 @@ impl GrantRequest {
     }
 }
 
+/// Whose tokens they are, or what is wrong with the ID token that should say so.
+type Identity = Result<String, &'static str>;
+
 impl OAuthClient {
     /// A public client of the server, one without a secret.
     pub fn new(http: ClientWithMiddleware, metadata: ProviderMetadata, client_id: impl Into<String>) -> Self {
@@ -218,10 +221,7 @@ impl OAuthClient {
     }
 
     /// The tokens, and whose they are by the ID token that came along, or what is wrong with that.
-    fn read_tokens(
-        &self,
-        answer: &str,
-    ) -> Result<(TokenResponse, Option<Result<String, &'static str>>), OAuthError> {
+    fn read_tokens(&self, answer: &str) -> Result<(TokenResponse, Option<Identity>), OAuthError> {
         let now = self.clock.now();
         let tokens = TokenResponse::from_json(answer, now).map_err(|error| self.bad_answer(error.into()))?;
         let identity_id = tokens

@@ -2,17 +2,22 @@
 
 use std::time::Duration;
 
+use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::download::{Checksum, Downloader, FailureKind, Limits, RetryPolicy, Upload};
 
 use crate::chaos_server::{ChaosServer, Reply};
 
+fn client() -> ClientWithMiddleware {
+    let client = reqwest::Client::builder().no_proxy().http1_title_case_headers().build().expect("it works");
+    reqwest_middleware::ClientBuilder::new(client).build()
+}
+
 /// Retries at once.
 fn downloader() -> Downloader {
-    let client = reqwest::Client::builder().no_proxy().http1_title_case_headers().build().expect("it works");
     let mut retry = RetryPolicy::default();
     retry.first_delay = Duration::from_millis(1);
     retry.longest_delay = Duration::from_millis(5);
-    Downloader::new(reqwest_middleware::ClientBuilder::new(client).build()).with_retry(retry)
+    Downloader::new(client()).with_retry(retry)
 }
 
 /// A listing whose entries come one byte at a time.
@@ -139,8 +144,7 @@ fn a_panic_of_the_caller_s_is_passed_on_and_hangs_nothing() {
         let mut retry = RetryPolicy::default();
         retry.retries = 0;
         let downloader = downloader().with_retry(retry);
-        let make_client =
-            || Ok::<_, TransferError>(reqwest_middleware::ClientBuilder::new(reqwest::Client::new()).build());
+        let make_client = || Ok::<_, TransferError>(client());
         let run = std::panic::AssertUnwindSafe(|| {
             downloader.download_all(endless, NonZeroUsize::MIN, make_client, |_, _| panic!("the caller's"))
         });

@@ -36,8 +36,7 @@ impl Successor {
             .for_resource_server(&*slot.resource_server)
             .token_data()
             .map_err(|error| Trouble::Answer(error.to_string()))?;
-        let named = tokens.get(&slot.resource_server).cloned();
-        let ours = match named {
+        let ours = match tokens.get(&slot.resource_server).cloned() {
             Some(ours) => ours,
             // The user may have stored it under a name of their own.
             None if tokens.len() == 1 => {

@@ -104,11 +104,9 @@ impl SqliteTokenStorage {
 
     /// Closes the database for all clones; the next call opens it again.
     pub fn close(&self) -> Result<(), StorageError> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match connection.map(|opened| opened.connection.close()) {
-            Some(Err((_, error))) => Err(self.failed(("it cannot be closed", error))),
-            _ => Ok(()),
-        }
+        let opened = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Opened { connection, .. }) = opened else { return Ok(()) };
+        connection.close().map_err(|(_, error)| self.failed(("it cannot be closed", error)))
     }
 
     /// The permission bits of the database if they let others read or write it.
