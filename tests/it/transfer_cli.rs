@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The program in an environment with nothing in it.
 fn scitoken(directory: &Path) -> Command {
@@ -13,8 +13,7 @@ fn scitoken(directory: &Path) -> Command {
 
 /// The exit code of a program that ends in time.
 fn ended(mut child: Child) -> Option<i32> {
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(20) {
+    for _ in 0..1_000 {
         if let Some(status) = child.try_wait().unwrap() {
             return status.code();
         }
@@ -59,7 +58,7 @@ fn a_run_that_waits_for_its_list_ends_when_it_is_told_to() {
         .unwrap();
     // Kept open: the list does not end.
     let list = child.stdin.take();
-    std::thread::sleep(Duration::from_millis(1_000));
+    std::thread::sleep(Duration::from_secs(1));
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
     assert_eq!(ended(child), Some(11));

@@ -175,7 +175,7 @@ fn exactly_one_place_must_be_named() {
 fn a_change_waits_for_a_renewal_that_is_under_way() {
     use reqwest_scitokens::storage::{JsonTokenStorage, TokenStorage as _};
     use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens.json");
@@ -197,8 +197,7 @@ fn a_change_waits_for_a_renewal_that_is_under_way() {
             .unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), small("put").expose_json().as_bytes())
             .unwrap();
-        let start = Instant::now();
-        while start.elapsed() < Duration::from_millis(400) {
+        for _ in 0..20 {
             assert_eq!(child.try_wait().unwrap(), None, "{change:?} did not wait");
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -78,12 +78,12 @@ impl Kind {
         Ok(match (&self.json, &self.sqlite) {
             (Some(path), _) => {
                 let storage = JsonTokenStorage::new(path).with_namespace(namespace);
-                warn_of_loose_permissions(path, storage.loose_permissions());
+                warn_of_loose_permissions(path, storage.loose_permissions().ok().flatten());
                 Box::new(storage)
             }
             (None, Some(path)) => {
                 let storage = SqliteTokenStorage::new(path).map_err(|error| failed(&error))?;
-                warn_of_loose_permissions(path, storage.loose_permissions());
+                warn_of_loose_permissions(path, storage.loose_permissions().ok().flatten());
                 Box::new(storage.with_namespace(namespace))
             }
             (None, None) => keyring(namespace)?,
@@ -92,8 +92,8 @@ impl Kind {
 }
 
 /// Tells of a file that others can get at. It is used all the same, and a write to a JSON file tightens it.
-fn warn_of_loose_permissions(path: &Path, found: Result<Option<u32>, StorageError>) {
-    if let Ok(Some(mode)) = found {
+fn warn_of_loose_permissions(path: &Path, mode: Option<u32>) {
+    if let Some(mode) = mode {
         let path = path.display();
         print::note(&format!(
             "scitoken: others can get at `{path}` (mode {mode:o}); `chmod 600 {path}` keeps them out"
