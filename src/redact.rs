@@ -41,6 +41,29 @@ impl<'a> SafeUrl<'a> {
     pub fn new(url: &'a Url) -> Self {
         Self(url)
     }
+
+    /// A text that should have been a URL and is none, as far as it can be shown: without what may be a password and
+    /// without query and fragment.
+    ///
+    /// ```
+    /// use reqwest_scitokens::SafeUrl;
+    ///
+    /// assert_eq!(SafeUrl::unparsed("https://me:pw@h:port/f?authz=abc"), "https://…@h:port/f?…");
+    /// ```
+    pub fn unparsed(foreign: &str) -> String {
+        let (scheme, rest) = match foreign.find("//") {
+            Some(at) => foreign.split_at(at + 2),
+            None => ("", foreign),
+        };
+        let path = rest.split(['?', '#']).next().unwrap_or_default();
+        let shown = match (path.rsplit_once('@'), rest.contains('@')) {
+            (Some((_, behind)), _) => format!("{scheme}…@{behind}"),
+            // The question mark may be part of a password.
+            (None, true) => return text(&format!("{scheme}…")),
+            (None, false) => format!("{scheme}{path}"),
+        };
+        text(&if path.len() < rest.len() { format!("{shown}?…") } else { shown })
+    }
 }
 
 impl fmt::Display for SafeUrl<'_> {
@@ -209,6 +232,21 @@ mod tests {
         assert_eq!(shown("https://h/f?eyJhbGciOi.J9.x"), "https://h/f?…");
         assert_eq!(shown("https://u:p@h:8443/f#access_token=x"), "https://…@h:8443/f#…");
         assert_eq!(shown("https://[::1]:1/f?directread"), "https://[::1]:1/f?directread");
+    }
+
+    #[test]
+    fn what_is_no_url_is_shown_without_its_secrets() {
+        for (text, expected) in [
+            ("nonsense", "nonsense"),
+            ("https://me:pw@h:x/f", "https://…@h:x/f"),
+            ("https://me:p/w@h/f", "https://…@h/f"),
+            ("https://me:p?w@h/f", "https://…"),
+            ("me:pw@h/f", "…@h/f"),
+            ("https://h:x/f?authz=abc", "https://h:x/f?…"),
+            ("h/f#access_token=abc", "h/f?…"),
+        ] {
+            assert_eq!(SafeUrl::unparsed(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -70,13 +70,11 @@ impl Downloader {
                     })
                 })
                 .collect();
-            let results: Vec<_> = threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect();
+            let results: Vec<_> = threads.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
             // The feeder waits for room that nobody would make any more.
             jobs.blocking_lock().close();
-            results.into_iter().collect()
+            let passed_on = |panic| std::panic::resume_unwind(panic);
+            results.into_iter().try_for_each(|result| result.unwrap_or_else(passed_on))
         })
     }
 

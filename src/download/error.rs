@@ -91,7 +91,9 @@ impl TransferError {
 
     /// Whether the same transfer may well work later, as HTCondor and its like want to know.
     pub fn is_worth_retrying(&self) -> bool {
-        !matches!(self.0.remedy, Remedy::Nothing | Remedy::OtherSource | Remedy::OtherToken)
+        // A time limit of the user's ends a transfer that may go on in another run.
+        self.0.kind == FailureKind::Timeout
+            || !matches!(self.0.remedy, Remedy::Nothing | Remedy::OtherSource | Remedy::OtherToken)
     }
 
     /// The HTTP status, if there was an answer.

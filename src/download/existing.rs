@@ -7,6 +7,7 @@ use super::error::{FailureKind, Remedy, TransferError};
 use super::hasher::digest_of_file;
 use super::job::{Download, Downloaded, Existing, Outcome, Timings, Verification};
 use super::position::open_no_follow;
+use super::probe::Probe;
 use super::stop::Deadline;
 use super::{Checksum, digest_header};
 use crate::SafeUrl;
@@ -38,7 +39,7 @@ pub(super) async fn look(
     let expected = if let (false, Checksum::Expect(digest)) = (by_size, &checksum) {
         digest.clone()
     } else {
-        let probe = downloader.probe_with_retries(job.url(), &checksum, deadline).await?;
+        let Some(probe) = probe_any(downloader, job, &checksum, deadline).await? else { return Ok(None) };
         if probe.length.is_some_and(|length| length != there) {
             return Ok(None);
         }
@@ -55,6 +56,32 @@ pub(super) async fn look(
     let actual = actual.unwrap_or_else(|error| Err(std::io::Error::other(error)));
     let actual = actual.map_err(|error| TransferError::local("read", target, error))?;
     Ok((actual == expected).then(|| skipped(Verification::Verified(expected))))
+}
+
+/// Asks the file's addresses until one answers. `None` where one does not let us ask: a token or a server that allows
+/// `GET` need not allow `HEAD`.
+async fn probe_any(
+    downloader: &Downloader,
+    job: &Download,
+    checksum: &Checksum,
+    deadline: Option<Deadline>,
+) -> Result<Option<Probe>, TransferError> {
+    let mut first = None;
+    let mut is_refused = false;
+    for url in &job.sources {
+        match Box::pin(downloader.probe_with_retries(url, checksum, deadline)).await {
+            Ok(probe) => return Ok(Some(probe)),
+            Err(failure) if failure.kind() == FailureKind::Interrupted => return Err(failure),
+            Err(failure) => {
+                is_refused |= matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected);
+                first.get_or_insert(failure);
+            }
+        }
+    }
+    match first {
+        Some(failure) if !is_refused => Err(failure),
+        _ => Ok(None),
+    }
 }
 
 /// Fails where something has the name already.

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::Checksum;
 use super::job::check_url;
-use crate::redact;
+use crate::{SafeUrl, redact};
 
 /// More than any sensible line, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -168,7 +168,7 @@ impl<R: BufRead> Iterator for List<R> {
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|_| format!("`{}` is no URL", redact::text(text)))?;
+    let url: Url = text.parse().map_err(|_| format!("`{}` is no URL", SafeUrl::unparsed(text)))?;
     check_url(&url).map_err(|error| error.to_string())?;
     Ok(url)
 }

@@ -17,6 +17,7 @@ use super::error::{FailureKind, Remedy, TransferError, shown};
 use super::hasher::digest_of_file;
 use super::job::{Verification, check_url};
 use super::request::{classify, head_of, with_server_text};
+use super::stop::Deadline;
 use super::{Checksum, Digest, DigestAlgorithm, head};
 use crate::{RequestBuilderExt as _, SafeUrl};
 
@@ -83,16 +84,18 @@ impl Downloader {
     /// # Errors
     /// The file cannot be read, the server refused, or what the server has is not what was sent.
     pub async fn upload(&self, upload: &Upload) -> Result<Uploaded, TransferError> {
+        let deadline = self.deadline();
         let (file, length) = open(&upload.file)?;
         let digest = match upload.algorithm {
             Some(algorithm) => Some(self.digest(upload, algorithm, &file).await?),
             None => None,
         };
         if upload.existing == Overwrite::Refuse {
-            self.refuse_existing(upload).await?;
+            self.refuse_existing(upload, deadline).await?;
         }
-        Box::pin(self.with_retries(|| self.put_once(upload, &file, length, digest.as_ref()), None)).await?;
-        self.check_upload(upload, length, digest).await
+        let attempt = || self.put_once(upload, &file, length, digest.as_ref(), deadline);
+        Box::pin(self.with_retries(attempt, deadline)).await?;
+        self.check_upload(upload, length, digest, deadline).await
     }
 
     async fn digest(
@@ -107,8 +110,12 @@ impl Downloader {
         digest.map_err(|error| TransferError::local("read", &upload.file, error))
     }
 
-    async fn refuse_existing(&self, upload: &Upload) -> Result<(), TransferError> {
-        match self.probe(&upload.url, &Checksum::None).await {
+    async fn refuse_existing(
+        &self,
+        upload: &Upload,
+        deadline: Option<Deadline>,
+    ) -> Result<(), TransferError> {
+        match Box::pin(self.probe_with_retries(&upload.url, &Checksum::None, deadline)).await {
             Ok(_) => Err(exists(upload)),
             Err(failure) if failure.kind() == FailureKind::NotFound => Ok(()),
             // A token that may write need not be one that may look. The server decides.
@@ -123,6 +130,7 @@ impl Downloader {
         file: &Arc<File>,
         length: u64,
         digest: Option<&Digest>,
+        deadline: Option<Deadline>,
     ) -> Result<(), TransferError> {
         let mut headers = HeaderMap::new();
         if let Some(digest) = digest {
@@ -149,7 +157,7 @@ impl Downloader {
         let response = tokio::select! {
             answer = request.send() => answer.map_err(|error| classify(&upload.url, error))?,
             failure = self.stalled_upload(&upload.url, &sent) => return Err(failure),
-            failure = self.stopper().ended(None) => return Err(failure),
+            failure = self.stopper().ended(deadline) => return Err(failure),
         };
         self.put_answer(upload, response).await
     }
@@ -191,12 +199,13 @@ impl Downloader {
         upload: &Upload,
         length: u64,
         digest: Option<Digest>,
+        deadline: Option<Deadline>,
     ) -> Result<Uploaded, TransferError> {
         let checksum = match &digest {
             Some(digest) => Checksum::RequireAlgorithm(digest.algorithm()),
             None => Checksum::None,
         };
-        let probe = match self.probe(&upload.url, &checksum).await {
+        let probe = match Box::pin(self.probe_with_retries(&upload.url, &checksum, deadline)).await {
             Ok(probe) => probe,
             // A token that may write need not be one that may look.
             Err(failure) if matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected) => {

@@ -1,9 +1,13 @@
 //! Listing, describing, making and removing by WebDAV (RFC 4918), as science storage speaks it.
 
+use std::borrow::Cow;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use reqwest::Response;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::Checksum;
@@ -11,7 +15,8 @@ use super::downloader::Downloader;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::job::check_url;
 use super::multistatus;
-use super::request::succeed;
+use super::request::{classify, succeed};
+use super::stop::Deadline;
 use crate::SafeUrl;
 
 /// A listing larger than this is not read: no directory has so many files, and memory has an end.
@@ -51,17 +56,18 @@ impl Downloader {
     /// The server refused, or does not have it.
     pub async fn stat(&self, url: &Url) -> Result<Entry, TransferError> {
         check_url(url)?;
-        match Box::pin(self.propfind(url, "0")).await {
+        let deadline = self.deadline();
+        match Box::pin(self.propfind(url, "0", deadline)).await {
             Ok(entries) => entries.into_iter().next().ok_or_else(|| {
                 TransferError::nonsense(url, Remedy::OtherSource, "answered with an empty description")
             }),
-            Err(failure) if is_no_webdav(&failure) => self.stat_by_head(url).await,
+            Err(failure) if is_no_webdav(&failure) => self.stat_by_head(url, deadline).await,
             Err(failure) => Err(failure),
         }
     }
 
-    async fn stat_by_head(&self, url: &Url) -> Result<Entry, TransferError> {
-        let probe = self.probe(url, &Checksum::None).await?;
+    async fn stat_by_head(&self, url: &Url, deadline: Option<Deadline>) -> Result<Entry, TransferError> {
+        let probe = Box::pin(self.probe_with_retries(url, &Checksum::None, deadline)).await?;
         Ok(Entry {
             url: url.clone(),
             kind: if url.path().ends_with('/') { EntryKind::Directory } else { EntryKind::File },
@@ -77,17 +83,22 @@ impl Downloader {
     /// The server refused, does not have it, or has no WebDAV.
     pub async fn list(&self, url: &Url) -> Result<Vec<Entry>, TransferError> {
         check_url(url)?;
-        let entries = Box::pin(self.propfind(url, "1")).await.map_err(|failure| {
+        let entries = Box::pin(self.propfind(url, "1", self.deadline())).await.map_err(|failure| {
             if is_no_webdav(&failure) {
                 failure.with_hint("this server has no WebDAV, so it cannot list; name the files yourself")
             } else {
                 failure
             }
         })?;
+        let is_itself = |entry: &Entry| decoded(&entry.url) == decoded(url);
         let mut below: Vec<_> = entries.iter().filter(|entry| is_below(url, &entry.url)).cloned().collect();
         if below.is_empty() {
-            let itself = entries.into_iter().filter(|entry| entry.kind == EntryKind::File);
-            below.extend(itself.filter(|entry| same_path(&entry.url, url)));
+            if !entries.is_empty() && !entries.iter().any(is_itself) {
+                let what = "sent a listing of something else";
+                return Err(TransferError::nonsense(url, Remedy::OtherSource, what));
+            }
+            let is_file = |entry: &Entry| entry.kind == EntryKind::File;
+            below.extend(entries.into_iter().filter(|entry| is_file(entry) && is_itself(entry)));
         }
         below.sort_by(|one, other| one.url.path().cmp(other.url.path()));
         below.dedup_by(|one, other| one.url == other.url);
@@ -112,10 +123,11 @@ impl Downloader {
 
     async fn change(&self, method: Method, url: &Url) -> Result<(), TransferError> {
         check_url(url)?;
+        let deadline = self.deadline();
         // An attempt whose answer was lost may have done it, and the next one then meets what it did.
         let was_lost = AtomicBool::new(false);
         let attempt = || async {
-            let answer = self.send(method.clone(), url, HeaderMap::new(), None).await;
+            let answer = self.send(method.clone(), url, HeaderMap::new(), deadline).await;
             let response = answer.inspect_err(|_| was_lost.store(true, Ordering::Relaxed))?;
             let done =
                 if method == Method::DELETE { StatusCode::NOT_FOUND } else { StatusCode::METHOD_NOT_ALLOWED };
@@ -132,14 +144,24 @@ impl Downloader {
                 _ => Ok(()),
             }
         };
-        Box::pin(self.with_retries(attempt, None)).await
+        Box::pin(self.with_retries(attempt, deadline)).await
     }
 
-    async fn propfind(&self, url: &Url, depth: &'static str) -> Result<Vec<Entry>, TransferError> {
-        self.with_retries(|| self.propfind_once(url, depth), None).await
+    async fn propfind(
+        &self,
+        url: &Url,
+        depth: &'static str,
+        deadline: Option<Deadline>,
+    ) -> Result<Vec<Entry>, TransferError> {
+        self.with_retries(|| self.propfind_once(url, depth, deadline), deadline).await
     }
 
-    async fn propfind_once(&self, url: &Url, depth: &'static str) -> Result<Vec<Entry>, TransferError> {
+    async fn propfind_once(
+        &self,
+        url: &Url,
+        depth: &'static str,
+        deadline: Option<Deadline>,
+    ) -> Result<Vec<Entry>, TransferError> {
         const BODY: &str = concat!(
             r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/>"#,
             "<getcontentlength/><getlastmodified/><getetag/></prop></propfind>"
@@ -152,26 +174,56 @@ impl Downloader {
             .header(CONTENT_TYPE, HeaderValue::from_static("application/xml"))
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .body(BODY);
-        let response = self.dispatch(request, url, None).await?;
-        let mut response = succeed(response, url, self.now()).await?;
+        let response = self.dispatch(request, url, deadline).await?;
+        let response = succeed(response, url, self.now()).await?;
         if response.status() != StatusCode::MULTI_STATUS {
             return Err(no_webdav(url).with_status(response.status()));
         }
         let base = response.url().clone();
-        let mut text = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| super::request::classify(url, error.into()))?
-        {
-            if text.len() + chunk.len() > LARGEST_LISTING {
-                return Err(TransferError::nonsense(url, Remedy::Nothing, "has a listing that does not end"));
-            }
-            text.extend_from_slice(&chunk);
-        }
+        let text = self.read_listing(url, response, deadline).await?;
         let found = std::str::from_utf8(&text).ok().and_then(multistatus::parse);
         let found = found.ok_or_else(|| {
             TransferError::nonsense(url, Remedy::Again, "sent a listing that cannot be understood")
         })?;
         Ok(found.into_iter().filter_map(|found| entry(url, &base, found)).collect())
+    }
+
+    /// Reads a listing to its end, within the limits that data has.
+    async fn read_listing(
+        &self,
+        url: &Url,
+        mut response: Response,
+        deadline: Option<Deadline>,
+    ) -> Result<Vec<u8>, TransferError> {
+        let limits = self.limits();
+        let enough = limits.slowest.saturating_mul(limits.stall.as_secs().max(1));
+        let mut ended = pin!(self.stopper().ended(deadline));
+        let mut window = pin!(sleep(limits.stall));
+        let mut in_window: u64 = 0;
+        let mut text = Vec::new();
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                failure = &mut ended => return Err(failure),
+                chunk = response.chunk() => chunk.map_err(|error| classify(url, error.into()))?,
+                () = &mut window => {
+                    if in_window < enough {
+                        let seconds = limits.stall.as_secs();
+                        let message = format!("`{}` sent {in_window} bytes in {seconds} s", SafeUrl::new(url));
+                        return Err(TransferError::new(FailureKind::Timeout, Remedy::Again, message));
+                    }
+                    in_window = 0;
+                    window.as_mut().reset(Instant::now() + limits.stall);
+                    continue;
+                }
+            };
+            let Some(chunk) = chunk else { return Ok(text) };
+            in_window += chunk.len() as u64;
+            if text.len() + chunk.len() > LARGEST_LISTING {
+                return Err(TransferError::nonsense(url, Remedy::Nothing, "has a listing that does not end"));
+            }
+            text.extend_from_slice(&chunk);
+        }
     }
 }
 
@@ -184,7 +236,16 @@ fn entry(asked: &Url, base: &Url, found: multistatus::Described) -> Option<Entry
         return None;
     }
     let mut url = asked.clone();
-    url.set_path(there.path());
+    // The server may have its own spelling (`~` or `%7E`) and, behind a redirect, its own path.
+    match decoded(&there).strip_prefix(&*decoded(base)) {
+        Some([]) => {}
+        Some([_]) => {
+            let name = there.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            let slash = if there.path().ends_with('/') { "/" } else { "" };
+            url.set_path(&format!("{}/{name}{slash}", asked.path().trim_end_matches('/')));
+        }
+        _ => url.set_path(there.path()),
+    }
     url.set_fragment(None);
     Some(Entry {
         url,
@@ -197,13 +258,13 @@ fn entry(asked: &Url, base: &Url, found: multistatus::Described) -> Option<Entry
 
 /// Whether `url` is one step below `directory`.
 fn is_below(directory: &Url, url: &Url) -> bool {
-    let root = directory.path().trim_end_matches('/');
-    let rest = url.path().strip_prefix(root).and_then(|rest| rest.strip_prefix('/'));
-    rest.map(|rest| rest.trim_end_matches('/')).is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    decoded(url).strip_prefix(&*decoded(directory)).is_some_and(|rest| rest.len() == 1)
 }
 
-fn same_path(one: &Url, other: &Url) -> bool {
-    one.path().trim_end_matches('/') == other.path().trim_end_matches('/')
+/// The parts of a path, whatever their spelling.
+fn decoded(url: &Url) -> Vec<Cow<'_, [u8]>> {
+    let parts = url.path().split('/').filter(|part| !part.is_empty());
+    parts.map(|part| percent_encoding::percent_decode_str(part).into()).collect()
 }
 
 fn is_no_webdav(failure: &TransferError) -> bool {

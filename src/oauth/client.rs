@@ -101,6 +101,9 @@ impl GrantRequest {
     }
 }
 
+/// Whose tokens they are, or what is wrong with the ID token that should say so.
+type Identity = Result<String, &'static str>;
+
 impl OAuthClient {
     /// A public client of the server, one without a secret.
     pub fn new(http: ClientWithMiddleware, metadata: ProviderMetadata, client_id: impl Into<String>) -> Self {
@@ -157,7 +160,17 @@ impl OAuthClient {
         wanted: &GrantRequest,
     ) -> Result<TokenResponse, OAuthError> {
         let form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        Ok(self.grant(form, wanted).await?.for_refresh())
+        let (tokens, identity_id) = self.read_tokens(&self.ask(form, wanted).await?)?;
+        Ok(match identity_id {
+            Some(Ok(identity_id)) => tokens.with_identity_id(identity_id),
+            // Whose tokens they are is known from the login. An error here would lose a rotated refresh token.
+            Some(Err(problem)) => {
+                tracing::warn!(problem, "an ID token that came with renewed tokens is not for us");
+                tokens
+            }
+            None => tokens,
+        }
+        .for_refresh())
     }
 
     /// Gets a token for the client itself (RFC 6749 section 4.4).
@@ -184,32 +197,41 @@ impl OAuthClient {
     /// Sends a grant to the token endpoint, with what the token should be good for.
     pub(super) async fn grant<'a>(
         &'a self,
-        mut form: Form<'a>,
+        form: Form<'a>,
         wanted: &'a GrantRequest,
     ) -> Result<TokenResponse, OAuthError> {
+        let (tokens, identity_id) = self.read_tokens(&self.ask(form, wanted).await?)?;
+        Ok(match identity_id.transpose().map_err(|problem| self.bad_answer(Kind::IdToken(problem)))? {
+            Some(identity_id) => tokens.with_identity_id(identity_id),
+            None => tokens,
+        })
+    }
+
+    async fn ask<'a>(
+        &'a self,
+        mut form: Form<'a>,
+        wanted: &'a GrantRequest,
+    ) -> Result<Zeroizing<String>, OAuthError> {
         let scope = wanted.scope_text();
         if let Some(scope) = &scope {
             form.push(("scope", scope));
         }
         wanted.add_targets(&mut form);
-        let endpoint = self.metadata.token_endpoint();
-        let answer = self.post(endpoint, form).await?;
-        self.read_tokens(&answer)
+        self.post(self.metadata.token_endpoint(), form).await
     }
 
-    fn read_tokens(&self, answer: &str) -> Result<TokenResponse, OAuthError> {
+    /// The tokens, and whose they are by the ID token that came along, or what is wrong with that.
+    fn read_tokens(&self, answer: &str) -> Result<(TokenResponse, Option<Identity>), OAuthError> {
         let now = self.clock.now();
-        let failed = |kind: Kind| kind.at(SafeUrl::new(self.metadata.token_endpoint()));
-        let tokens = TokenResponse::from_json(answer, now).map_err(|error| failed(error.into()))?;
+        let tokens = TokenResponse::from_json(answer, now).map_err(|error| self.bad_answer(error.into()))?;
         let identity_id = tokens
             .expose_id_token()
-            .map(|token| id_token::subject(token, self.metadata.issuer(), &self.client_id, now))
-            .transpose()
-            .map_err(|problem| failed(Kind::IdToken(problem)))?;
-        Ok(match identity_id {
-            Some(identity_id) => tokens.with_identity_id(identity_id),
-            None => tokens,
-        })
+            .map(|token| id_token::subject(token, self.metadata.issuer(), &self.client_id, now));
+        Ok((tokens, identity_id))
+    }
+
+    fn bad_answer(&self, kind: Kind) -> OAuthError {
+        kind.at(SafeUrl::new(self.metadata.token_endpoint()))
     }
 
     /// Sends a form as this client.
@@ -352,11 +374,14 @@ mod tests {
         let fake = Fake::new([
             id_token(r#"{"iss": "https://iss.example", "aud": "me", "sub": "alice", "exp": 2000}"#),
             id_token(r#"{"iss": "https://iss.example", "aud": "you", "sub": "alice", "exp": 2000}"#),
+            id_token(r#"{"iss": "https://iss.example", "aud": "you", "sub": "alice", "exp": 2000}"#),
         ]);
         let client = client(&fake);
         let tokens = client.refresh("rt", &GrantRequest::new()).await.unwrap();
         assert_eq!(tokens.identity_id(), Some("alice"));
-        let error = client.refresh("rt", &GrantRequest::new()).await.unwrap_err();
+        let tokens = client.refresh("rt", &GrantRequest::new()).await.unwrap();
+        assert_eq!(tokens.identity_id(), None, "a renewal loses no refresh token over it");
+        let error = client.client_credentials(&GrantRequest::new()).await.unwrap_err();
         assert!(error.to_string().contains("not for us"), "{error}");
     }
 

@@ -15,7 +15,7 @@ use crate::storage::TokenResponse;
 
 /// What to do when the server names no interval (RFC 8628 section 3.2), and how much `slow_down` adds (3.5).
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
-/// However slow the server wants it, a user who has confirmed should not wait longer.
+/// However much trouble the server is in, a user who has confirmed should not wait longer than the server itself wants.
 const SLOWEST: Duration = Duration::from_secs(60);
 /// However long the server waits, nobody sits before a code for a day.
 const LONGEST: f64 = 86_400.0;
@@ -62,7 +62,7 @@ impl DeviceAuthorization {
             verification_uri_complete: wire.verification_uri_complete.as_deref().map(url).transpose()?,
             ends: now + seconds(wire.expires_in.ok_or(Kind::Device("`expires_in` is missing"))?)?,
             interval: match wire.interval {
-                Some(interval) => seconds(interval)?.clamp(Duration::from_secs(1), SLOWEST),
+                Some(interval) => seconds(interval)?.max(Duration::from_secs(1)),
                 None => FIVE_SECONDS,
             },
         })
@@ -134,8 +134,8 @@ impl OAuthClient {
                 Some("authorization_pending") => {}
                 Some("access_denied") => return Err(self.failed(Kind::Denied)),
                 Some("expired_token") => return Err(self.failed(Kind::DeviceExpired)),
-                Some("slow_down") => interval = (interval + FIVE_SECONDS).min(SLOWEST),
-                _ if error.slows_polling() => interval = (interval * 2).min(SLOWEST),
+                Some("slow_down") => interval += FIVE_SECONDS,
+                _ if error.slows_polling() => interval = (interval * 2).min(SLOWEST.max(interval)),
                 _ => return Err(error),
             }
         }
@@ -205,6 +205,19 @@ mod tests {
         ];
         let (waited, tokens) = login(replies).await;
         assert_eq!((waited, tokens.is_ok()), (2 + 7 + 14 + 28 + 28, true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interval_that_the_server_wants_is_kept_however_long() {
+        let begun = BEGUN.replace("120", "900, \"interval\": 90");
+        let replies = [
+            Reply::json(200, &begun),
+            error("slow_down"),   // asked after 90, next after 95
+            Reply::json(503, ""), // ours alone: not slower than that
+            Reply::json(200, TOKENS),
+        ];
+        let (waited, tokens) = login(replies).await;
+        assert_eq!((waited, tokens.is_ok()), (90 + 95 + 95, true));
     }
 
     #[tokio::test(start_paused = true)]

@@ -234,6 +234,13 @@ impl TokenStorageData {
         self
     }
 
+    /// The same entry under another name.
+    #[cfg(feature = "oauth")]
+    pub(crate) fn with_resource_server(mut self, resource_server: impl Into<String>) -> Self {
+        self.resource_server = resource_server.into();
+        self
+    }
+
     pub(super) fn with_identity(mut self, identity_id: Option<&str>) -> Self {
         self.identity_id = identity_id.map(str::to_owned);
         self

@@ -110,7 +110,9 @@ fn each_failure_has_its_code_and_a_hint() {
         (&["http://127.0.0.1:9/f", "-P", "missing"], 3),
         (&["http://127.0.0.1:9/f", "-o", "."], 3),
         (&["--checksum", "whirlpool", "http://127.0.0.1:9/f"], 2),
-        (&["-i", "missing.txt"], 2),
+        (&["-i", "missing.txt"], 3),
+        (&["http://me:secret@127.0.0.1:port/f"], 2),
+        (&["http://127.0.0.1:port/f#secret"], 2),
     ] {
         let ended = get(directory.path(), arguments);
         assert_eq!(ended.code, code, "{arguments:?}: {}", ended.err);

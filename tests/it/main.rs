@@ -12,6 +12,8 @@ mod download;
 #[cfg(feature = "cli")]
 mod download_killed;
 #[cfg(feature = "download")]
+mod download_asks;
+#[cfg(feature = "download")]
 mod download_many;
 #[cfg(feature = "cli")]
 mod get_cli;
@@ -59,6 +61,8 @@ mod session;
 mod storage;
 #[cfg(feature = "cli")]
 mod token_cli;
+#[cfg(feature = "cli")]
+mod transfer_cli;
 mod xrootd;
 
 /// A list of texts, for comparisons in tuples.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How a command ended. `scitoken help exit-codes` and the man page show the same table.
+/// How a command ended. [`TABLE`] says the same to people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// It did what was asked; for a question: yes.
@@ -34,6 +34,25 @@ pub(crate) enum Exit {
     /// A redirect was refused by policy.
     Redirect = 14,
 }
+
+/// The table at the end of `scitoken --help` and of the man page.
+pub(crate) const TABLE: &str = "\
+Exit codes:
+   0  done; for a question: yes
+   1  for a question (`token verify`, `token enforce`, `jwt decode`): no
+   2  the command line cannot be understood
+   3  a local file, directory or disk would not have it
+   4  name resolution, connection or TLS failed
+   5  a time limit passed, or the transfer stalled
+   7  no token was found where one is required
+   8  the server refused the token (401, 403)
+   9  the server does not have it (404, 410)
+  10  the transfer ended before the data did
+  11  the same command may work later
+  12  the data does not have the checksum that it should have
+  13  the server failed (5xx), or answered what makes no sense
+  14  a redirect was refused by policy
+Of several files, the gravest.";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::exit::Exit;
+use crate::print;
 
 /// A command's failure: what went wrong, the code to exit with, and what to do about it.
 #[derive(Debug)]
@@ -58,14 +59,13 @@ impl Failure {
     }
 
     /// Writes the failure to standard error and gives the code to exit with.
-    #[expect(clippy::print_stderr, reason = "this is where the program speaks")]
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("scitoken: {}", self.message);
+        print::note(&format!("scitoken: {}", self.message));
         if let Some(details) = &self.details {
-            eprintln!("{}", details.trim_end());
+            print::note(details.trim_end());
         }
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            print::note(&format!("hint: {hint}"));
         }
         self.exit.into()
     }

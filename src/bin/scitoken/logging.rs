@@ -38,6 +38,8 @@ impl Loudness {
             .with_ansi(colours)
             .with_target(false)
             .without_time()
+            // It would complain on the very standard error that is gone, and panic.
+            .log_internal_errors(false)
             .try_init();
         // Somebody else writes already, in tests.
         drop(begun);

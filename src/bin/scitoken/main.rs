@@ -27,7 +27,7 @@ use crate::settings::Settings;
 
 /// Token-aware HTTP for science
 #[derive(Debug, Parser)]
-#[command(name = "scitoken", version, about, max_term_width = 100)]
+#[command(name = "scitoken", version, about, max_term_width = 100, after_help = exit::TABLE)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -81,7 +81,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Command::Explain(command) => command.run(&settings()?),
         Command::Doctor(command) => command.run(&settings()?),
         Command::Config(command) => Ok(command.run(&settings()?)),
-        Command::CondorPlugin(command) => command.run(&settings()?),
+        Command::CondorPlugin(command) => command.run(settings()),
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
         Command::Gafaelfawr(command) => command.run(),

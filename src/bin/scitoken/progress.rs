@@ -355,7 +355,6 @@ fn shown(path: &Path) -> String {
     name.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-#[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 fn write_line(line: &str) {
-    eprintln!("{line}");
+    crate::print::note(line);
 }

@@ -187,7 +187,7 @@ fn read(path: &Path, named: bool) -> Result<Option<Table>, Failure> {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => return Ok(None),
         Err(error) => {
-            return Err(Failure::new(Exit::Usage, format!("cannot read the settings: {error}")));
+            return Err(Failure::new(Exit::Local, format!("cannot read the settings: {error}")));
         }
     };
     let table = text.parse::<Table>().map_err(|error| bad(path, error.message()))?;

@@ -162,6 +162,11 @@ pub(crate) fn gravity(exit: Exit) -> u8 {
     }
 }
 
+/// The one of two exit codes that says more.
+pub(crate) fn graver(one: Exit, other: Exit) -> Exit {
+    if gravity(other) > gravity(one) { other } else { one }
+}
+
 /// Runs a future on a small runtime of its own.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -36,10 +36,20 @@ impl Successor {
             .for_resource_server(&*slot.resource_server)
             .token_data()
             .map_err(|error| Trouble::Answer(error.to_string()))?;
-        let ours = tokens.get(&slot.resource_server).cloned().ok_or_else(|| {
-            let names: Vec<_> = tokens.iter().map(|(name, _)| format!("`{name}`")).collect();
-            Trouble::Answer(format!("the token endpoint's answer is for {}", names.join(", ")))
-        })?;
+        let ours = match tokens.get(&slot.resource_server).cloned() {
+            Some(ours) => ours,
+            // The user may have stored it under a name of their own.
+            None if tokens.len() == 1 => {
+                let (_, only) = tokens.into_iter().next().expect("it has one");
+                only.with_resource_server(&*slot.resource_server)
+            }
+            None => {
+                let names: Vec<_> =
+                    tokens.iter().map(|(name, _)| format!("`{}`", crate::redact::text(name))).collect();
+                let problem = format!("the token endpoint's answer is for {}", names.join(", "));
+                return Err(Trouble::Answer(problem));
+            }
+        };
         let data = match &old {
             Some(old) => ours.completed_from(old),
             None => ours,

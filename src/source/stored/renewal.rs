@@ -183,25 +183,34 @@ impl Renewal {
         memory.failure = None;
         *self.usual_lifetime.lock().unwrap_or_else(PoisonError::into_inner) =
             data.expires_at().duration_since(now).ok();
-        let token = slot.token(&data)?;
-        let stored = slot.read().await?;
         let replaces = match &memory.unsaved {
             Some(unsaved) => unsaved.replaces.clone(),
             None => old.as_ref().and_then(refresh_token).map(SecretString::from),
         };
-        let unsaved = Unsaved { data, replaces };
-        if self.needs_an_entry() && !unsaved.is_awaited_by(stored.as_ref()) {
-            // Somebody logged in or out while we asked: theirs stands.
-            return Ok(Renewed { token: stored.map(|entry| slot.token(&entry)).transpose()?, note: None });
-        }
-        memory.unsaved = None;
-        if let Err(error) = slot.store(unsaved.data.clone()).await {
-            tracing::warn!(place = %slot.place(), %error, "a renewed token cannot be stored");
-            memory.unsaved = Some(unsaved);
+        // Before anything can fail: the old refresh token is void, and this may be the only one that is not.
+        let unsaved = memory.unsaved.insert(Unsaved { data, replaces }).clone();
+        match slot.read().await {
+            Ok(stored) if self.needs_an_entry() && !unsaved.is_awaited_by(stored.as_ref()) => {
+                // Somebody logged in or out while we asked: theirs stands.
+                memory.unsaved = None;
+                return Ok(Renewed {
+                    token: stored.map(|entry| slot.token(&entry)).transpose()?,
+                    note: None,
+                });
+            }
+            Ok(_) => match slot.store(unsaved.data.clone()).await {
+                Ok(()) => memory.unsaved = None,
+                Err(error) => {
+                    tracing::warn!(place = %slot.place(), %error, "a renewed token cannot be stored");
+                }
+            },
+            Err(error) => {
+                tracing::warn!(place = %slot.place(), %error, "a renewed token cannot be stored yet");
+            }
         }
         tracing::debug!(place = %slot.place(), "renewed a token");
         let note = format!("{} was renewed", slot.place());
-        let token = token.with_found_in(format!("{}, renewed just now", slot.place()));
+        let token = slot.token(&unsaved.data)?.with_found_in(format!("{}, renewed just now", slot.place()));
         Ok(Renewed { token: Some(token), note: Some(note) })
     }
 
@@ -469,6 +478,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_refusal_that_is_not_about_the_refresh_token_is_not_for_ever() {
+        let refusal = |code: &str| Reply::json(401, &format!(r#"{{"error": "{code}"}}"#));
+        let page = Reply::html(404, "<html>down for maintenance</html>");
+        let scene =
+            scene(stored(entry("AT1", 1_000)), [refusal("invalid_client"), page, rotated("AT2", "rt2")]);
+        for _ in 0..2 {
+            assert!(scene.ask(None).await.is_err());
+            scene.clock.advance(Duration::from_secs(5));
+        }
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
+    }
+
+    #[tokio::test]
     async fn when_a_program_without_the_lock_was_faster_its_refresh_token_is_used() {
         let storage = stored(entry("AT1", 1_000));
         let theirs = storage.clone();
@@ -499,11 +521,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_for_somebody_else_is_not_stored() {
-        let scene = scene(stored(entry("AT1", 1_000)), [answer("AT2", ", \"resource_server\": \"x\"")]);
+    async fn the_only_token_of_an_answer_is_ours_whatever_the_server_calls_it() {
+        let renamed = answer("AT2", r#", "refresh_token": "rt2", "resource_server": "x""#);
+        let scene = scene(stored(entry("AT1", 1_000)), [renamed]);
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
+        assert_eq!(scene.kept(), ("AT2".to_owned(), some("rt2")));
+        let data = scene.storage.get_token_data("rs").unwrap().unwrap();
+        assert_eq!(data.resource_server(), "rs");
+    }
+
+    #[tokio::test]
+    async fn a_rotated_refresh_token_is_kept_though_the_rest_of_the_answer_is_of_no_use() {
+        let stranger = r#", "refresh_token": "rt2", "id_token": "e30.e30.sig""#;
+        let unusable = rotated("no bearer\u{7f}", "rt3");
+        let scene = scene(stored(entry("AT1", 1_000)), [answer("AT2", stranger), unusable]);
+        assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
+        assert_eq!(scene.kept(), ("AT2".to_owned(), some("rt2")));
+        scene.clock.advance(Duration::from_secs(600));
+        assert!(scene.ask(None).await.is_err());
+        assert_eq!(scene.kept().1, some("rt3"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_for_several_others_is_not_stored() {
+        let others = r#", "resource_server": "x",
+            "other_tokens": [{"access_token": "AT3", "expires_in": 600, "resource_server": "y"}]"#;
+        let scene = scene(stored(entry("AT1", 1_000)), [answer("AT2", others)]);
         let error = scene.ask(None).await.unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
-        assert!(cause.contains("is for `x`"), "{cause}");
+        assert!(cause.contains("is for `x`, `y`"), "{cause}");
         assert_eq!(scene.kept().0, "AT1");
     }
 

@@ -24,7 +24,9 @@ impl Trouble {
         let message = format!("{} cannot be renewed", slot.place());
         match self {
             Self::Server(error) => {
-                let lasts = if error.is_transient() { Lasts::AWhile } else { Lasts::UntilTheEntryChanges };
+                // A wrong secret, a proxy's page, a server in trouble: all of that is mended without a new login.
+                let lasts =
+                    if error.is_invalid_grant() { Lasts::UntilTheEntryChanges } else { Lasts::AWhile };
                 let hint = error.hint();
                 let told = SourceError::caused_by(message, error);
                 let told = match hint {

@@ -44,7 +44,13 @@ pub struct SqliteTokenStorage {
     path: PathBuf,
     namespace: String,
     busy_timeout: Duration,
-    connection: Arc<Mutex<Option<Connection>>>,
+    connection: Arc<Mutex<Option<Opened>>>,
+}
+
+/// A connection, and the file that it is to.
+struct Opened {
+    connection: Connection,
+    file: Option<(u64, u64)>,
 }
 
 /// A step that failed, and why.
@@ -98,11 +104,9 @@ impl SqliteTokenStorage {
 
     /// Closes the database for all clones; the next call opens it again.
     pub fn close(&self) -> Result<(), StorageError> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match connection.map(Connection::close) {
-            Some(Err((_, error))) => Err(self.failed(("it cannot be closed", error))),
-            _ => Ok(()),
-        }
+        let opened = self.connection.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Opened { connection, .. }) = opened else { return Ok(()) };
+        connection.close().map_err(|(_, error)| self.failed(("it cannot be closed", error)))
     }
 
     /// The permission bits of the database if they let others read or write it.
@@ -121,15 +125,16 @@ impl SqliteTokenStorage {
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StorageError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forget_replaced(&mut connection);
         if connection.is_none() {
             match std::fs::metadata(&self.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                 // A maker that was overtaken, or killed, between making the file and the tables.
                 Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(None),
-                _ => *connection = Some(self.open()?),
+                _ => *connection = Some(self.open_now()?),
             }
         }
-        let connection = connection.as_ref().expect("opened above");
+        let connection = &connection.as_ref().expect("opened above").connection;
         ask(connection).map(Some).map_err(|error| self.failed(("it cannot be read", error)))
     }
 
@@ -139,14 +144,15 @@ impl SqliteTokenStorage {
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StorageError> {
         let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        self.forget_replaced(&mut connection);
         if connection.is_none() {
             self.make_file()?;
         }
         let _turn = self.turn()?;
         if connection.is_none() {
-            *connection = Some(self.open()?);
+            *connection = Some(self.open_now()?);
         }
-        let connection = connection.as_mut().expect("opened above");
+        let connection = &mut connection.as_mut().expect("opened above").connection;
         (|| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let outcome = change(&transaction)?;
@@ -154,6 +160,19 @@ impl SqliteTokenStorage {
             Ok(outcome)
         })()
         .map_err(|error| self.failed(("it cannot be written", error)))
+    }
+
+    /// Forgets a connection to a file that no longer has the name: what is written there nobody would see.
+    fn forget_replaced(&self, connection: &mut Option<Opened>) {
+        if connection.as_ref().is_some_and(|opened| opened.file != file_at(&self.path)) {
+            *connection = None;
+        }
+    }
+
+    fn open_now(&self) -> Result<Opened, StorageError> {
+        // Looked at first: a file that takes its place meanwhile is found by the next call.
+        let file = file_at(&self.path);
+        Ok(Opened { connection: self.open()?, file })
     }
 
     /// Waits for our turn among the programs that use this library.
@@ -297,4 +316,16 @@ impl fmt::Debug for SqliteTokenStorage {
             .field("namespace", &self.namespace)
             .finish_non_exhaustive()
     }
+}
+/// Which file has the name, by device and inode.
+#[cfg(unix)]
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+/// Windows keeps a file that is open under its name.
+#[cfg(not(unix))]
+fn file_at(_path: &Path) -> Option<(u64, u64)> {
+    None
 }

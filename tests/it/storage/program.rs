@@ -170,3 +170,40 @@ fn exactly_one_place_must_be_named() {
     let (code, _, said) = store(&["list", "--sqlite", ":memory:"], "");
     assert!(code == 3 && said.contains(":memory:"), "{said}");
 }
+
+#[test]
+fn a_change_waits_for_a_renewal_that_is_under_way() {
+    use reqwest_scitokens::storage::{JsonTokenStorage, TokenStorage as _};
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens.json");
+    let storage = JsonTokenStorage::new(&path);
+    storage.store_token_data(small("rs")).unwrap();
+    let other = directory.path().join("other.json");
+    JsonTokenStorage::new(&other).store_token_data(small("other")).unwrap();
+    let other = other.display().to_string();
+    for change in [&["put"][..], &["import", "--from-json", &other], &["remove", "rs"]] {
+        let lock = storage.try_lock_for_renewal().unwrap().expect("nobody has it");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_scitoken"))
+            .arg("store")
+            .args(change)
+            .arg("--json")
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), small("put").expose_json().as_bytes())
+            .unwrap();
+        for _ in 0..20 {
+            assert_eq!(child.try_wait().unwrap(), None, "{change:?} did not wait");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        drop(lock);
+        assert!(child.wait().unwrap().success(), "{change:?}");
+    }
+    let tokens = storage.get_token_data_by_resource_server().unwrap();
+    assert_eq!(tokens.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["put", "other"]);
+}

@@ -168,3 +168,22 @@ fn one_value_serves_many_threads() {
     });
     assert_eq!(storage.get_token_data_by_resource_server().unwrap().len(), 8);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_takes_the_place_of_another_is_the_one_that_counts() {
+    use reqwest_scitokens::storage::{SqliteTokenStorage, TokenStorage as _};
+    let directory = tempfile::tempdir().unwrap();
+    let [path, new] = ["tokens.db", "new.db"].map(|name| directory.path().join(name));
+    let storage = SqliteTokenStorage::new(&path).unwrap();
+    storage.store_token_data(small("old")).unwrap();
+    SqliteTokenStorage::new(&new).unwrap().store_token_data(small("new")).unwrap();
+    fs_err::rename(&new, &path).unwrap();
+    assert!(storage.get_token_data("new").unwrap().is_some());
+    assert_eq!(storage.get_token_data("old").unwrap(), None);
+    fs_err::remove_file(&path).unwrap();
+    assert_eq!(storage.get_token_data("new").unwrap(), None);
+    storage.store_token_data(small("again")).unwrap();
+    let seen = SqliteTokenStorage::new(&path).unwrap().get_token_data("again").unwrap();
+    assert!(seen.is_some());
+}

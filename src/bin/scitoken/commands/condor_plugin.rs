@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
+use reqwest_scitokens::SafeUrl;
 use reqwest_scitokens::download::{Download, FileNumber, TransferError, Upload};
 use reqwest_scitokens::sys::{Clock as _, SystemClock};
 use url::Url;
@@ -54,28 +55,48 @@ pub(crate) struct CondorPlugin {
 /// One file to move.
 #[derive(Clone, Debug)]
 struct Order {
+    /// Its place in the list of all.
+    number: usize,
     url: Url,
     file: PathBuf,
 }
 
 impl CondorPlugin {
-    pub(crate) fn run(&self, settings: &Settings) -> Result<Exit, Failure> {
+    /// Moves the files. There is a result for each, whatever happens: HTCondor takes a missing one for a broken plugin.
+    pub(crate) fn run(&self, settings: Result<Settings, Failure>) -> Result<Exit, Failure> {
         let (Some(infile), Some(outfile)) = (&self.infile, &self.outfile) else {
             return Ok(about());
         };
-        let orders = read_orders(infile)?;
-        let results = Mutex::new(Vec::with_capacity(orders.len()));
+        let results = Mutex::new(Vec::new());
         let done = |result: Transferred| results.lock().unwrap_or_else(PoisonError::into_inner).push(result);
-        let moved = if self.upload {
-            self.upload(&orders, settings, &done)
-        } else {
-            self.download(&orders, settings, &done)
-        };
+        let mut asked = read_orders(infile);
+        let orders: Vec<Order> =
+            asked.iter().flatten().filter_map(|asked| asked.order.as_ref().ok().cloned()).collect();
+        let moved = settings.and_then(|settings| {
+            if self.upload {
+                self.upload(&orders, &settings, &done)
+            } else {
+                self.download(&orders, &settings, &done)
+            }
+        });
         let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match &mut asked {
+            Ok(asked) => {
+                let rest = Failure::new(Exit::TryLater, "the plugin was stopped before this file");
+                let rest = moved.as_ref().err().unwrap_or(&rest);
+                for (number, asked) in asked.iter().enumerate() {
+                    if !results.iter().any(|result| result.number == number) {
+                        let why = asked.order.as_ref().err().unwrap_or(rest);
+                        results.push(Transferred::not_begun(number, &asked.url, &asked.file, why));
+                    }
+                }
+            }
+            Err(failure) => results.push(Transferred::not_begun(0, "", "", failure)),
+        }
         results.sort_by_key(|result| result.number);
-        // The results of what was moved count, also when not everything could be.
         write_results(outfile, &results)?;
         moved?;
+        asked?;
         let exits = results.iter().map(|result| result.exit);
         Ok(exits.max_by_key(|exit| gravity(*exit)).unwrap_or(Exit::Ok))
     }
@@ -95,13 +116,8 @@ impl CondorPlugin {
             match Download::new(order.url.clone(), &order.file) {
                 Ok(download) => Some(download.with_number(FileNumber(n as u64))),
                 Err(failure) => {
-                    done(Transferred::failed(
-                        n,
-                        order,
-                        SystemClock.now(),
-                        &failure,
-                        self.tries.exit(&failure),
-                    ));
+                    let exit = self.tries.exit(&failure);
+                    done(Transferred::failed(order, SystemClock.now(), &failure, exit));
                     None
                 }
             }
@@ -114,9 +130,9 @@ impl CondorPlugin {
                 let n = usize::try_from(job.number().0).unwrap_or_default();
                 let began = began.lock().unwrap_or_else(PoisonError::into_inner)[n];
                 done(match result {
-                    Ok(file) => Transferred::done(n, &orders[n], began, file.length),
+                    Ok(file) => Transferred::done(&orders[n], began, file.length),
                     Err(failure) => {
-                        Transferred::failed(n, &orders[n], began, &failure, self.tries.exit(&failure))
+                        Transferred::failed(&orders[n], began, &failure, self.tries.exit(&failure))
                     }
                 });
             },
@@ -131,16 +147,16 @@ impl CondorPlugin {
     ) -> Result<(), Failure> {
         let engine = self.tries.engine(&self.connect, settings, 1)?;
         signals::watch(engine.downloader.stopper().clone());
-        for (n, order) in orders.iter().enumerate() {
+        for order in orders {
             let began = SystemClock.now();
             let result: Result<_, TransferError> = match Upload::new(&order.file, order.url.clone()) {
                 Ok(upload) => block_on(engine.downloader.upload(&upload))?,
                 Err(failure) => Err(failure),
             };
             done(match result {
-                Ok(uploaded) => Transferred::done(n, order, began, uploaded.length).of_upload(),
+                Ok(uploaded) => Transferred::done(order, began, uploaded.length).of_upload(),
                 Err(failure) => {
-                    Transferred::failed(n, order, began, &failure, self.tries.exit(&failure)).of_upload()
+                    Transferred::failed(order, began, &failure, self.tries.exit(&failure)).of_upload()
                 }
             });
         }
@@ -157,16 +173,32 @@ fn about() -> Exit {
     Exit::Ok
 }
 
-fn read_orders(infile: &Path) -> Result<Vec<Order>, Failure> {
+/// An ad of the list, and what can be made of it.
+struct Asked {
+    url: String,
+    file: String,
+    order: Result<Order, Failure>,
+}
+
+fn read_orders(infile: &Path) -> Result<Vec<Asked>, Failure> {
     let text = fs_err::read_to_string(infile).map_err(|error| Failure::from_error(Exit::Local, &error))?;
-    let wrong = |what: String| Failure::new(Exit::Usage, format!("`{}`: {what}", infile.display()));
-    let ads = classad::parse(&text).map_err(|error| wrong(error.to_string()))?;
-    ads.iter()
-        .map(|ad: &Ad| {
-            let get = |name: &str| ad.text(name).ok_or_else(|| wrong(format!("a ClassAd has no `{name}`")));
-            Ok(Order { url: parse_url(get("Url")?)?, file: get("LocalFileName")?.into() })
-        })
-        .collect()
+    let ads = classad::parse(&text)
+        .map_err(|error| Failure::new(Exit::Usage, format!("`{}`: {error}", infile.display())))?;
+    Ok(ads.iter().enumerate().map(|(number, ad)| Asked::read(number, ad)).collect())
+}
+
+impl Asked {
+    fn read(number: usize, ad: &Ad) -> Self {
+        let get = |name: &str| {
+            ad.text(name).ok_or_else(|| Failure::new(Exit::Usage, format!("the ClassAd has no `{name}`")))
+        };
+        let order = || Ok(Order { number, url: parse_url(get("Url")?)?, file: get("LocalFileName")?.into() });
+        Self {
+            url: SafeUrl::unparsed(ad.text("Url").unwrap_or_default()),
+            file: ad.text("LocalFileName").unwrap_or_default().to_owned(),
+            order: order(),
+        }
+    }
 }
 
 fn write_results(outfile: &Path, results: &[Transferred]) -> Result<(), Failure> {

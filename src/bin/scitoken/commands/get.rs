@@ -22,7 +22,7 @@ use crate::logging::Loudness;
 use crate::progress::{Files, Json, Quiet, Show, Style, Watch};
 use crate::settings::{self, Settings};
 use crate::signals;
-use crate::transfer::{Engine, Tries, block_on, gravity};
+use crate::transfer::{Engine, Tries, block_on, graver};
 
 /// More files than this don't get a line each.
 const MANY: usize = 20;
@@ -211,9 +211,7 @@ impl Outcome {
 
     fn failed(&mut self, number: u64, failure: Failure) {
         self.failures += 1;
-        if gravity(failure.exit()) > gravity(self.exit) {
-            self.exit = failure.exit();
-        }
+        self.exit = graver(self.exit, failure.exit());
         if self.kept.len() < 100 {
             self.kept.push((number, failure));
         }

@@ -10,7 +10,7 @@ use reqwest_scitokens::sys::Env;
 use reqwest_scitokens::{Audience, Scope};
 
 use super::issuer::{ClientArguments, refused, wait_for};
-use super::store::{OptionalPlace, failed, print, visible};
+use super::store::{OptionalPlace, failed, lock, print, visible};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -101,6 +101,7 @@ impl Login {
                     (Some(name), 1) => data.into_iter().map(|(_, entry)| (name.clone(), entry)).collect(),
                     _ => data,
                 };
+                let _lock = lock(&**storage)?;
                 storage.store_token_data_by_resource_server(&named).map_err(|error| failed(&error))?;
                 for (name, _) in named.iter() {
                     print(&format!("stored `{}` in {}\n", visible(name), storage.place()))?;
@@ -124,12 +125,14 @@ enum Target {
 }
 
 /// Tells the person at the terminal what to do.
-#[expect(clippy::print_stderr, reason = "this is what the command is for")]
 fn show(authorization: &DeviceAuthorization) {
-    eprintln!("To log in, open\n\n    {}\n", authorization.verification_uri());
-    eprintln!("and enter the code\n\n    {}\n", authorization.user_code());
+    crate::print::note(&format!("To log in, open\n\n    {}\n", authorization.verification_uri()));
+    crate::print::note(&format!("and enter the code\n\n    {}\n", authorization.user_code()));
     if let Some(complete) = authorization.verification_uri_complete() {
-        eprintln!("or open {complete}");
+        crate::print::note(&format!("or open {complete}"));
     }
-    eprintln!("Waiting for {} minutes …", authorization.time_left().as_secs().div_ceil(60));
+    crate::print::note(&format!(
+        "Waiting for {} minutes …",
+        authorization.time_left().as_secs().div_ceil(60)
+    ));
 }

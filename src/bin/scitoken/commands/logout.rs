@@ -6,7 +6,7 @@ use reqwest_scitokens::storage::{BearerTokenFile, TokenStorage, TokenStorageData
 use reqwest_scitokens::sys::Env;
 
 use super::issuer::{ClientArguments, refused, wait_for};
-use super::store::{OptionalPlace, failed, print, visible};
+use super::store::{OptionalPlace, failed, lock, print, visible};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -58,7 +58,7 @@ impl Logout {
     async fn out_of_storage(&self, storage: &dyn TokenStorage) -> Result<Exit, Failure> {
         let client = self.client.connect().await?;
         // A renewal that is under way would bring a token that nobody makes void.
-        let _lock = lock(storage).await?;
+        let _lock = lock(storage)?;
         let tokens = storage.get_token_data_by_resource_server().map_err(|error| failed(&error))?;
         let names: Vec<String> = if self.resource_servers.is_empty() {
             tokens.iter().map(|(name, _)| name.to_owned()).collect()
@@ -90,17 +90,4 @@ async fn revoke(client: &OAuthClient, data: &TokenStorageData) -> Result<(), Fai
         })?;
     }
     Ok(())
-}
-
-/// Waits until nobody renews tokens of the storage.
-async fn lock(storage: &dyn TokenStorage) -> Result<reqwest_scitokens::storage::RenewalLock, Failure> {
-    use std::time::Duration;
-    for _ in 0..600 {
-        if let Some(lock) = storage.try_lock_for_renewal().map_err(|error| failed(&error))? {
-            return Ok(lock);
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let message = format!("another process has been renewing tokens of {} for a minute", storage.place());
-    Err(Failure::new(Exit::TryLater, message))
 }

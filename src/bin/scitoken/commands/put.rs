@@ -46,7 +46,6 @@ pub(crate) struct Put {
 
 impl Put {
     /// Uploads.
-    #[expect(clippy::print_stderr, reason = "for people, beside what programs read")]
     pub(crate) fn run(self, settings: &Settings, loudness: Loudness) -> Result<Exit, Failure> {
         let algorithm = match self.checksum.as_str() {
             "none" => None,
@@ -71,7 +70,7 @@ impl Put {
         } else if !loudness.is_quiet() {
             let verified = verified
                 .map_or("the server gives no checksum".to_owned(), |digest| format!("verified by {digest}"));
-            eprintln!("{}: {} bytes, {verified}", self.file.display(), uploaded.length);
+            print::note(&format!("{}: {} bytes, {verified}", self.file.display(), uploaded.length));
         }
         Ok(Exit::Ok)
     }

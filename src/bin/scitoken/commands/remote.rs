@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::Settings;
-use crate::transfer::{Tries, block_on};
+use crate::transfer::{Tries, block_on, graver};
 
 /// Describe files or directories: length, date, entity tag
 #[derive(Debug, Args)]
@@ -159,7 +159,7 @@ impl ChecksumOf {
     }
 }
 
-/// Does all of them, tells of those that failed, and ends with the last failure's code.
+/// Does all of them, tells of those that failed, and ends with the gravest failure's code.
 fn for_each(urls: &[String], mut each: impl FnMut(&str) -> Result<(), Failure>) -> Result<Exit, Failure> {
     let mut worst = Exit::Ok;
     for url in urls {
@@ -168,7 +168,7 @@ fn for_each(urls: &[String], mut each: impl FnMut(&str) -> Result<(), Failure>) 
             Err(failure) if urls.len() == 1 => return Err(failure),
             Err(failure) => {
                 let _ = failure.report();
-                worst = failure.exit();
+                worst = graver(worst, failure.exit());
             }
         }
     }

@@ -11,7 +11,7 @@ use reqwest_scitokens::storage::{TokenDataMap, TokenStorage, TokenStorageData};
 use reqwest_scitokens::sys::SharedClock;
 
 use self::place::Place;
-pub(crate) use self::place::{OptionalPlace, failed};
+pub(crate) use self::place::{OptionalPlace, failed, lock};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -141,7 +141,9 @@ impl Put {
             Failure::new(Exit::Usage, format!("standard input holds no token data: {error}"))
                 .with_hint("`scitoken store get --show-secret` prints such an object")
         })?;
-        self.place.open()?.store_token_data(data).map_err(|error| failed(&error))?;
+        let storage = self.place.open()?;
+        let _lock = lock(&*storage)?;
+        storage.store_token_data(data).map_err(|error| failed(&error))?;
         Ok(Exit::Ok)
     }
 }
@@ -149,6 +151,12 @@ impl Put {
 impl Remove {
     fn run(&self) -> Result<Exit, Failure> {
         let storage = self.place.open()?;
+        // A lock would make the directory of a storage that is not there.
+        let tokens = storage.get_token_data_by_resource_server();
+        if tokens.is_ok_and(|tokens| tokens.is_empty() && tokens.unreadable().is_empty()) {
+            return Err(absent(&*storage, &self.resource_server));
+        }
+        let _lock = lock(&*storage)?;
         if storage.remove_token_data(&self.resource_server).map_err(|error| failed(&error))? {
             Ok(Exit::Ok)
         } else {
@@ -175,10 +183,9 @@ fn absent(storage: &dyn TokenStorage, resource_server: &str) -> Failure {
 }
 
 /// Tells of entries that cannot be used; gives the exit code that goes with it.
-#[expect(clippy::print_stderr, reason = "a warning beside the list")]
 fn warn_of_unreadable(tokens: &TokenDataMap) -> Exit {
     for entry in tokens.unreadable() {
-        eprintln!("scitoken: {entry}: {}", entry.problem());
+        crate::print::note(&format!("scitoken: {entry}: {}", entry.problem()));
     }
     if tokens.unreadable().is_empty() { Exit::Ok } else { Exit::Local }
 }

@@ -21,19 +21,13 @@ pub(super) struct Transferred {
 }
 
 impl Transferred {
-    pub(super) fn done(number: usize, order: &Order, began: SystemTime, bytes: u64) -> Self {
+    pub(super) fn done(order: &Order, began: SystemTime, bytes: u64) -> Self {
         let ad = begin(order, began).with("TransferSuccess", true);
         let ad = ad.with("TransferFileBytes", bytes).with("TransferTotalBytes", bytes);
-        Self { number, exit: Exit::Ok, ad }
+        Self { number: order.number, exit: Exit::Ok, ad }
     }
 
-    pub(super) fn failed(
-        number: usize,
-        order: &Order,
-        began: SystemTime,
-        failure: &TransferError,
-        exit: Exit,
-    ) -> Self {
+    pub(super) fn failed(order: &Order, began: SystemTime, failure: &TransferError, exit: Exit) -> Self {
         let words = Failure::from_error(exit, failure).message().to_owned();
         let mut ad = begin(order, began)
             .with("TransferSuccess", false)
@@ -44,7 +38,21 @@ impl Transferred {
         if let Some(status) = failure.status() {
             ad = ad.with("TransferHTTPStatusCode", status.as_u16());
         }
-        Self { number, exit, ad }
+        Self { number: order.number, exit, ad }
+    }
+
+    /// Of a file that nothing was asked about at its server. The URL must be fit to be shown.
+    pub(super) fn not_begun(number: usize, url: &str, file: &str, failure: &Failure) -> Self {
+        let ad = Ad::default()
+            .with_text("TransferUrl", url)
+            .with_text("TransferFileName", file)
+            .with("TransferSuccess", false)
+            .with("TransferFileBytes", 0)
+            .with("TransferTotalBytes", 0)
+            .with_text("TransferError", failure.message())
+            .with("TransferRetryable", failure.exit() == Exit::TryLater)
+            .with_text("PluginVersion", env!("CARGO_PKG_VERSION"));
+        Self { number, exit: failure.exit(), ad }
     }
 
     pub(super) fn of_upload(mut self) -> Self {

@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use reqwest_scitokens::SafeUrl;
 use reqwest_scitokens::download::{
-    Below, Checksum, Download, Downloader, Existing, FileNumber, List, ListEntry, Resume, TransferError,
-    WebPages, file_name,
+    Below, Checksum, Download, Downloader, Existing, FileNumber, List, ListEntry, ListError, Resume, Stopper,
+    TransferError, WebPages, file_name,
 };
 use url::Url;
 
@@ -18,7 +19,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::{self, Settings};
-use crate::transfer::{Engine, Tries, block_on};
+use crate::transfer::{Engine, Tries, block_on, graver};
 
 /// What holds for every file of a run.
 #[derive(Clone, Debug)]
@@ -75,7 +76,7 @@ impl Plan {
                 .with_hint("put the checksums of several files into a list, `-i LIST`"));
         }
         if !is_stream {
-            rules.prepare(get.create_dirs)?;
+            rules.prepare(get.create_dirs, get.dry_run)?;
         }
         let urls = get.urls.iter().map(|text| parse_url(text)).collect::<Result<Vec<_>, _>>()?;
         let mut targets = Targets::default();
@@ -128,16 +129,18 @@ impl Plan {
             What::Named(files) => Ok(Box::new(files.iter().cloned())),
             What::Listed(list, named) => {
                 let first = named.len() as u64;
-                let listed = List::new(open_list(list)?).enumerate().filter_map(move |(n, entry)| {
-                    let number = first + n as u64;
-                    let made = match entry {
-                        Ok(entry) => self.rules.listed(entry, number),
-                        Err(error) => {
-                            Err(Failure::new(Exit::Usage, format!("`{}`: {error}", list.display())))
-                        }
-                    };
-                    made.and_then(&mut take).map_err(|failure| refused(number, failure)).ok()
-                });
+                let listed = read_ahead(list, engine.downloader.stopper())?.enumerate().filter_map(
+                    move |(n, entry)| {
+                        let number = first + n as u64;
+                        let made = match entry {
+                            Ok(entry) => self.rules.listed(entry, number),
+                            Err(error) => {
+                                Err(Failure::new(Exit::Usage, format!("`{}`: {error}", list.display())))
+                            }
+                        };
+                        made.and_then(&mut take).map_err(|failure| refused(number, failure)).ok()
+                    },
+                );
                 Ok(Box::new(named.iter().cloned().chain(listed)))
             }
             What::Below(roots) => {
@@ -160,7 +163,8 @@ impl Plan {
         let exit = std::sync::Mutex::new(Exit::Ok);
         let refused = |_, failure: Failure| {
             let _ = failure.report();
-            *exit.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = failure.exit();
+            let mut worst = exit.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *worst = graver(*worst, failure.exit());
         };
         let tries_failure =
             |failure: &TransferError| Failure::from_error(crate::transfer::exit_of(failure.kind()), failure);
@@ -218,7 +222,7 @@ impl Rules {
     }
 
     /// The directory must be there before the network is touched.
-    fn prepare(&self, create: bool) -> Result<(), Failure> {
+    fn prepare(&self, create: bool, dry_run: bool) -> Result<(), Failure> {
         if self.directory.as_os_str().is_empty() || self.directory.is_dir() {
             return Ok(());
         }
@@ -227,6 +231,9 @@ impl Rules {
             return Err(
                 Failure::new(Exit::Local, message).with_hint("make it, or let `--create-dirs` make it")
             );
+        }
+        if dry_run {
+            return Ok(());
         }
         fs_err::create_dir_all(&self.directory).map_err(|error| Failure::from_error(Exit::Local, &error))
     }
@@ -245,6 +252,7 @@ impl Rules {
             _ if is_stream => Download::without_target(url),
             Some(output) => {
                 if get.create_dirs
+                    && !get.dry_run
                     && let Some(parent) = output.parent()
                 {
                     fs_err::create_dir_all(parent)
@@ -348,12 +356,45 @@ fn walk(
     Ok(receiver)
 }
 
+/// Reads a list on a thread of its own, a little ahead of who downloads the files. A list may never end and say nothing
+/// for hours, as standard input can; who is told to stop does not wait for that.
+fn read_ahead(
+    list: &Path,
+    stopper: &Stopper,
+) -> Result<impl Iterator<Item = Result<ListEntry, ListError>> + Send + use<>, Failure> {
+    const LOOK_UP: Duration = Duration::from_millis(50);
+    let (sender, receiver) = mpsc::sync_channel(256);
+    let opened = open_list(list)?;
+    let reading = move || {
+        for entry in List::new(opened) {
+            if sender.send(entry).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("list".to_owned())
+        .spawn(reading)
+        .map_err(|error| Failure::from_error(Exit::Local, &error))?;
+    let stopper = stopper.clone();
+    Ok(std::iter::from_fn(move || {
+        while !stopper.is_stopped() {
+            match receiver.recv_timeout(LOOK_UP) {
+                Ok(entry) => return Some(entry),
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        None
+    }))
+}
+
 fn open_list(list: &Path) -> Result<Box<dyn BufRead + Send>, Failure> {
     if list == Path::new("-") {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
     let file = File::open(list).map_err(|error| {
-        Failure::new(Exit::Usage, format!("cannot read the list `{}`: {error}", list.display()))
+        Failure::new(Exit::Local, format!("cannot read the list `{}`: {error}", list.display()))
     })?;
     Ok(Box::new(BufReader::new(file)))
 }
@@ -366,8 +407,7 @@ pub(in crate::commands) fn parse_url(text: &str) -> Result<Url, Failure> {
         _ => text.to_owned(),
     };
     plain.parse().map_err(|error| {
-        let shown: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
-        let shown = shown.split('?').next().unwrap_or_default().to_owned();
+        let shown: String = SafeUrl::unparsed(text).chars().take(100).collect();
         Failure::new(Exit::Usage, format!("`{shown}` is no URL: {error}"))
             .with_hint("write `https://host/path`")
     })

@@ -1,14 +1,16 @@
 //! Which storage is meant, and what its errors mean to the shell.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use reqwest_scitokens::storage::{
-    DEFAULT_NAMESPACE, JsonTokenStorage, SqliteTokenStorage, StorageError, TokenStorage,
+    DEFAULT_NAMESPACE, JsonTokenStorage, RenewalLock, SqliteTokenStorage, StorageError, TokenStorage,
 };
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::print;
 
 /// A token storage on the command line.
 #[derive(Clone, Debug, Args)]
@@ -90,11 +92,12 @@ impl Kind {
 }
 
 /// Tells of a file that others can get at. It is used all the same, and a write to a JSON file tightens it.
-#[expect(clippy::print_stderr, reason = "a warning beside what was asked for")]
-fn warn_of_loose_permissions(path: &Path, found: Option<u32>) {
-    if let Some(mode) = found {
+fn warn_of_loose_permissions(path: &Path, mode: Option<u32>) {
+    if let Some(mode) = mode {
         let path = path.display();
-        eprintln!("scitoken: others can get at `{path}` (mode {mode:o}); `chmod 600 {path}` keeps them out");
+        print::note(&format!(
+            "scitoken: others can get at `{path}` (mode {mode:o}); `chmod 600 {path}` keeps them out"
+        ));
     }
 }
 
@@ -109,6 +112,19 @@ fn keyring(namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
 fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
     Err(Failure::new(Exit::Usage, "this program was built without the feature `keyring`")
         .with_hint("use `--json FILE` or `--sqlite FILE`, or build it with `--features cli,keyring`"))
+}
+
+/// Waits until nobody renews tokens of the storage. A renewal that is under way would put its tokens in the place of
+/// what is changed meanwhile.
+pub(crate) fn lock(storage: &dyn TokenStorage) -> Result<RenewalLock, Failure> {
+    for _ in 0..600 {
+        if let Some(lock) = storage.try_lock_for_renewal().map_err(|error| failed(&error))? {
+            return Ok(lock);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let message = format!("another process has been renewing tokens of {} for a minute", storage.place());
+    Err(Failure::new(Exit::TryLater, message))
 }
 
 /// What a storage's error means to the shell.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use reqwest_scitokens::storage::{DEFAULT_NAMESPACE, JsonTokenStorage, SqliteTokenStorage, TokenStorage};
 
-use super::place::{Kind, Place, failed};
+use super::place::{Kind, Place, failed, lock};
 use super::{print, warn_of_unreadable};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -61,6 +61,7 @@ impl Import {
         let tokens = source.get_token_data_by_resource_server().map_err(|error| failed(&error))?;
         if !tokens.is_empty() {
             let target = self.place.open()?;
+            let _lock = lock(&*target)?;
             target.store_token_data_by_resource_server(&tokens).map_err(|error| failed(&error))?;
         }
         print(&format!("imported {}\n", tokens.len()))?;

@@ -69,11 +69,10 @@ fn as_token(path: &Path) -> Option<&str> {
     looks_so.then_some(text)
 }
 
-#[expect(clippy::print_stderr, reason = "this is where the program speaks")]
 fn warn_about_argument() {
-    eprintln!(
+    crate::print::note(
         "scitoken: warning: a token on the command line can be read by everybody on this machine; put it into a file, or \
-         pipe it in and give `-`"
+         pipe it in and give `-`",
     );
 }
 
