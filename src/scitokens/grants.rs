@@ -174,7 +174,8 @@ fn reaches(granted: &Capability, target: Target<'_>) -> bool {
 fn parse(scope: &str) -> Result<Option<Capability>, Refusal> {
     let malformed = |reason| Refusal::MalformedScope { scope: redact::text(scope), reason };
     let name = scope.split(':').next().unwrap_or_default();
-    if scope.contains(|c: char| c.is_control() || c.is_whitespace()) {
+    let is_plain = scope.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain && scope.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(malformed(InvalidCapability::ForeignCharacter));
     }
     match scope.parse::<Capability>() {

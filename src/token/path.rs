@@ -134,6 +134,9 @@ impl fmt::Display for ResourcePath {
 
 /// Decodes every escape once.
 fn decode(component: &str) -> Result<String, InvalidPath> {
+    if !component.contains('%') {
+        return Ok(component.to_owned());
+    }
     let bytes = component.as_bytes();
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
     let all_escapes = |(at, byte): (usize, &u8)| *byte != b'%' || (hex(at + 1) && hex(at + 2));
