@@ -123,7 +123,7 @@ async fn over_loopback(server: SocketAddr, rounds: usize, requests: usize) {
             assert_eq!(total, 2 * requests);
             // The first round opens the connections.
             if round > 0 {
-                costs.push((cpu() - begin) / u32::try_from(requests).expect("few"));
+                costs.push(cpu().saturating_sub(begin) / u32::try_from(requests).expect("few"));
             }
         }
     }
@@ -150,7 +150,7 @@ async fn chain_alone(rounds: usize, requests: usize) {
             for _ in 0..requests {
                 client.get("http://127.0.0.1/open").send().await.expect("an answer");
             }
-            costs.push((cpu() - begin) / u32::try_from(requests).expect("few"));
+            costs.push(cpu().saturating_sub(begin) / u32::try_from(requests).expect("few"));
         }
     }
     report("the same without a network: what the chain itself costs", &ways, costs, 0);

@@ -35,7 +35,7 @@ pub(super) fn parse(xml: &str) -> Option<Vec<Described>> {
                 }
             }
             Event::Empty(empty) if empty.local_name().into_inner() == "collection" => {
-                current.is_directory = true
+                current.is_directory = true;
             }
             Event::Text(piece) => text.push_str(&piece.xml10_content()),
             Event::CData(piece) => text.push_str(&piece.xml10_content()),

@@ -73,7 +73,7 @@ impl Walk<'_> {
                         &entry.url,
                         Remedy::Nothing,
                         "lies deeper than a directory should",
-                    )))
+                    )));
                 }
                 (Ok(name), EntryKind::Directory) => {
                     self.pending.push((entry.url, path.join(name), depth + 1));

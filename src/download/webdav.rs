@@ -99,8 +99,7 @@ impl Downloader {
     /// # Errors
     /// The server refused, or something of that name is there (`405`).
     pub async fn make_directory(&self, url: &Url) -> Result<(), TransferError> {
-        let method = Method::from_bytes(b"MKCOL").expect("the name is a token");
-        self.change(method, url).await
+        self.change(method("MKCOL"), url).await
     }
 
     /// Removes a file, or a directory where the server removes those.
@@ -145,7 +144,7 @@ impl Downloader {
             r#"<?xml version="1.0" encoding="utf-8"?><propfind xmlns="DAV:"><prop><resourcetype/>"#,
             "<getcontentlength/><getlastmodified/><getetag/></prop></propfind>"
         );
-        let method = Method::from_bytes(b"PROPFIND").expect("the name is a token");
+        let method = method("PROPFIND");
         let request = self
             .client()
             .request(method, url.clone())
@@ -220,6 +219,11 @@ fn is_no_webdav(failure: &TransferError) -> bool {
 fn no_webdav(url: &Url) -> TransferError {
     let message = format!("`{}` does not answer PROPFIND", SafeUrl::new(url));
     TransferError::new(FailureKind::Rejected, Remedy::OtherSource, message)
+}
+
+/// A method of WebDAV.
+fn method(name: &'static str) -> Method {
+    Method::from_bytes(name.as_bytes()).expect("the name is a token")
 }
 
 #[cfg(test)]

@@ -47,13 +47,16 @@ pub(super) enum Kind {
     NamespaceNotObject(String),
     #[error("{0}")]
     BadEntry(BadEntry),
+    #[cfg(feature = "sqlite")]
     #[error(
         "`:memory:` is no place to keep tokens (use a `MemoryTokenStorage` to keep them in memory, or `./:memory:` \
          for a file of this name)"
     )]
     InMemory,
+    #[cfg(feature = "sqlite")]
     #[error("it is a database without the tables of a token storage")]
     NoTokenTables,
+    #[cfg(feature = "sqlite")]
     #[error("its database schema has version `{0}`; known are 1 and 2")]
     UnknownSchema(String),
     #[cfg(feature = "sqlite")]
@@ -132,9 +135,9 @@ impl StorageError {
             | Kind::MissingKey(_)
             | Kind::VersionNotText
             | Kind::NamespaceNotObject(_)
-            | Kind::BadEntry(_)
-            | Kind::NoTokenTables
-            | Kind::UnknownSchema(_) => true,
+            | Kind::BadEntry(_) => true,
+            #[cfg(feature = "sqlite")]
+            Kind::NoTokenTables | Kind::UnknownSchema(_) => true,
             #[cfg(feature = "sqlite")]
             Kind::Sqlite(_, error) => {
                 use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};

@@ -6,6 +6,8 @@
 
 #[cfg(target_os = "linux")]
 mod client;
+#[cfg(feature = "cli")]
+mod condor;
 #[cfg(target_os = "linux")]
 mod facts;
 mod gafaelfawr;

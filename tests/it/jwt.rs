@@ -271,7 +271,7 @@ fn the_key_decides_which_algorithms_are_possible() {
     let rsa = SigningKey::generate(KeyKind::Rsa).unwrap();
     let token = jwt::encode(&json!({}), &rsa, Algorithm::Rs512).unwrap();
     let jwk = rsa.to_jwk().unwrap().to_public().unwrap();
-    let bound = BoundKey::from_jwk(&jwk.clone().with_algorithm(Algorithm::Rs256).unwrap()).unwrap();
+    let bound = BoundKey::from_jwk(&jwk.with_algorithm(Algorithm::Rs256).unwrap()).unwrap();
     let validation = Validation::new().allow(Algorithm::Rs512);
     assert_eq!(name(&jwt::decode(&token, &bound, &validation)), "InvalidAlgorithmError");
     assert_eq!(name(&jwt::decode(&token, &bound, &Validation::new())), "InvalidAlgorithmError");
@@ -383,7 +383,7 @@ proptest! {
     #[test]
     fn no_changed_byte_goes_unnoticed(place in 0usize..1_000, byte in any::<u8>()) {
         let good = jwt::encode(&json!({"sub": "me"}), &signer(), Algorithm::Hs256).unwrap();
-        let mut bytes = good.clone().into_bytes();
+        let mut bytes = good.into_bytes();
         let place = place % bytes.len();
         prop_assume!(bytes[place] != byte);
         bytes[place] = byte;

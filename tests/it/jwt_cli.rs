@@ -46,7 +46,7 @@ fn arguments_of(case: &Value) -> Vec<String> {
     for (name, value) in case["args"].as_object().unwrap() {
         match (name.as_str(), value) {
             ("audience" | "issuer", Value::Array(many)) => {
-                arguments.extend(many.iter().map(|one| flag(name, one)))
+                arguments.extend(many.iter().map(|one| flag(name, one)));
             }
             ("audience" | "issuer" | "subject" | "leeway", value) => arguments.push(flag(name, value)),
             ("options", options) => {

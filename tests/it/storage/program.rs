@@ -145,6 +145,21 @@ fn entries_move_between_storages_and_formats() {
     );
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_others_can_read_is_told_and_tightened() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = copy_of("v2.json", directory.path());
+    fs_err::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+    let place = path.display().to_string();
+    let (code, _, said) = store(&["list", "--json", &place], "");
+    assert!(code == 0 && said.contains("(mode 640)") && said.contains("chmod 600"), "{said}");
+    store(&["put", "--json", &place], &small("rs").expose_json());
+    let (_, _, said) = store(&["list", "--json", &place], "");
+    assert_eq!(said, "");
+}
+
 #[test]
 fn exactly_one_place_must_be_named() {
     for arguments in

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 ///
 /// The verdict is PyJWT's. The exit code is 0 for a good token and 1 for a refused one.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Decode {
     /// The file with the token; `-` for standard input
     #[arg(value_name = "FILE", default_value = "-")]

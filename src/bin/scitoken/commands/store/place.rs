@@ -1,6 +1,6 @@
 //! Which storage is meant, and what its errors mean to the shell.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use reqwest_scitokens::storage::{
@@ -74,12 +74,27 @@ impl OptionalPlace {
 impl Kind {
     pub(super) fn open(&self, namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
         Ok(match (&self.json, &self.sqlite) {
-            (Some(path), _) => Box::new(JsonTokenStorage::new(path).with_namespace(namespace)),
-            (None, Some(path)) => Box::new(
-                SqliteTokenStorage::new(path).map_err(|error| failed(&error))?.with_namespace(namespace),
-            ),
+            (Some(path), _) => {
+                let storage = JsonTokenStorage::new(path).with_namespace(namespace);
+                warn_of_loose_permissions(path, storage.loose_permissions());
+                Box::new(storage)
+            }
+            (None, Some(path)) => {
+                let storage = SqliteTokenStorage::new(path).map_err(|error| failed(&error))?;
+                warn_of_loose_permissions(path, storage.loose_permissions());
+                Box::new(storage.with_namespace(namespace))
+            }
             (None, None) => keyring(namespace)?,
         })
+    }
+}
+
+/// Tells of a file that others can get at. It is used all the same, and a write to a JSON file tightens it.
+#[expect(clippy::print_stderr, reason = "a warning beside what was asked for")]
+fn warn_of_loose_permissions(path: &Path, found: Result<Option<u32>, StorageError>) {
+    if let Ok(Some(mode)) = found {
+        let path = path.display();
+        eprintln!("scitoken: others can get at `{path}` (mode {mode:o}); `chmod 600 {path}` keeps them out");
     }
 }
 
