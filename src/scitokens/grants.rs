@@ -101,8 +101,11 @@ impl Grants {
         (first == Some("READ") && self.reads_compute()) || (first == Some("WRITE") && self.writes_compute())
     }
 
+    /// Whether the authorization is granted everywhere.
     fn has(&self, authorization: &str) -> bool {
-        self.capabilities.iter().any(|granted| granted.authorization() == authorization)
+        // `condor:/READ` is the whole pool, which `compute.read:/queue` is not.
+        let is_whole = |granted: &Capability| granted.path().is_none_or(|path| path.components().next().is_none());
+        self.capabilities.iter().any(|granted| granted.authorization() == authorization && is_whole(granted))
     }
 
     fn reads_compute(&self) -> bool {

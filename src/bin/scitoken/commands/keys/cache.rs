@@ -89,6 +89,8 @@ impl Cache {
         for (issuer, keys) in &all {
             let state = if keys.expires() <= now {
                 format!("expired {}", time::relative(keys.expires(), now))
+            } else if !keys.are_good_at(now) {
+                "kept by a clock that was wrong, not used".to_owned()
             } else {
                 let due = if keys.next_update() <= now {
                     "now".to_owned()
