@@ -160,7 +160,8 @@ impl Fetcher {
 
     async fn send(&self, url: &Url) -> Result<reqwest::Response, FetchError> {
         let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
-        let request = request.with_extension(AuthOptions::new().attach(Attach::Never)).with_extension(DontFollow);
+        let request =
+            request.with_extension(AuthOptions::new().attach(Attach::Never)).with_extension(DontFollow);
         let response = request.send().await.map_err(|error| {
             let error = match error {
                 reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),

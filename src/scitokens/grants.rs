@@ -104,7 +104,8 @@ impl Grants {
     /// Whether the authorization is granted everywhere.
     fn has(&self, authorization: &str) -> bool {
         // `condor:/READ` is the whole pool, which `compute.read:/queue` is not.
-        let is_whole = |granted: &Capability| granted.path().is_none_or(|path| path.components().next().is_none());
+        let is_whole =
+            |granted: &Capability| granted.path().is_none_or(|path| path.components().next().is_none());
         self.capabilities.iter().any(|granted| granted.authorization() == authorization && is_whole(granted))
     }
 
@@ -197,13 +198,13 @@ fn parse(scope: &str) -> Result<Option<Capability>, Refusal> {
 
 /// Authorizations that mean nothing without a path: to read everything is `read:/` (mistake 6).
 fn needs_path(authorization: &str) -> bool {
-    matches!(authorization, "read" | "write") || authorization.starts_with("storage.")
+    matches!(authorization, "read" | "write" | "create" | "modify") || authorization.starts_with("storage.")
 }
 
 fn is_known(authorization: &str) -> bool {
     needs_path(authorization)
         || authorization.starts_with("compute.")
-        || matches!(authorization, "execute" | "queue" | "condor" | "create" | "modify")
+        || matches!(authorization, "execute" | "queue" | "condor")
 }
 
 fn is_compute(granted: &Capability) -> bool {

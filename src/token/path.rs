@@ -149,10 +149,7 @@ fn decode(component: &str) -> Result<String, InvalidPath> {
     if !bytes.iter().enumerate().all(all_escapes) {
         return Err(InvalidPath::Escape);
     }
-    percent_decode_str(component)
-        .decode_utf8()
-        .map(Cow::into_owned)
-        .map_err(|_| InvalidPath::Encoding)
+    percent_decode_str(component).decode_utf8().map(Cow::into_owned).map_err(|_| InvalidPath::Encoding)
 }
 
 /// How often a component is decoded again in search of `..`. Each round takes time in the length of the component, which a

@@ -13,8 +13,8 @@ use axum::response::{IntoResponse as _, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_scitokens::keys::{Algorithm, JwkSet, KeyKind, SigningKey};
 use reqwest_scitokens::scitokens::{
-    CacheTimes, CachedKeys, Issuer, KeyCache, KeyNames, KeysError, OfflineVerifier, Profile, Refusal, SciToken,
-    TokenSigner, Verifier, VerifyError,
+    CacheTimes, CachedKeys, Issuer, KeyCache, KeyNames, KeysError, OfflineVerifier, Profile, Refusal,
+    SciToken, TokenSigner, Verifier, VerifyError,
 };
 use reqwest_scitokens::sys::{Clock, ManualClock};
 use serde_json::json;
@@ -745,8 +745,7 @@ async fn who_waits_while_another_finds_its_key_in_the_cache_gets_its_own_from_th
     let dir = tempfile::tempdir().unwrap();
     let cache = KeyCache::sqlite(dir.path().join("keys"));
     cache.put(&issuer.issuer, CachedKeys::of(&set(&[&kept]), CacheTimes::default(), clock().now())).unwrap();
-    let verifier =
-        Verifier::builder(issuer.issuer.clone(), client()).key_cache(cache).clock(clock()).build();
+    let verifier = Verifier::builder(issuer.issuer.clone(), client()).key_cache(cache).clock(clock()).build();
     let (first, second) = (issuer.token(&kept), issuer.token(&new));
     let (first, second) = tokio::join!(verifier.verify(&first), verifier.verify(&second));
     assert_eq!(first.unwrap().key_id(), Some("kept"));

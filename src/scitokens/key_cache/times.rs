@@ -177,7 +177,10 @@ mod tests {
         let day = 86_400;
         assert!(is_live((at(100 + day), at(100 + 4 * day)), at(100)));
         assert!(!is_live((at(100), at(101 + 4 * day)), at(100)), "they would live for longer than any");
-        assert!(!is_live((at(101 + day), at(100 + 2 * day)), at(100)), "they would not be refreshed for long");
+        assert!(
+            !is_live((at(101 + day), at(100 + 2 * day)), at(100)),
+            "they would not be refreshed for long"
+        );
         assert_eq!(step(Some((9_000_000, 9_000_000)), None, false, Wanted::Found, 100), Step::Fetch);
     }
 

@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use super::super::key_cache::{
-    CacheTimes, CachedKeys, Ends, KeyCache, Known, Step, Wanted, decide, is_live,
-};
+use super::super::key_cache::{CacheTimes, CachedKeys, Ends, KeyCache, Known, Step, Wanted, decide, is_live};
 use super::super::{Issuer, VerifyError};
 use super::{KeysError, fetch};
 use crate::keys::JwkSet;
