@@ -39,5 +39,7 @@ pub use middleware::AuthMiddleware;
 pub use options::{
     Attach, AuthOptions, ForbiddenReplay, Placement, RedirectTrust, ReplayableBody, RequestBuilderExt,
 };
+#[cfg(feature = "aws-lc-rs")]
+pub(crate) use redirect::DontFollow;
 pub use redirect::{CleartextRedirects, RedirectMiddleware};
 pub use trace::{Attempt, AuthTrace, NotAttached, Outcome, Refusal, ResponseExt};

@@ -152,6 +152,12 @@ impl Refusal {
             Some(None) => Remedy::Token,
             Some(Some(ChallengeError::InvalidToken)) => Remedy::AnotherToken,
             Some(Some(ChallengeError::InsufficientScope)) => Remedy::MoreScopes,
+            // A site whose login is by Basic says so in the challenge, and what is wrong with a token in the body only.
+            None if self.basic_realm.is_some() => match self.kind() {
+                Some("invalid_token") => Remedy::AnotherToken,
+                Some("insufficient_scope") => Remedy::MoreScopes,
+                _ => Remedy::Nothing,
+            },
             Some(Some(_)) | None => Remedy::Nothing,
         }
     }
@@ -334,6 +340,19 @@ mod tests {
         let refusal = refusal(401, &[("www-authenticate", r#"Basic realm="example.com""#)], "");
         assert_eq!((refusal.basic_realm(), refusal.challenge()), (Some("example.com"), None));
         assert_eq!(refusal.remedy(), Remedy::Nothing);
+    }
+
+    #[test]
+    fn beside_a_basic_challenge_the_body_says_what_is_wrong_with_the_token() {
+        for (kind, remedy) in [
+            ("invalid_token", Remedy::AnotherToken),
+            ("insufficient_scope", Remedy::MoreScopes),
+            ("permission_denied", Remedy::Nothing),
+        ] {
+            let body = format!(r#"{{"detail":[{{"msg":"no","type":"{kind}"}}]}}"#);
+            let refusal = refusal(401, &[("www-authenticate", r#"Basic realm="example.com""#)], &body);
+            assert_eq!(refusal.remedy(), remedy, "{kind}");
+        }
     }
 
     #[test]

@@ -20,8 +20,9 @@ use crate::sys::{SharedClock, elapsed};
 ///   [lifespan](Self::with_lifespan).
 /// * A name that is not in the set makes it be fetched once more, but not within the
 ///   [cool-down](Self::with_cooldown) after any fetch: tokens with invented names cause no traffic.
-/// * When a fetch fails, the last good set goes on being used for [a while](Self::with_grace), and the issuer is left
-///   in peace for the cool-down.
+/// * When a fetch fails, or brings no key that can be used, the last good set goes on being used for
+///   [a while](Self::with_grace), and the issuer is left in peace for the cool-down; without a good set, the failure is
+///   the answer until then.
 /// * However many ask at once, one fetch is under way.
 ///
 /// ```no_run
@@ -50,7 +51,23 @@ struct Kept {
     set: Option<(JwkSet, SystemTime)>,
     last_attempt: Option<SystemTime>,
     attempts: u64,
-    failure: Option<Arc<FetchError>>,
+    /// What came of the last attempt, if nothing did.
+    failure: Option<Failure>,
+}
+
+#[derive(Clone)]
+enum Failure {
+    Fetch(Arc<FetchError>),
+    NoKeys,
+}
+
+/// Which failure is meant.
+#[derive(Clone, Copy)]
+enum FailureOf {
+    /// The last one, while its cool-down lasts.
+    Cooldown,
+    /// Of an attempt that another one has made since there were so many.
+    AttemptAfter(u64),
 }
 
 impl JwkClient {
@@ -138,32 +155,34 @@ impl JwkClient {
         if let Some(set) = self.good_enough(&has_it) {
             return Ok(set);
         }
+        if let Some(failure) = self.failure(FailureOf::Cooldown) {
+            return Err(self.error(failure));
+        }
         let attempts = self.kept().attempts;
         let _one_at_a_time = self.gate.lock().await;
         if let Some(set) = self.good_enough(&has_it) {
             return Ok(set);
         }
         // Who has waited for an attempt that failed does not make another.
-        let fetched = match self.failure_since(attempts) {
-            Some(failure) => Err(JwtError::JwkClientConnection(failure)),
+        let fetched = match self.failure(FailureOf::AttemptAfter(attempts)) {
+            Some(failure) => Err(failure),
             None => self.fetch().await,
         };
         match fetched {
             Ok(set) => Ok(set),
-            Err(error) => match self.within(self.lifespan.saturating_add(self.grace)) {
+            Err(failure) => match self.within(self.lifespan.saturating_add(self.grace)) {
                 Some(set) => {
                     tracing::warn!(url = %SafeUrl::new(&self.url), "keys cannot be had, the last good ones are used");
                     Ok(set)
                 }
-                None => Err(error),
+                None => Err(self.error(failure)),
             },
         }
     }
 
     /// The kept set, if it need not or must not be fetched again.
     fn good_enough(&self, has_it: impl Fn(&JwkSet) -> bool) -> Option<JwkSet> {
-        let last_attempt = self.kept().last_attempt;
-        let is_cooling = last_attempt.is_some_and(|then| elapsed(then, self.clock.now()) < self.cooldown);
+        let is_cooling = self.is_cooling();
         match self.within(self.lifespan) {
             Some(set) if is_cooling || has_it(&set) => Some(set),
             None if is_cooling => self.within(self.lifespan.saturating_add(self.grace)),
@@ -175,9 +194,24 @@ impl JwkClient {
         self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failure_since(&self, attempts: u64) -> Option<Arc<FetchError>> {
-        let kept = self.kept();
-        kept.failure.clone().filter(|_| kept.attempts != attempts)
+    fn is_cooling(&self) -> bool {
+        let last_attempt = self.kept().last_attempt;
+        last_attempt.is_some_and(|then| elapsed(then, self.clock.now()) < self.cooldown)
+    }
+
+    fn failure(&self, of: FailureOf) -> Option<Failure> {
+        let is_meant = match of {
+            FailureOf::Cooldown => self.is_cooling(),
+            FailureOf::AttemptAfter(attempts) => self.kept().attempts != attempts,
+        };
+        self.kept().failure.clone().filter(|_| is_meant)
+    }
+
+    fn error(&self, failure: Failure) -> JwtError {
+        match failure {
+            Failure::Fetch(error) => JwtError::JwkClientConnection(error),
+            Failure::NoKeys => JwtError::JwkSet { url: SafeUrl::new(&self.url).to_string() },
+        }
     }
 
     fn within(&self, age: Duration) -> Option<JwkSet> {
@@ -188,26 +222,22 @@ impl JwkClient {
             .map(|(set, _)| set.clone())
     }
 
-    async fn fetch(&self) -> Result<JwkSet, JwtError> {
+    async fn fetch(&self) -> Result<JwkSet, Failure> {
         let answer = self.fetcher.key_set(&self.url).await;
         let now = self.clock.now();
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.last_attempt = Some(now);
         kept.attempts += 1;
-        kept.failure = None;
-        let set = match answer {
-            Ok((set, _)) => set,
-            Err(error) => {
-                let error = Arc::new(error);
-                kept.failure = Some(Arc::clone(&error));
-                return Err(JwtError::JwkClientConnection(error));
-            }
+        let outcome = match answer {
+            Ok((set, _)) if set.is_empty() => Err(Failure::NoKeys),
+            Ok((set, _)) => Ok(set),
+            Err(error) => Err(Failure::Fetch(Arc::new(error))),
         };
-        if set.is_empty() {
-            return Err(JwtError::JwkSet { url: SafeUrl::new(&self.url).to_string() });
+        kept.failure = outcome.as_ref().err().cloned();
+        if let Ok(set) = &outcome {
+            kept.set = Some((set.clone(), now));
         }
-        kept.set = Some((set.clone(), now));
-        Ok(set)
+        outcome
     }
 }
 

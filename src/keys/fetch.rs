@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::{JwkSet, KeyError};
+use crate::auth::DontFollow;
 use crate::{Attach, AuthOptions, Origin, SafeUrl};
 
 /// The most bytes of a document, unless the caller says otherwise.
@@ -22,15 +23,16 @@ pub const DEFAULT_LIMIT: usize = 1024 * 1024;
 /// The longest that a document may take, unless the caller says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many redirects are followed where the client follows none.
+/// How many redirects are followed.
 const MOST_REDIRECTS: usize = 5;
 
 /// Gets JSON documents through a client of the caller's.
 ///
 /// * Only `https`, or plain `http` to this machine where that is
-///   [allowed by hand](Self::dangerously_allow_http_on_loopback). Where the client follows no redirects, up to five
-///   are followed here, each to such a URL. Where it does, the last URL must be one; the steps between are the
-///   client's own, so give it `https_only`.
+///   [allowed by hand](Self::dangerously_allow_http_on_loopback). Up to five redirects are followed here, each to such
+///   a URL, and this crate's [`RedirectMiddleware`](crate::RedirectMiddleware) leaves them to us. A client that
+///   follows one by itself may have passed through anything on its way, so its answer is refused: build it with
+///   `redirect::Policy::none()`.
 /// * No more than 1 MiB and 10 seconds, unless said otherwise.
 /// * No credentials: a URL with a user name is refused, because it would turn into a header, and this crate's
 ///   middleware attaches no token, also where the client has it.
@@ -127,19 +129,13 @@ impl Fetcher {
     }
 
     async fn exchange(&self, url: &Url) -> Result<Document, FetchError> {
-        let asked = url;
-        let mut response = self.send(asked).await?;
-        // A client that follows no redirects, as this crate advises for tokens, leaves them to us.
+        let mut response = self.send(url).await?;
         for _ in 0..if self.follows_redirects { MOST_REDIRECTS } else { 0 } {
             let Some(next) = redirect(&response) else { break };
             self.check(&next)?;
             response = self.send(&next).await?;
         }
         let url = response.url().clone();
-        self.check(&url)?;
-        if !self.follows_redirects && url != *asked {
-            return Err(FetchError::new(asked, Problem::Redirected(SafeUrl::new(&url).to_string())));
-        }
         if response.status() != StatusCode::OK {
             return Err(FetchError::new(&url, Problem::Status(response.status())));
         }
@@ -164,14 +160,23 @@ impl Fetcher {
 
     async fn send(&self, url: &Url) -> Result<reqwest::Response, FetchError> {
         let request = self.client.get(url.clone()).header(ACCEPT, "application/json");
-        let request = request.with_extension(AuthOptions::new().attach(Attach::Never));
-        request.send().await.map_err(|error| {
+        let request =
+            request.with_extension(AuthOptions::new().attach(Attach::Never)).with_extension(DontFollow);
+        let response = request.send().await.map_err(|error| {
             let error = match error {
                 reqwest_middleware::Error::Reqwest(error) => error.without_url().into(),
                 other @ reqwest_middleware::Error::Middleware(_) => other,
             };
             FetchError::new(url, Problem::Transport(Box::new(error)))
-        })
+        })?;
+        // A client that follows by itself has skipped the check of each step.
+        if response.url() != url {
+            let to = SafeUrl::new(response.url()).to_string();
+            let problem =
+                if self.follows_redirects { Problem::Followed(to) } else { Problem::Redirected(to) };
+            return Err(FetchError::new(url, problem));
+        }
+        Ok(response)
     }
 
     fn check(&self, url: &Url) -> Result<(), FetchError> {
@@ -238,6 +243,7 @@ enum Problem {
     Transport(Box<dyn Error + Send + Sync>),
     Status(StatusCode),
     Redirected(String),
+    Followed(String),
     TooLarge(usize),
     NotJson(serde_json::Error),
     NotKeys(KeyError),
@@ -285,6 +291,11 @@ impl fmt::Display for FetchError {
             Problem::Transport(_) => write!(f, "cannot get `{url}`"),
             Problem::Status(status) => write!(f, "`{url}` answered with status {status}"),
             Problem::Redirected(to) => write!(f, "`{url}` leads to `{to}`; name that one if you trust it"),
+            Problem::Followed(to) => write!(
+                f,
+                "the HTTP client has followed `{url}` to `{to}` by itself, past every check; build it with \
+                 `redirect::Policy::none()`"
+            ),
             Problem::TooLarge(limit) => write!(f, "`{url}` is larger than {limit} bytes"),
             Problem::NotJson(_) => write!(f, "`{url}` is not the JSON document that it should be"),
             Problem::NotKeys(_) => write!(f, "`{url}` is no key set"),

@@ -30,7 +30,8 @@ pub struct Claims {
     all: OnceLock<Option<BTreeMap<String, ClaimValue>>>,
 }
 
-const NAMES: [&str; 14] = [
+/// What every profile knows; a claim of these is never unknown.
+pub(super) const NAMES: [&str; 14] = [
     "iss",
     "sub",
     "aud",

@@ -101,8 +101,12 @@ impl Grants {
         (first == Some("READ") && self.reads_compute()) || (first == Some("WRITE") && self.writes_compute())
     }
 
+    /// Whether the authorization is granted everywhere.
     fn has(&self, authorization: &str) -> bool {
-        self.capabilities.iter().any(|granted| granted.authorization() == authorization)
+        // `condor:/READ` is the whole pool, which `compute.read:/queue` is not.
+        let is_whole =
+            |granted: &Capability| granted.path().is_none_or(|path| path.components().next().is_none());
+        self.capabilities.iter().any(|granted| granted.authorization() == authorization && is_whole(granted))
     }
 
     fn reads_compute(&self) -> bool {
@@ -174,7 +178,8 @@ fn reaches(granted: &Capability, target: Target<'_>) -> bool {
 fn parse(scope: &str) -> Result<Option<Capability>, Refusal> {
     let malformed = |reason| Refusal::MalformedScope { scope: redact::text(scope), reason };
     let name = scope.split(':').next().unwrap_or_default();
-    if scope.contains(|c: char| c.is_control() || c.is_whitespace()) {
+    let is_plain = scope.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_plain && scope.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(malformed(InvalidCapability::ForeignCharacter));
     }
     match scope.parse::<Capability>() {
@@ -193,13 +198,13 @@ fn parse(scope: &str) -> Result<Option<Capability>, Refusal> {
 
 /// Authorizations that mean nothing without a path: to read everything is `read:/` (mistake 6).
 fn needs_path(authorization: &str) -> bool {
-    matches!(authorization, "read" | "write") || authorization.starts_with("storage.")
+    matches!(authorization, "read" | "write" | "create" | "modify") || authorization.starts_with("storage.")
 }
 
 fn is_known(authorization: &str) -> bool {
     needs_path(authorization)
         || authorization.starts_with("compute.")
-        || matches!(authorization, "execute" | "queue" | "condor" | "create" | "modify")
+        || matches!(authorization, "execute" | "queue" | "condor")
 }
 
 fn is_compute(granted: &Capability) -> bool {

@@ -65,6 +65,40 @@
 //! | [`KeyCache::list`], [`put`](KeyCache::put), [`remove`](KeyCache::remove), [`Verifier::refresh`] | `list_keys`, `add_key`, `remove_key`, `update_all_keys` | `keycache_get_cached_jwks`, `_set_jwks`, `_delete_jwks`, `_refresh_jwks` | - |
 //! | [`CacheTimes`] | `cache_lifetime` | `keycache.update_interval_s`, `keycache.expiration_interval_s` | - |
 //! | [`AuthorizeLayer`](#for-servers) | `utils.scitokens_protect.protect` | - | `ValidateTokenRequest` |
+//! | [`OfflineVerifier::new`] with a [`JwkSet`](crate::keys::JwkSet) | - | `keycache_load_jwks` | - |
+//! | [`CachedKeys::next_update`], [`expires`](CachedKeys::expires) | the row of the cache | `keycache_get_jwks_metadata` | - |
+//! | `KeyCache::user_file` | - | `keycache_get_location`, `keycache_set_location` | - |
+//! | [`Verifier`] refreshes beside the work, always | - | `keycache_set_background_refresh`, `_stop_background_refresh` | the cache of `NewEnforcerDaemon` |
+//! | methods of [`VerifierBuilder`] and [`CacheTimes`], each for one verifier | `set_config` | `scitoken_config_set_int`, `_set_str` and their `get` | - |
+//! | [`Validator::new`] | `Validator()` | `validator_create` | `NewValidator` |
+//! | not here: `tracing` has the events | - | `scitoken_get_monitoring_json` | - |
+//! | [`AuthorizeLayer`](#for-servers); for a text at hand [`Verifier::verify`] | - | - | `ValidateTokenReader`, `ValidateTokenForm`, `ValidateTokenHeader` |
+//! | [`Enforcer::test`] for each | - | - | `RequireScope` |
+//! | not here: a site's demonstration service | `utils.demo` | - | - |
+//!
+//! What their errors are called here:
+//!
+//! | theirs | ours |
+//! |---|---|
+//! | Python `UnsupportedKey` | [`KeyError`](crate::keys::KeyError) |
+//! | Python `MissingIssuer`, `MissingClaims`, `InvalidTokenFormat`; Go `NotSciToken` | [`Refusal::MissingClaim`], [`Refusal::NotJwt`], [`Refusal::UnknownProfile`] |
+//! | Python `NonHTTPSIssuer` | the error of parsing an [`Issuer`] |
+//! | Python `UnableToCreateCache` | [`KeyCacheError`] |
+//! | Python `NoRegisteredValidator` | [`Refusal::UnknownClaim`] |
+//! | Python `ClaimInvalid` | [`Refusal::ClaimRefused`] |
+//! | Python `InvalidAuthorizationResource`, `InvalidPathError` | [`Refusal::MalformedScope`], [`Refusal::ScopeWithoutPath`], [`InvalidPath`](crate::InvalidPath) |
+//! | Python `EnforcementError` | [`Refusal::NotGranted`] and the others of [`Refusal`] |
+//!
+//! And their programs:
+//!
+//! | theirs | ours |
+//! |---|---|
+//! | `scitokens-verify`, `scitoken-validate` | `scitoken token verify` |
+//! | `scitokens-test-access` | `scitoken token enforce` |
+//! | `scitokens-list-access` | `scitoken token acls` |
+//! | `scitokens-create`, `scitokens-admin-create-token` | `scitoken token create` |
+//! | `scitokens-admin-create-key`, `scitokens-generate-jwks` | `scitoken keys generate`, `scitoken keys jwks` |
+//! | `httokendecode` | `scitoken token show` |
 //!
 //! # For servers
 //!

@@ -169,7 +169,12 @@ pub enum Refusal {
 impl Refusal {
     /// Whether the token itself is good, but not good enough for this request: `403`, not `401`.
     pub fn is_scope(&self) -> bool {
-        matches!(self, Self::NotGranted | Self::NothingAsked | Self::NotInGroup { .. })
+        match self {
+            Self::NotGranted | Self::NothingAsked | Self::NotInGroup { .. } => true,
+            // A token without any scope is a token of groups or of identity, which are good ones.
+            Self::MissingClaim { claim } => claim == "scope",
+            _ => false,
+        }
     }
 
     /// Whether another token of the same kind may be accepted: this one has merely ended, or has not begun.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{ClaimValue, Claims, Profile, Refusal};
+use super::{ClaimValue, Claims, Profile, Refusal, claims};
 use crate::redact;
 
 /// Rules about claims that go beyond the profile's: one claim must have some value, another must be there.
@@ -42,24 +42,6 @@ pub enum UnknownClaims {
     /// It is refused, whatever its profile says.
     Refuse,
 }
-
-/// What every profile knows; a claim of these is never unknown.
-const REGISTERED: [&str; 14] = [
-    "iss",
-    "sub",
-    "aud",
-    "scope",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "ver",
-    "scp",
-    "opt",
-    "wlcg.ver",
-    "wlcg.groups",
-    "client_id",
-];
 
 impl Validator {
     /// No rules but the profile's.
@@ -124,7 +106,7 @@ impl Validator {
             UnknownClaims::Ignore => Ok(()),
             UnknownClaims::ByProfile if !claims.profile().refuses_unknown_claims() => Ok(()),
             UnknownClaims::Refuse if claims.profile() != Profile::SciTokens1 => {
-                let unknown = |name: &&str| !REGISTERED.contains(name) && !has_rule(name);
+                let unknown = |name: &&str| !claims::NAMES.contains(name) && !has_rule(name);
                 claims
                     .all()?
                     .keys()

@@ -215,7 +215,13 @@ fn vector_22_three_compute_scopes_are_condor_write() {
     assert_eq!(ask(&builder().build(), &token, "condor", "/WRITE"), Err(Refusal::NotGranted));
     let two = wlcg("compute.modify compute.create");
     assert_eq!(ask(&compat(), &two, "condor", "/WRITE"), Err(Refusal::NotGranted));
-    assert_eq!(ask(&compat(), &wlcg("compute.read"), "condor", "/READ"), Ok(()));
+    for whole in ["compute.read", "compute.read:/"] {
+        assert_eq!(ask(&compat(), &wlcg(whole), "condor", "/READ"), Ok(()), "{whole}");
+    }
+    // What is granted in one place is not granted for the whole pool.
+    assert_eq!(ask(&compat(), &wlcg("compute.read:/x"), "condor", "/READ"), Err(Refusal::NotGranted));
+    let narrow = wlcg("compute.modify:/ compute.create compute.cancel:/x");
+    assert_eq!(ask(&compat(), &narrow, "condor", "/WRITE"), Err(Refusal::NotGranted));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Paths of resources, compared component by component.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -44,6 +45,9 @@ pub enum InvalidPath {
     /// A decoded component has a `/`, a `\` or a NUL in it.
     #[error("the path has an encoded `/`, a `\\` or a NUL in it")]
     Separator,
+    /// A component is still percent-encoded after it was decoded again and again.
+    #[error("the path is percent-encoded too many times over")]
+    Nested,
     /// The decoded bytes are not UTF-8.
     #[error("the path is not UTF-8")]
     Encoding,
@@ -85,8 +89,10 @@ impl ResourcePath {
         for component in rest.split('/') {
             let component = decode(component)?;
             match component.as_str() {
-                "" | "." => {}
-                hostile if is_dot_dot_when_decoded(hostile) => return Err(InvalidPath::DotDot),
+                "" | "." => continue,
+                hostile => check_decoded_again(hostile)?,
+            }
+            match component.as_str() {
                 hostile if hostile.contains(['/', '\\', '\0']) => return Err(InvalidPath::Separator),
                 _ => components.push(component),
             }
@@ -134,35 +140,39 @@ impl fmt::Display for ResourcePath {
 
 /// Decodes every escape once.
 fn decode(component: &str) -> Result<String, InvalidPath> {
+    if !component.contains('%') {
+        return Ok(component.to_owned());
+    }
     let bytes = component.as_bytes();
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
     let all_escapes = |(at, byte): (usize, &u8)| *byte != b'%' || (hex(at + 1) && hex(at + 2));
     if !bytes.iter().enumerate().all(all_escapes) {
         return Err(InvalidPath::Escape);
     }
-    percent_decode_str(component)
-        .decode_utf8()
-        .map(std::borrow::Cow::into_owned)
-        .map_err(|_| InvalidPath::Encoding)
+    percent_decode_str(component).decode_utf8().map(Cow::into_owned).map_err(|_| InvalidPath::Encoding)
 }
 
-/// Whether a component is `..`, or becomes it however often it is decoded.
-fn is_dot_dot_when_decoded(component: &str) -> bool {
-    if !component.contains('%') {
-        return component == "..";
-    }
-    let mut current = component.to_owned();
-    loop {
+/// How often a component is decoded again in search of `..`. Each round takes time in the length of the component, which a
+/// stranger chooses, and no program decodes so often.
+const MOST_ROUNDS: usize = 4;
+
+/// Refuses a component that is `..`, that becomes it when it is decoded again, or that goes on changing.
+fn check_decoded_again(component: &str) -> Result<(), InvalidPath> {
+    let mut current = Cow::Borrowed(component);
+    for _ in 0..MOST_ROUNDS {
         if current == ".." {
-            return true;
+            return Err(InvalidPath::DotDot);
         }
-        // Every round that changes anything makes the text shorter.
+        if !current.contains('%') {
+            return Ok(());
+        }
         let decoded = percent_decode_str(&current).decode_utf8_lossy().into_owned();
         if decoded == current {
-            return false;
+            return Ok(());
         }
-        current = decoded;
+        current = Cow::Owned(decoded);
     }
+    Err(if current == ".." { InvalidPath::DotDot } else { InvalidPath::Nested })
 }
 
 #[cfg(test)]
@@ -216,6 +226,15 @@ mod tests {
             assert_eq!(text.parse::<ResourcePath>(), Err(InvalidPath::DotDot), "{text}");
         }
         assert_eq!(ResourcePath::from_decoded("/a/%2e%2e"), Err(InvalidPath::DotDot));
+    }
+
+    #[test]
+    fn a_path_that_is_encoded_without_end_costs_no_time() {
+        let hostile = format!("/%{}2e", "25".repeat(30_000));
+        let start = std::time::Instant::now();
+        assert_eq!(hostile.parse::<ResourcePath>(), Err(InvalidPath::Nested));
+        assert_eq!(ResourcePath::from_decoded(&hostile), Err(InvalidPath::Nested));
+        assert!(start.elapsed() < std::time::Duration::from_secs(1));
     }
 
     #[test]

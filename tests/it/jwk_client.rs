@@ -179,6 +179,7 @@ async fn without_grace_a_stale_set_is_an_error_as_in_pyjwt() {
     clock.advance(Duration::from_secs(301));
     assert_eq!(name(&client.signing_key("one").await), "PyJWKClientConnectionError");
     issuer.publish(&[("one", &SigningKey::generate(KeyKind::P256).unwrap())]);
+    clock.advance(Duration::from_secs(30));
     assert_eq!(client.signing_key("one").await.unwrap().algorithm(), Algorithm::Es256);
 }
 
@@ -199,6 +200,33 @@ async fn however_many_ask_at_once_one_fetch_is_under_way() {
             assert_eq!(name(&result), wanted);
         }
         assert_eq!(issuer.asked(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_that_never_had_keys_is_left_in_peace_too() {
+    for (answer, wanted) in [
+        (Answer::Down, "PyJWKClientConnectionError"),
+        (Answer::Text(r#"{"keys":[]}"#.to_owned()), "PyJWKSetError"),
+    ] {
+        let Scene { issuer, clock, client, first, .. } = scene().await;
+        issuer.set(answer);
+        let client = Arc::new(client);
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let client = Arc::clone(&client);
+            asking.spawn(async move { client.signing_key("one").await });
+        }
+        for result in asking.join_all().await {
+            assert_eq!(name(&result), wanted);
+        }
+        for _ in 0..20 {
+            assert_eq!(name(&client.signing_key("one").await), wanted);
+        }
+        assert_eq!(issuer.asked(), 1);
+        issuer.publish(&[("one", &first)]);
+        clock.advance(Duration::from_secs(30));
+        assert_eq!(name(&client.signing_key("one").await), "ok");
     }
 }
 

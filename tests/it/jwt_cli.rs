@@ -126,7 +126,7 @@ fn the_answer_in_json_has_four_members() {
         decode(&["--json", "--skip", "exp"]).1,
         concat!(
             r#"{"ok":true,"header":{"alg":"HS256","kid":"k1","typ":"JWT"},"#,
-            r#""payload":{"sub":"\u00e9","exp":1}}"#,
+            r#""payload":{"sub":"\u00e9","exp":1},"claims":{"sub":"\u00e9","exp":1}}"#,
             "\n"
         )
     );

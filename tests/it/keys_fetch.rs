@@ -13,6 +13,8 @@ use reqwest_scitokens::{AccessToken, AuthMiddleware};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::support::{Reply, Server, clients};
+
 async fn answer(request: Request) -> Response {
     let path = request.uri().path().to_owned();
     match path.as_str() {
@@ -45,7 +47,8 @@ async fn server() -> Url {
 }
 
 fn fetcher() -> Fetcher {
-    let client = ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap()).build();
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = ClientBuilder::new(http.build().unwrap()).build();
     Fetcher::new(client).dangerously_allow_http_on_loopback()
 }
 
@@ -117,4 +120,45 @@ async fn plain_http_is_for_this_machine_by_hand_only() {
     let base = server().await;
     let client = ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap()).build();
     assert!(Fetcher::new(client).get(&base.join("/keys").unwrap()).await.is_err());
+}
+
+const KEYS: &str =
+    r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+/// Keys over `https`, and the way there from `https`: directly, or through a server without TLS in between.
+async fn way_to_keys(through_http: bool) -> (Vec<Server>, Url) {
+    let keys = Server::https(|_| Reply::ok(KEYS)).await;
+    let mut next = keys.url("/keys").to_string();
+    let mut servers = vec![keys];
+    if through_http {
+        let between = Server::http(move |_| Reply::redirect(302, &next)).await;
+        next = between.url("/between").to_string();
+        servers.push(between);
+    }
+    let first = Server::https(move |_| Reply::redirect(302, &next)).await;
+    let url = first.url("/start");
+    servers.push(first);
+    (servers, url)
+}
+
+#[tokio::test]
+async fn a_session_passes_through_nothing_but_https() {
+    let session = clients::session(AccessToken::new("secret").unwrap()).build().unwrap();
+    let fetcher = Fetcher::new(session.client().clone());
+    let (_servers, url) = way_to_keys(false).await;
+    assert_eq!(fetcher.key_set(&url).await.unwrap().0.len(), 1);
+    let (servers, url) = way_to_keys(true).await;
+    let error = fetcher.key_set(&url).await.unwrap_err();
+    assert!(error.to_string().contains("is not `https`"), "{error}");
+    assert!(servers[0].seen().is_empty() && servers[1].seen().is_empty(), "nobody without TLS is asked");
+}
+
+#[tokio::test]
+async fn a_client_that_follows_by_itself_is_told_to_leave_it() {
+    let fetcher = Fetcher::new(ClientBuilder::new(clients::foreign().build().unwrap()).build());
+    for through_http in [false, true] {
+        let (_servers, url) = way_to_keys(through_http).await;
+        let error = fetcher.key_set(&url).await.unwrap_err();
+        assert!(error.to_string().contains("build it with `redirect::Policy::none()`"), "{error}");
+    }
 }

@@ -13,10 +13,10 @@ use axum::response::{IntoResponse as _, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use reqwest_scitokens::keys::{Algorithm, JwkSet, KeyKind, SigningKey};
 use reqwest_scitokens::scitokens::{
-    CacheTimes, Issuer, KeyCache, KeyNames, KeysError, OfflineVerifier, Profile, Refusal, SciToken,
-    TokenSigner, Verifier, VerifyError,
+    CacheTimes, CachedKeys, Issuer, KeyCache, KeyNames, KeysError, OfflineVerifier, Profile, Refusal,
+    SciToken, TokenSigner, Verifier, VerifyError,
 };
-use reqwest_scitokens::sys::ManualClock;
+use reqwest_scitokens::sys::{Clock, ManualClock};
 use serde_json::json;
 
 const NOW: u64 = 1_700_000_000;
@@ -685,5 +685,137 @@ async fn nothing_that_is_shown_has_the_token_in_it() {
     let shown = format!("{good:?} {verifier:?} {:?}", good.claims());
     for part in token.split('.') {
         assert!(!shown.contains(part));
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_hangs_is_one_task_however_many_tokens_come() {
+    let key = TestKey::new("k");
+    let issuer = TestIssuer::with_keys(&set(&[&key])).await;
+    let clock = clock();
+    let verifier = issuer.verifier(&clock);
+    let token = issuer.token(&key);
+    verifier.verify(&token).await.unwrap();
+    issuer.answers("/.well-known/openid-configuration", Answer::Hang);
+    clock.advance(Duration::from_secs(6 * 3_600));
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let (before, asked) = (tasks(), issuer.requests());
+    for _ in 0..10_000 {
+        assert!(verifier.verify_at_hand(&token).unwrap().is_ok());
+    }
+    assert!(tasks() <= before + 1, "{before} tasks have become {}", tasks());
+    wait_for(|| issuer.requests() > asked).await;
+    assert!(verifier.verify_at_hand(&token).unwrap().is_ok());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(issuer.requests(), asked + 1);
+}
+
+/// A clock that moves on by two minutes each time it is read, once it is let go.
+#[derive(Clone, Debug)]
+struct HastyClock(ManualClock, Arc<std::sync::atomic::AtomicBool>);
+
+impl Clock for HastyClock {
+    fn now(&self) -> std::time::SystemTime {
+        if self.1.load(Ordering::SeqCst) {
+            self.0.advance(Duration::from_secs(120));
+        }
+        self.0.now()
+    }
+}
+
+#[tokio::test]
+async fn dead_keys_are_not_used_when_the_second_look_finds_no_others() {
+    let key = TestKey::new("k");
+    let issuer = TestIssuer::with_keys(&set(&[&key])).await;
+    let hasty = HastyClock(clock(), Arc::default());
+    let verifier = Verifier::builder(issuer.issuer.clone(), client()).clock(hasty.clone()).build();
+    verifier.verify(&issuer.token(&key)).await.unwrap();
+    issuer.break_down();
+    hasty.0.advance(Duration::from_secs(2 * 86_400));
+    hasty.1.store(true, Ordering::SeqCst);
+    let error = verifier.verify(&issuer.token(&key)).await.unwrap_err();
+    assert!(matches!(error, VerifyError::Keys { .. }), "{error}");
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn who_waits_while_another_finds_its_key_in_the_cache_gets_its_own_from_the_issuer() {
+    let (kept, new) = (TestKey::new("kept"), TestKey::new("new"));
+    let issuer = TestIssuer::with_keys(&set(&[&kept, &new])).await;
+    let dir = tempfile::tempdir().unwrap();
+    let cache = KeyCache::sqlite(dir.path().join("keys"));
+    cache.put(&issuer.issuer, CachedKeys::of(&set(&[&kept]), CacheTimes::default(), clock().now())).unwrap();
+    let verifier = Verifier::builder(issuer.issuer.clone(), client()).key_cache(cache).clock(clock()).build();
+    let (first, second) = (issuer.token(&kept), issuer.token(&new));
+    let (first, second) = tokio::join!(verifier.verify(&first), verifier.verify(&second));
+    assert_eq!(first.unwrap().key_id(), Some("kept"));
+    assert_eq!(second.unwrap().key_id(), Some("new"));
+}
+
+#[tokio::test]
+async fn keys_that_are_put_and_removed_reach_a_running_verifier() {
+    let (key, other) = (TestKey::new("k"), TestKey::new("k"));
+    let issuer = TestIssuer::with_keys(&set(&[&key])).await;
+    let cache = KeyCache::in_memory();
+    let verifier =
+        Verifier::builder(issuer.issuer.clone(), client()).key_cache(cache.clone()).clock(clock()).build();
+    let (token, others) = (issuer.token(&key), issuer.token(&other));
+    verifier.verify(&token).await.unwrap();
+    let asked = issuer.requests();
+    issuer.break_down();
+    cache.put(&issuer.issuer, CachedKeys::of(&set(&[&other]), CacheTimes::default(), clock().now())).unwrap();
+    verifier.verify(&others).await.unwrap();
+    assert_eq!(issuer.requests(), asked, "they are in the cache");
+    assert!(verifier.verify(&token).await.is_err(), "its key is gone, also for tokens that were seen before");
+    assert!(cache.remove(&issuer.issuer).unwrap());
+    assert!(matches!(verifier.verify(&others).await, Err(VerifyError::Keys { .. })));
+}
+
+#[tokio::test]
+async fn a_new_key_of_the_same_name_is_fetched_at_once_but_not_for_each_bad_token() {
+    let (old, new, never) = (TestKey::new("k"), TestKey::new("k"), TestKey::new("k"));
+    let issuer = TestIssuer::with_keys(&set(&[&old])).await;
+    let clock = clock();
+    let verifier = issuer.verifier(&clock);
+    verifier.verify(&issuer.token(&old)).await.unwrap();
+    issuer.publish_keys(&set(&[&new]));
+    clock.advance(Duration::from_secs(61));
+    let before = issuer.requests();
+    verifier.verify(&issuer.token(&new)).await.unwrap();
+    assert_eq!(issuer.requests(), before + 2);
+    for _ in 0..20 {
+        let error = verifier.verify(&issuer.token(&never)).await.unwrap_err();
+        assert_eq!(error.refusal(), Some(&Refusal::Signature));
+        assert!(verifier.verify_at_hand(&issuer.token(&never)).unwrap().is_err());
+    }
+    assert_eq!(issuer.requests(), before + 2, "asked a moment ago");
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn keys_that_another_clock_has_kept_are_fetched_anew() {
+    let (withdrawn, key) = (TestKey::new("k"), TestKey::new("k"));
+    let issuer = TestIssuer::with_keys(&set(&[&key])).await;
+    let dir = tempfile::tempdir().unwrap();
+    let cache = || KeyCache::sqlite(dir.path().join("keys"));
+    let year = Duration::from_secs(365 * 86_400);
+    let record = CachedKeys::of(&set(&[&withdrawn]), CacheTimes::default(), clock().now() + year);
+    assert!(!record.are_good_at(clock().now()));
+    cache().put(&issuer.issuer, record).unwrap();
+    let verifier =
+        Verifier::builder(issuer.issuer.clone(), client()).key_cache(cache()).clock(clock()).build();
+    verifier.verify(&issuer.token(&key)).await.unwrap();
+    assert!(cache().list().unwrap()[0].1.are_good_at(clock().now()), "and the record is mended");
+}
+
+#[test]
+fn one_key_of_two_issuers_has_any_name_for_both() {
+    let key = TestKey::new("any");
+    let other: Issuer = "https://other.example".parse().unwrap();
+    let public = key.key.verifying_key();
+    let verifier =
+        OfflineVerifier::with_key(https(), &public).issuer_with_key(other.clone(), &public).clock(clock());
+    for issuer in [https(), other] {
+        assert!(verifier.verify(&token(&issuer, &key, NOW)).is_ok(), "{issuer}");
     }
 }

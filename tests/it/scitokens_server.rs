@@ -172,3 +172,16 @@ async fn keys_that_are_not_to_be_had_are_the_servers_trouble() {
     let (status, challenge, _) = server.ask(Method::GET, "/vo/file", &[&token]).await;
     assert_eq!((status, challenge.as_str()), (StatusCode::SERVICE_UNAVAILABLE, ""));
 }
+
+#[tokio::test]
+async fn a_good_token_without_any_scope_is_forbidden_not_refused() {
+    let server = Server::start().await;
+    let signer = TokenSigner::new(server.key.clone()).unwrap().with_key_id("k");
+    let token =
+        SciToken::new(Profile::WLCG, &server.issuer).subject("alice").audience("https://data.example");
+    let token = format!("Bearer {}", token.sign(&signer).unwrap().expose_secret());
+    let (status, challenge, _) = server.ask(Method::GET, "/vo/file", &[&token]).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
+    assert!(challenge.ends_with("scope=\"read:/vo/file\""), "{challenge}");
+}

@@ -361,3 +361,78 @@ fn a_key_set_has_public_halves_only() {
     ];
     assert_eq!(desk.run(&token, "").code, 0, "a JWK brings its own name");
 }
+
+#[test]
+fn whose_tokens_count_must_be_said_before_anything_is_allowed() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data"]);
+    // The token's own issuer would do, and its keys are at hand.
+    assert_eq!(desk.run(&["keys", "cache", "add", ISSUER, "--jwks", "jwks.json"], "").code, 0);
+    let enforce = ["token", "enforce", "-", "--any-audience", "--op", "read", "--path", "/data"];
+    let acls = ["token", "acls", "-", "--any-audience"];
+    for question in [&enforce[..], &acls[..]] {
+        let answer = desk.run(question, &token);
+        assert_eq!(answer.code, 2, "{}", answer.err);
+        assert!(answer.err.contains("it is not said whose tokens count"), "{}", answer.err);
+        assert!(
+            answer.err.contains("hint: name the issuers that you trust with `--issuer`"),
+            "{}",
+            answer.err
+        );
+        let json = desk.run(&[question, &["--json"]].concat(), &token);
+        assert_eq!((json.code, &json.json()["ok"]), (2, &Value::from(false)));
+        assert_eq!(desk.run(&[question, &["--issuer", ISSUER]].concat(), &token).code, 0);
+    }
+}
+
+#[test]
+fn a_key_counts_for_every_issuer_that_is_named() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data"]);
+    let question = ["token", "verify", "-", "--key", "pub.pem", "--issuer", "https://first.example"];
+    let answer = desk.run(&[&question[..], &["--issuer", ISSUER]].concat(), &token);
+    assert_eq!(answer.code, 0, "{}", answer.err);
+}
+
+#[test]
+fn a_time_that_is_made_up_does_not_age_the_keys_that_are_kept() {
+    let desk = Desk::new();
+    let token = desk.token(&["--scope", "read:/data", "--at", AT]);
+    assert_eq!(desk.run(&["keys", "cache", "add", ISSUER, "--jwks", "jwks.json"], "").code, 0);
+    let shown = desk.run(&["token", "show", "-", "--at", AT], &token);
+    assert!(shown.out.contains("signature  good"), "{}{}", shown.out, shown.err);
+}
+
+#[test]
+fn a_token_that_is_shown_and_refused_is_not_called_ok() {
+    let (desk, other) = (Desk::new(), Desk::new());
+    let token = desk.token(&["--scope", "read:/data"]);
+    let shown = other.run(&["token", "show", "-", "--key", "pub.pem"], &token);
+    assert_eq!(shown.code, 1, "{}", shown.out);
+    assert!(shown.out.contains("refused: the signature does not fit"), "{}", shown.out);
+    let json = other.run(&["token", "show", "-", "--key", "pub.pem", "--json"], &token);
+    assert_eq!(json.code, 1);
+    let json = json.json();
+    assert_eq!((&json["ok"], &json["reason"]), (&Value::from(false), &Value::from("signature")));
+    assert_eq!(json["subject"], "alice");
+}
+
+#[test]
+fn programs_get_one_object_for_a_key_set_too() {
+    let desk = Desk::new();
+    let set = desk.run(&["keys", "jwks", "--json", "pub.pem"], "").json();
+    assert_eq!((&set["ok"], set["keys"].as_array().map(Vec::len)), (&Value::from(true), Some(1)));
+    let none = desk.run(&["keys", "jwks", "--json", "missing.pem"], "");
+    assert_eq!((none.code, &none.json()["ok"]), (3, &Value::from(false)));
+}
+
+#[test]
+fn keys_are_not_kept_for_another_time_than_was_asked_for() {
+    let desk = Desk::new();
+    for lifetime in ["60", "400000"] {
+        let question = ["keys", "cache", "add", ISSUER, "--jwks", "jwks.json", "--lifetime", lifetime];
+        let answer = desk.run(&question, "");
+        assert_eq!(answer.code, 2, "{}", answer.err);
+        assert!(answer.err.contains("3600..=345600"), "{}", answer.err);
+    }
+}

@@ -20,27 +20,28 @@ pub struct TokenSigner {
 }
 
 impl TokenSigner {
-    /// Takes a key, and the algorithm that is usual for it: `RS256` for RSA, `ES256` for P-256.
+    /// Takes a key of the two kinds that every verifier of scientific tokens knows: RSA signs with `RS256`, P-256 with
+    /// `ES256`.
     ///
     /// # Errors
-    /// [`KeyError::WrongKind`] for a shared secret, which no issuer of scientific tokens signs with.
+    /// [`KeyError::WrongKind`] for any other key; [`with_algorithm`](Self::with_algorithm) takes those that verifiers have
+    /// to be told of.
     pub fn new(key: SigningKey) -> Result<Self, KeyError> {
-        match key.algorithms() {
-            [usual, ..] if key.kind() != KeyKind::Secret => Ok(Self { algorithm: *usual, key, key_id: None }),
-            _ => Err(KeyError::WrongKind { algorithm: Algorithm::Es256, kind: key.kind() }),
-        }
+        let algorithm = if key.kind() == KeyKind::Rsa { Algorithm::Rs256 } else { Algorithm::Es256 };
+        Self::with_algorithm(key, algorithm)
     }
 
-    /// Signs with another algorithm of the key's.
+    /// Takes a key and the algorithm to sign with. Verifiers, ours among them, accept others than `RS256` and `ES256` only
+    /// where they are configured to.
     ///
     /// # Errors
-    /// [`KeyError::WrongKind`] when the key cannot do it.
-    pub fn with_algorithm(mut self, algorithm: Algorithm) -> Result<Self, KeyError> {
-        if !self.key.algorithms().contains(&algorithm) {
-            return Err(KeyError::WrongKind { algorithm, kind: self.key.kind() });
+    /// [`KeyError::WrongKind`] when the key cannot do it, and for a shared secret, which no issuer of scientific tokens
+    /// signs with.
+    pub fn with_algorithm(key: SigningKey, algorithm: Algorithm) -> Result<Self, KeyError> {
+        if key.kind() == KeyKind::Secret || !key.algorithms().contains(&algorithm) {
+            return Err(KeyError::WrongKind { algorithm, kind: key.kind() });
         }
-        self.algorithm = algorithm;
-        Ok(self)
+        Ok(Self { key, algorithm, key_id: None })
     }
 
     /// Names the key in every token (`kid`).
@@ -72,8 +73,22 @@ mod tests {
     fn the_algorithm_is_the_keys() {
         let signer = TokenSigner::new(SigningKey::generate(KeyKind::P256).unwrap()).unwrap();
         assert_eq!(signer.algorithm(), Algorithm::Es256);
-        assert!(matches!(signer.with_algorithm(Algorithm::Rs256), Err(KeyError::WrongKind { .. })));
+        assert!(matches!(
+            TokenSigner::with_algorithm(signer.key, Algorithm::Rs256),
+            Err(KeyError::WrongKind { .. })
+        ));
+    }
+
+    #[test]
+    fn keys_that_no_verifier_expects_are_taken_by_name_only() {
+        for (kind, algorithm) in [(KeyKind::P384, Algorithm::Es384), (KeyKind::Ed25519, Algorithm::EdDsa)] {
+            let key = SigningKey::generate(kind).unwrap();
+            assert!(matches!(TokenSigner::new(key.clone()), Err(KeyError::WrongKind { .. })), "{kind:?}");
+            assert_eq!(TokenSigner::with_algorithm(key, algorithm).unwrap().algorithm(), algorithm);
+        }
         let secret = SigningKey::generate(KeyKind::Secret).unwrap();
-        assert!(matches!(TokenSigner::new(secret), Err(KeyError::WrongKind { .. })));
+        assert!(matches!(TokenSigner::new(secret.clone()), Err(KeyError::WrongKind { .. })));
+        let signer = TokenSigner::with_algorithm(secret, Algorithm::Hs256);
+        assert!(matches!(signer, Err(KeyError::WrongKind { .. })));
     }
 }

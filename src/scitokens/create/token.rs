@@ -256,6 +256,10 @@ impl SciToken {
         if let Some(claim) = self.profile.specified_claims().iter().find(is_missing) {
             return Err(CreateError::MissingClaim { profile: self.profile, claim });
         }
+        // A token for nobody at all, which is how some verifiers take a token for everybody.
+        if claims.audiences().is_some_and(<[Audience]>::is_empty) {
+            return Err(CreateError::MissingClaim { profile: self.profile, claim: "aud" });
+        }
         let mut unknown = claims.unknown().filter(|_| self.profile.refuses_unknown_claims());
         if let Some(claim) = unknown.next() {
             return Err(CreateError::Refused(Refusal::UnknownClaim { claim: redact::text(claim) }));
@@ -277,6 +281,19 @@ mod tests {
     use super::*;
     use crate::keys::{KeyKind, SigningKey};
     use crate::sys::ManualClock;
+
+    #[test]
+    fn a_token_for_an_empty_list_of_servers_is_not_made() {
+        for profile in [Profile::SciTokens1, Profile::SciTokens2, Profile::WLCG] {
+            let mut token = start(profile);
+            token.set("aud", ClaimValue::from(json!([])));
+            let made = token.sign(&signer());
+            assert!(
+                matches!(made, Err(CreateError::MissingClaim { claim: "aud", .. })),
+                "{profile}: {made:?}"
+            );
+        }
+    }
 
     fn issuer() -> Issuer {
         "https://iss.example".parse().unwrap()

@@ -8,11 +8,12 @@ mod times;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use record::CachedKeys;
 pub use times::CacheTimes;
-pub(super) use times::{Known, Step, Wanted, decide};
+pub(super) use times::{Ends, Known, Step, Wanted, decide, is_live};
 
 use super::Issuer;
 
@@ -27,6 +28,8 @@ pub struct KeyCache(Arc<Backend>);
 #[derive(Debug)]
 struct Backend {
     memory: Mutex<BTreeMap<String, CachedKeys>>,
+    /// How often [`KeyCache::put`] and [`KeyCache::remove`] were called, so that running verifiers notice.
+    changes: AtomicU64,
     #[cfg(feature = "sqlite")]
     file: Option<sqlite::File>,
 }
@@ -72,6 +75,7 @@ impl KeyCache {
     pub fn in_memory() -> Self {
         Self(Arc::new(Backend {
             memory: Mutex::default(),
+            changes: AtomicU64::default(),
             #[cfg(feature = "sqlite")]
             file: None,
         }))
@@ -82,7 +86,8 @@ impl KeyCache {
     /// The table is that of scitokens-cpp, so that its file can be given here, and this one to it.
     #[cfg(feature = "sqlite")]
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self(Arc::new(Backend { memory: Mutex::default(), file: Some(sqlite::File::new(path.into())) }))
+        let file = Some(sqlite::File::new(path.into()));
+        Self(Arc::new(Backend { memory: Mutex::default(), changes: AtomicU64::default(), file }))
     }
 
     /// Where the user's cache is: `scitokens/keys.sqlite3` in `$XDG_CACHE_HOME`, or else in `$HOME/.cache`. `None` where
@@ -109,28 +114,48 @@ impl KeyCache {
 
     /// Forgets the keys of an issuer; tells whether there were any.
     ///
+    /// Verifiers with this cache, or a clone of it, drop the keys that they have at hand and look into it anew. Those of
+    /// other processes notice when they next look into the file: when their keys want refreshing, or a token has a key that
+    /// they do not know.
+    ///
     /// # Errors
     /// [`KeyCacheError`] when the file cannot be written.
     pub fn remove(&self, issuer: &Issuer) -> Result<bool, KeyCacheError> {
         let removed = self.memory().remove(issuer.as_str()).is_some();
         #[cfg(feature = "sqlite")]
-        if let Some(file) = &self.0.file {
-            return file.remove(issuer.as_str()).map(|in_file| in_file || removed);
-        }
+        let in_file = self.0.file.as_ref().map_or(Ok(false), |file| file.remove(issuer.as_str()));
+        self.note_change();
+        #[cfg(feature = "sqlite")]
+        let removed = in_file? || removed;
         Ok(removed)
     }
 
-    /// Keeps the keys of an issuer, and says so when that fails.
+    /// Keeps the keys of an issuer, and says so when that fails. Verifiers notice as with [`remove`](Self::remove).
     ///
     /// # Errors
     /// [`KeyCacheError`] when the file cannot be written; the keys are kept in memory then.
     pub fn put(&self, issuer: &Issuer, keys: CachedKeys) -> Result<(), KeyCacheError> {
+        let stored = self.store(issuer, keys);
+        self.note_change();
+        stored
+    }
+
+    fn store(&self, issuer: &Issuer, keys: CachedKeys) -> Result<(), KeyCacheError> {
         #[cfg(feature = "sqlite")]
         let stored = self.0.file.as_ref().map_or(Ok(()), |file| file.save(issuer.as_str(), &keys));
         self.memory().insert(issuer.as_str().to_owned(), keys);
         #[cfg(feature = "sqlite")]
         stored?;
         Ok(())
+    }
+
+    /// How often others than verifiers have changed the cache.
+    pub(super) fn changes(&self) -> u64 {
+        self.0.changes.load(Ordering::Acquire)
+    }
+
+    fn note_change(&self) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Whether looking something up can block on a disk.
@@ -146,26 +171,22 @@ impl KeyCache {
         }
     }
 
-    /// The keys of an issuer, from whichever place has the newer ones.
+    /// The keys of an issuer: what a file says that can be read, else what is in memory.
     pub(super) fn get(&self, issuer: &Issuer) -> Option<CachedKeys> {
         let in_memory = self.memory().get(issuer.as_str()).cloned();
         #[cfg(feature = "sqlite")]
         if let Some(file) = &self.0.file {
-            let in_file = file.load(issuer.as_str()).unwrap_or_else(|error| {
+            return file.load(issuer.as_str()).unwrap_or_else(|error| {
                 file.warn(&error);
-                None
+                in_memory
             });
-            return match (in_file, in_memory) {
-                (Some(f), Some(m)) => Some(if f.next_update() >= m.next_update() { f } else { m }),
-                (f, m) => f.or(m),
-            };
         }
         in_memory
     }
 
     /// Keeps the keys of an issuer as well as it can be done.
     pub(super) fn keep(&self, issuer: &Issuer, keys: CachedKeys) {
-        match self.put(issuer, keys) {
+        match self.store(issuer, keys) {
             Ok(()) => {}
             Err(error) => {
                 #[cfg(feature = "sqlite")]

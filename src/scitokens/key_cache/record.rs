@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::CacheTimes;
+use super::times::is_live;
 use crate::keys::JwkSet;
 use crate::sys::epoch_seconds;
 
@@ -51,6 +52,12 @@ impl CachedKeys {
     /// From when on the keys are not used any more.
     pub fn expires(&self) -> SystemTime {
         self.expires
+    }
+
+    /// Whether the keys may be used at `now`: they have not expired, and were not kept by a clock that is days away from this
+    /// one.
+    pub fn are_good_at(&self, now: SystemTime) -> bool {
+        is_live((self.next_update, self.expires), now)
     }
 
     /// The same, valid for no longer than `limit` from `now`: a file that others write may say anything.

@@ -2,6 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+/// The longest that keys are used without being refreshed.
+const LONGEST_REFRESH: Duration = Duration::from_secs(86_400);
+
+/// The longest that keys are used at all.
+const LONGEST_EXPIRY: Duration = Duration::from_secs(4 * 86_400);
+
 /// How long keys are used and how often an issuer is asked.
 ///
 /// The defaults are those of the WLCG profile where it has any: keys are refreshed every 6 hours and die after 2 days.
@@ -27,13 +33,13 @@ impl Default for CacheTimes {
 impl CacheTimes {
     /// After what time keys are refreshed, while the old ones stay in use; between a minute and a day.
     pub fn refresh_after(mut self, refresh: Duration) -> Self {
-        self.refresh = refresh.clamp(Duration::from_secs(60), Duration::from_secs(86_400));
+        self.refresh = refresh.clamp(Duration::from_secs(60), LONGEST_REFRESH);
         self
     }
 
     /// After what time keys are no longer used when the issuer cannot be reached; an hour to four days.
     pub fn expire_after(mut self, expiry: Duration) -> Self {
-        self.expiry = expiry.clamp(Duration::from_secs(3_600), Duration::from_secs(4 * 86_400));
+        self.expiry = expiry.clamp(Duration::from_secs(3_600), LONGEST_EXPIRY);
         self
     }
 
@@ -54,7 +60,7 @@ impl CacheTimes {
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::scitokens) struct Known {
     /// When the keys at hand want refreshing and when they die; `None` without any.
-    pub(in crate::scitokens) keys: Option<(SystemTime, SystemTime)>,
+    pub(in crate::scitokens) keys: Option<Ends>,
     /// When the issuer was last asked, by this process.
     pub(in crate::scitokens) asked: Option<SystemTime>,
     /// Whether that failed.
@@ -66,6 +72,17 @@ pub(in crate::scitokens) struct Known {
 pub(in crate::scitokens) enum Wanted {
     Found,
     NotFound,
+}
+
+/// When keys want refreshing, and when they die.
+pub(in crate::scitokens) type Ends = (SystemTime, SystemTime);
+
+/// Whether keys with these times may be used at `now`: they live, and neither time is further off than any setting makes
+/// it. One that is was written by another clock, set by hand or gone wrong, and would keep a withdrawn key alive for years.
+pub(in crate::scitokens) fn is_live((next_update, expires): Ends, now: SystemTime) -> bool {
+    let is_near =
+        |time: SystemTime, limit| time.duration_since(now).map_or(true, |ahead: Duration| ahead <= limit);
+    now < expires && is_near(expires, LONGEST_EXPIRY) && is_near(next_update, LONGEST_REFRESH)
 }
 
 /// What to do.
@@ -90,8 +107,8 @@ pub(in crate::scitokens) fn decide(known: Known, wanted: Wanted, times: CacheTim
     };
     let is_resting = known.failed && asked_within(times.retry);
     match known.keys {
-        Some((refresh, expiry)) if now < expiry => match wanted {
-            Wanted::Found if now < refresh || is_resting => Step::Use,
+        Some(ends) if is_live(ends, now) => match wanted {
+            Wanted::Found if now < ends.0 || is_resting => Step::Use,
             Wanted::Found => Step::UseAndRefresh,
             Wanted::NotFound if is_resting || asked_within(times.unknown_key) => Step::Use,
             Wanted::NotFound => Step::Fetch,
@@ -153,6 +170,18 @@ mod tests {
     fn a_clock_that_was_set_back_silences_nobody() {
         assert_eq!(step(None, Some(9_000), true, Wanted::NotFound, 100), Step::Fetch);
         assert_eq!(step(KEYS, Some(9_000), false, Wanted::NotFound, 100), Step::Fetch);
+    }
+
+    #[test]
+    fn keys_of_another_clock_are_not_used() {
+        let day = 86_400;
+        assert!(is_live((at(100 + day), at(100 + 4 * day)), at(100)));
+        assert!(!is_live((at(100), at(101 + 4 * day)), at(100)), "they would live for longer than any");
+        assert!(
+            !is_live((at(101 + day), at(100 + 2 * day)), at(100)),
+            "they would not be refreshed for long"
+        );
+        assert_eq!(step(Some((9_000_000, 9_000_000)), None, false, Wanted::Found, 100), Step::Fetch);
     }
 
     #[test]

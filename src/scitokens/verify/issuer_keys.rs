@@ -1,9 +1,10 @@
 //! The keys of one issuer while the program runs: at hand at once, fetched by one, waited for by all.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use super::super::key_cache::{CacheTimes, CachedKeys, KeyCache, Known, Step, Wanted, decide};
+use super::super::key_cache::{CacheTimes, CachedKeys, Ends, KeyCache, Known, Step, Wanted, decide, is_live};
 use super::super::{Issuer, VerifyError};
 use super::{KeysError, fetch};
 use crate::keys::JwkSet;
@@ -21,16 +22,29 @@ pub(super) struct IssuerKeys {
     state: RwLock<State>,
     /// Held by who fetches.
     gate: tokio::sync::Mutex<()>,
+    /// Whether a refresh beside the work is under way.
+    refreshing: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct State {
     keys: Option<Loaded>,
+    /// Counts the sets, also those that were dropped since.
+    generation: u64,
     asked: Option<SystemTime>,
-    /// How often the keys were looked for, with whatever success; whoever waits at the gate sees by it that another one has
-    /// done the work.
-    rounds: u64,
+    rounds: Rounds,
     failure: Option<Arc<KeysError>>,
+    /// How often others had changed the cache when it was last looked into.
+    changes: u64,
+}
+
+/// How often the keys were looked for, with whatever success; whoever waits at the gate sees by it that another one has
+/// done the work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Rounds {
+    all: u64,
+    /// Those in which the issuer was asked.
+    at_issuer: u64,
 }
 
 /// Keys at hand.
@@ -39,8 +53,22 @@ pub(super) struct Loaded {
     pub(super) set: JwkSet,
     /// Which set of this issuer it is, counted from 1.
     pub(super) generation: u64,
-    next_update: SystemTime,
-    expires: SystemTime,
+    ends: Ends,
+}
+
+/// The right to refresh beside the work, which one at a time has.
+struct Turn(Arc<IssuerKeys>);
+
+impl Turn {
+    fn take(keys: &Arc<IssuerKeys>) -> Option<Self> {
+        (!keys.refreshing.swap(true, Ordering::AcqRel)).then(|| Self(Arc::clone(keys)))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.refreshing.store(false, Ordering::Release);
+    }
 }
 
 impl IssuerKeys {
@@ -59,12 +87,16 @@ impl IssuerKeys {
             clock,
             state: RwLock::default(),
             gate: tokio::sync::Mutex::default(),
+            refreshing: AtomicBool::default(),
         }
     }
 
     /// Keys that are good at `now`, without waiting; a refresh that is due is started beside.
     pub(super) fn at_hand(self: &Arc<Self>, now: SystemTime) -> Option<Loaded> {
         let state = self.read();
+        if state.changes != self.cache.changes() {
+            return None;
+        }
         let step = decide(state.known(), Wanted::Found, self.times, now);
         let keys = matches!(step, Step::Use | Step::UseAndRefresh).then(|| state.keys.clone()).flatten();
         let rounds = state.rounds;
@@ -82,6 +114,7 @@ impl IssuerKeys {
     ) -> Result<Loaded, VerifyError> {
         let mut is_second_look = false;
         loop {
+            self.forget_what_others_changed();
             let state = self.snapshot();
             let is_there = state.keys.as_ref().is_some_and(|keys| has_key(&keys.set));
             let wanted = if is_there { Wanted::Found } else { Wanted::NotFound };
@@ -93,6 +126,8 @@ impl IssuerKeys {
                 }
                 (Step::Fetch, keys) if is_second_look => {
                     // Whatever came of the fetch; another one would be no better.
+                    let now = self.clock.now();
+                    let keys = keys.filter(|keys| is_live(keys.ends, now));
                     return keys.ok_or_else(|| self.unavailable(state.failure));
                 }
                 (Step::Fetch, _) => {
@@ -106,6 +141,11 @@ impl IssuerKeys {
         }
     }
 
+    /// Whether the issuer may be asked on the word of a token that the keys at hand do not fit.
+    pub(super) fn may_ask(&self) -> bool {
+        decide(self.read().known(), Wanted::NotFound, self.times, self.clock.now()) == Step::Fetch
+    }
+
     /// Asks the issuer now, whatever is at hand.
     pub(super) async fn refresh(&self) -> Result<usize, VerifyError> {
         let _gate = self.gate.lock().await;
@@ -117,35 +157,58 @@ impl IssuerKeys {
         VerifyError::Keys { issuer: self.issuer.clone(), source }
     }
 
-    fn refresh_beside(self: &Arc<Self>, rounds: u64) {
-        let this = Arc::clone(self);
+    fn refresh_beside(self: &Arc<Self>, rounds: Rounds) {
         // Only inside a runtime; the synchronous path elsewhere leaves it to the next one that waits.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { this.look_for_keys(rounds, &|_| true).await });
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if let Some(turn) = Turn::take(self) {
+            runtime.spawn(async move {
+                turn.0.look_for_keys(rounds, &|_| true).await;
+                drop(turn);
+            });
+        }
+    }
+
+    /// Drops the keys at hand when somebody has put others into the cache, or removed them.
+    fn forget_what_others_changed(&self) {
+        let changes = self.cache.changes();
+        if self.read().changes != changes {
+            let mut state = self.write();
+            (state.keys, state.asked, state.failure) = (None, None, None);
+            state.changes = changes;
         }
     }
 
     /// Looks for keys, unless somebody has since `rounds` was read: first in the cache, where another process may have put
     /// newer ones, then at the issuer's.
-    async fn look_for_keys(&self, rounds: u64, has_key: &(impl Fn(&JwkSet) -> bool + Sync)) {
+    async fn look_for_keys(&self, before: Rounds, has_key: &(impl Fn(&JwkSet) -> bool + Sync)) {
         let _gate = self.gate.lock().await;
-        if self.read().rounds != rounds {
+        if self.is_done_since(before, has_key) {
             return;
         }
         if self.take_from_cache(has_key).await {
-            self.write().rounds += 1;
+            self.write().rounds.all += 1;
         } else {
             let _ = self.ask_issuer().await;
         }
+    }
+
+    /// Whether another one has done the work: it asked the issuer, or found the very key in the cache.
+    fn is_done_since(&self, before: Rounds, has_key: impl Fn(&JwkSet) -> bool) -> bool {
+        let state = self.read();
+        let is_there = || state.keys.as_ref().is_some_and(|keys| has_key(&keys.set));
+        state.rounds.at_issuer != before.at_issuer || (state.rounds != before && is_there())
     }
 
     /// Takes the cache's keys where they are newer than ours; tells whether they are all that is needed.
     async fn take_from_cache(&self, has_key: &(impl Fn(&JwkSet) -> bool + Sync)) -> bool {
         let now = self.clock.now();
         let Some(cached) = self.read_cache().await else { return false };
+        if !cached.are_good_at(now) {
+            return false;
+        }
         let cached = cached.limited(now, self.times.expiry);
-        let ours = self.read().keys.as_ref().map(|keys| keys.next_update);
-        if cached.expires() <= now || ours.is_some_and(|ours| ours >= cached.next_update()) {
+        let ours = self.read().keys.as_ref().map(|keys| keys.ends).filter(|ends| is_live(*ends, now));
+        if ours.is_some_and(|(ours, _)| ours >= cached.next_update()) {
             return false;
         }
         let Ok(set) = JwkSet::parse(cached.jwks()) else { return false };
@@ -153,7 +216,7 @@ impl IssuerKeys {
             return false;
         }
         let is_enough = has_key(&set) && now < cached.next_update();
-        self.install(set, cached.next_update(), cached.expires());
+        self.install(set, (cached.next_update(), cached.expires()));
         is_enough
     }
 
@@ -185,27 +248,23 @@ impl IssuerKeys {
                     (later(self.times.refresh.min(self.times.expiry)), later(self.times.expiry));
                 let count = set.len();
                 self.write_cache(CachedKeys::new(text, next_update, expires)).await;
-                self.install(set, next_update, expires);
-                let mut state = self.write();
-                (state.asked, state.failure) = (Some(now), None);
-                state.rounds += 1;
+                self.install(set, (next_update, expires));
+                self.write().note_answer(now, None);
                 Ok(count)
             }
             Err(error) => {
                 tracing::warn!(issuer = self.issuer.as_str(), %error, "the issuer's keys cannot be fetched");
                 let error = Arc::new(error);
-                let mut state = self.write();
-                (state.asked, state.failure) = (Some(now), Some(Arc::clone(&error)));
-                state.rounds += 1;
+                self.write().note_answer(now, Some(Arc::clone(&error)));
                 Err(error)
             }
         }
     }
 
-    fn install(&self, set: JwkSet, next_update: SystemTime, expires: SystemTime) {
+    fn install(&self, set: JwkSet, ends: Ends) {
         let mut state = self.write();
-        let generation = state.keys.as_ref().map_or(0, |keys| keys.generation) + 1;
-        state.keys = Some(Loaded { set, generation, next_update, expires });
+        state.generation += 1;
+        state.keys = Some(Loaded { set, generation: state.generation, ends });
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
@@ -222,9 +281,15 @@ impl IssuerKeys {
 }
 
 impl State {
+    fn note_answer(&mut self, now: SystemTime, failure: Option<Arc<KeysError>>) {
+        (self.asked, self.failure) = (Some(now), failure);
+        self.rounds.all += 1;
+        self.rounds.at_issuer += 1;
+    }
+
     fn known(&self) -> Known {
         Known {
-            keys: self.keys.as_ref().map(|keys| (keys.next_update, keys.expires)),
+            keys: self.keys.as_ref().map(|keys| keys.ends),
             asked: self.asked,
             failed: self.failure.is_some(),
         }

@@ -44,6 +44,12 @@ enum Keys {
     Only(JwkSet),
 }
 
+impl Keys {
+    fn only(key: &VerifyingKey) -> Self {
+        Self::Only([key.to_jwk()].into_iter().collect())
+    }
+}
+
 impl OfflineVerifier {
     /// Trusts one issuer, at least, with these keys.
     pub fn new(issuer: Issuer, keys: JwkSet) -> Self {
@@ -52,7 +58,7 @@ impl OfflineVerifier {
 
     /// Trusts one issuer with this one key, whatever tokens call it.
     pub fn with_key(issuer: Issuer, key: &VerifyingKey) -> Self {
-        Self::with_keys(issuer, Keys::Only([key.to_jwk()].into_iter().collect()))
+        Self::with_keys(issuer, Keys::only(key))
     }
 
     fn with_keys(issuer: Issuer, keys: Keys) -> Self {
@@ -62,6 +68,12 @@ impl OfflineVerifier {
     /// Trusts this issuer as well.
     pub fn issuer(mut self, issuer: Issuer, keys: JwkSet) -> Self {
         self.issuers.push((issuer, Keys::Published(keys)));
+        self
+    }
+
+    /// Trusts this issuer as well, with this one key, whatever its tokens call it.
+    pub fn issuer_with_key(mut self, issuer: Issuer, key: &VerifyingKey) -> Self {
+        self.issuers.push((issuer, Keys::only(key)));
         self
     }
 

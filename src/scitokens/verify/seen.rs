@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
@@ -36,14 +36,14 @@ pub(super) struct Seen {
     /// The key set in which the key was last found.
     pub(super) generation: u64,
     key: VerifyingKey,
-    key_id: Option<String>,
+    key_id: Option<Arc<str>>,
     algorithm: Algorithm,
 }
 
 impl Seen {
     pub(super) fn new(verified: Verified, issuer: usize, generation: u64) -> Self {
         let Verified { token, key, key_id, algorithm } = verified;
-        Self { token, issuer, generation, key, key_id, algorithm }
+        Self { token, issuer, generation, key, key_id: key_id.map(Arc::from), algorithm }
     }
 
     /// Whether the issuer still publishes the very key.
@@ -62,7 +62,8 @@ impl SeenTokens {
     }
 
     pub(super) fn get(&self, token: &str) -> Option<(Digest, Seen)> {
-        if self.half == 0 {
+        // What is too long was never put here, and is not worth a hash.
+        if self.half == 0 || token.len() > crate::MAX_TOKEN_LENGTH {
             return None;
         }
         let name = name(token);
@@ -131,7 +132,7 @@ mod tests {
             issuer: 0,
             generation: 1,
             key: key.verifying_key(),
-            key_id: Some("a".to_owned()),
+            key_id: Some("a".into()),
             algorithm: Algorithm::Es256,
         }
     }

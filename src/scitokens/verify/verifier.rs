@@ -58,8 +58,8 @@ pub struct VerifierBuilder {
 impl Verifier {
     /// Starts a verifier that trusts one issuer, at least, and fetches keys through this client.
     ///
-    /// The client must attach no tokens of its own. Where it follows redirects, have it follow few and to https only
-    /// (`reqwest::ClientBuilder::https_only`); where it does not, up to five are followed here, by the same rules.
+    /// The client must attach no tokens of its own and follow no redirects of its own (`redirect::Policy::none()`): up to
+    /// five are followed here, each to https only. The client of a [`Session`](crate::Session) is such a one.
     pub fn builder(issuer: Issuer, client: ClientWithMiddleware) -> VerifierBuilder {
         VerifierBuilder {
             issuers: vec![issuer],
@@ -83,8 +83,15 @@ impl Verifier {
         }
         let parsed = self.0.rules.parse(token)?;
         let (place, issuer) = self.issuer_of(&parsed)?;
-        let keys = issuer.for_token(|keys| parsed.has_key_in(keys)).await?;
-        let verified = self.0.rules.verify(parsed, &keys.set, Lookup::ByName, self.0.clock.now())?;
+        let mut keys = issuer.for_token(|keys| parsed.has_key_in(keys)).await?;
+        let mut verified = self.0.rules.verify(parsed, &keys.set, Lookup::ByName, self.0.clock.now());
+        if matches!(verified, Err(Refusal::Signature)) && issuer.may_ask() {
+            // The issuer may have another key of the same name by now.
+            keys = issuer.for_token(|_| false).await?;
+            let parsed = self.0.rules.parse(token)?;
+            verified = self.0.rules.verify(parsed, &keys.set, Lookup::ByName, self.0.clock.now());
+        }
+        let verified = verified?;
         let outcome = verified.token.clone();
         self.0.seen.put(token, Seen::new(verified, place, keys.generation));
         Ok(outcome)
@@ -106,11 +113,15 @@ impl Verifier {
         };
         let now = self.0.clock.now();
         let keys = issuer.at_hand(now).filter(|keys| parsed.has_key_in(&keys.set))?;
-        Some(self.0.rules.verify(parsed, &keys.set, Lookup::ByName, now).map(|verified| {
-            let outcome = verified.token.clone();
-            self.0.seen.put(token, Seen::new(verified, place, keys.generation));
-            outcome
-        }))
+        match self.0.rules.verify(parsed, &keys.set, Lookup::ByName, now) {
+            Ok(verified) => {
+                let outcome = verified.token.clone();
+                self.0.seen.put(token, Seen::new(verified, place, keys.generation));
+                Some(Ok(outcome))
+            }
+            Err(Refusal::Signature) if issuer.may_ask() => None,
+            Err(refusal) => Some(Err(refusal)),
+        }
     }
 
     /// Fetches the keys of every issuer now, so that the first tokens need not wait; tells for each how many there are.

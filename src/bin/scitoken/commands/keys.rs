@@ -56,7 +56,7 @@ impl Network {
         self.cache.clone().or_else(|| KeyCache::user_file(&Env::process())).map(KeyCache::sqlite)
     }
 
-    /// The client that fetches keys: no tokens, and no redirects that it follows by itself.
+    /// The client that fetches keys, without tokens; redirects are followed by who fetches, who checks each step.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
         let mut builder = Session::builder().attach(reqwest_scitokens::Attach::Never);
         if let Some(path) = &self.cacert {

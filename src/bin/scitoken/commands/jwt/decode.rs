@@ -97,7 +97,7 @@ impl Decode {
         match (verdict, self.json) {
             (Ok((_, claims)), false) => print(&claims.to_string()),
             (Ok((header, claims)), true) => {
-                print(&format!(r#"{{"ok":true,"header":{header},"payload":{claims}}}"#))
+                print(&format!(r#"{{"ok":true,"header":{header},"payload":{claims},"claims":{claims}}}"#))
             }
             (Err(error), true) => print_refusal(&error),
             (Err(error), false) => Err(match &error {

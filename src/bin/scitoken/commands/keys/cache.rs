@@ -41,7 +41,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         jwks: PathBuf,
         /// How long to keep them, in seconds: an hour to four days
-        #[arg(long, value_name = "SECONDS", default_value = "172800")]
+        #[arg(long, value_name = "SECONDS", default_value = "172800",
+              value_parser = clap::value_parser!(u64).range(3_600..=345_600))]
         lifetime: u64,
     },
     /// Forget the keys of an issuer
@@ -89,6 +90,8 @@ impl Cache {
         for (issuer, keys) in &all {
             let state = if keys.expires() <= now {
                 format!("expired {}", time::relative(keys.expires(), now))
+            } else if !keys.are_good_at(now) {
+                "kept by a clock that was wrong, not used".to_owned()
             } else {
                 let due = if keys.next_update() <= now {
                     "now".to_owned()

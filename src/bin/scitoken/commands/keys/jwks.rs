@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use reqwest_scitokens::keys::{Jwk, JwkSet, KeyError, VerifyingKey};
 
+use serde_json::json;
+
 use super::generate::fingerprint;
 use super::print;
 use crate::exit::Exit;
@@ -18,10 +20,33 @@ pub(super) struct Jwks {
     /// The files with the keys; a PEM key can be given a name in front: NAME=FILE
     #[arg(value_name = "[NAME=]FILE", required = true)]
     keys: Vec<String>,
+    /// Answer with one object of JSON in any case: the key set with `ok` in it, or where that is false, `error` and `reason`
+    #[arg(long)]
+    json: bool,
 }
 
 impl Jwks {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        match self.set() {
+            Ok(set) if self.json => {
+                let keys = set.to_public_json();
+                // A key set is an object with members of its own; `ok` is one more (RFC 7517 section 5).
+                print(&keys.replacen('{', r#"{"ok":true,"#, 1))?;
+                Ok(Exit::Ok)
+            }
+            Ok(set) => {
+                print(&set.to_public_json())?;
+                Ok(Exit::Ok)
+            }
+            Err(failure) if self.json => {
+                print(&json!({"ok": false, "error": failure.message(), "reason": "failed"}).to_string())?;
+                Ok(failure.exit())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn set(&self) -> Result<JwkSet, Failure> {
         let mut all = Vec::new();
         for argument in &self.keys {
             let (name, path) = named(argument);
@@ -35,9 +60,7 @@ impl Jwks {
                 all.push(key.with_key_id(&name).for_signatures());
             }
         }
-        let set: JwkSet = all.into_iter().collect();
-        print(&set.to_public_json())?;
-        Ok(Exit::Ok)
+        Ok(all.into_iter().collect())
     }
 }
 

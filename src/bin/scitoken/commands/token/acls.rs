@@ -13,7 +13,7 @@ use crate::failure::Failure;
 
 /// List what a token allows, one `operation:path` a line
 ///
-/// The token is verified first.
+/// The token is verified first, so say whose tokens count: `--issuer`, or the issuer's keys with `--jwks` or `--key`.
 #[derive(Debug, Args)]
 pub(super) struct Acls {
     #[command(flatten)]
@@ -30,6 +30,7 @@ impl Acls {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let report = self.format.report();
         report.run(|| {
+            self.trust.must_be_named()?;
             let token = self.input.read()?;
             let verified = match self.trust.verify(&token)? {
                 Verdict::Good(verified) => verified,

@@ -13,7 +13,8 @@ use crate::failure::Failure;
 
 /// Tell whether a token allows an operation
 ///
-/// The token is verified first. The exit code is 0 for yes, 1 for no; the reason is the first rule that says so.
+/// The token is verified first, so say whose tokens count: `--issuer`, or the issuer's keys with `--jwks` or `--key`. The
+/// exit code is 0 for yes, 1 for no; the reason is the first rule that says so.
 #[derive(Debug, Args)]
 pub(super) struct Enforce {
     #[command(flatten)]
@@ -80,6 +81,7 @@ impl Enforce {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let report = self.format.report();
         report.run(|| {
+            self.trust.must_be_named()?;
             let path: Option<ResourcePath> = match &self.path {
                 Some(text) => Some(text.parse().map_err(|error| {
                     Failure::new(Exit::Usage, format!("`--path` cannot be used: {error}"))

@@ -51,6 +51,26 @@ impl Report {
         Ok(Exit::Ok)
     }
 
+    /// What there is to show of a token, which may have been refused all the same.
+    pub(super) fn shown(
+        self,
+        lines: &str,
+        members: Map<String, Value>,
+        refusal: Option<&Refusal>,
+    ) -> Result<Exit, Failure> {
+        let Some(refusal) = refusal else { return self.yes(lines, members) };
+        if self.is_json {
+            let mut object = Map::from_iter([("ok".to_owned(), false.into())]);
+            object.insert("error".to_owned(), refusal.to_string().into());
+            object.insert("reason".to_owned(), refusal.code().into());
+            object.extend(members);
+            print(&Value::Object(object).to_string())?;
+        } else {
+            print(lines)?;
+        }
+        Ok(Exit::Refused)
+    }
+
     /// The answer is no.
     pub(super) fn no(self, refusal: &Refusal, hint: Option<&str>) -> Result<Exit, Failure> {
         if self.is_json {

@@ -17,7 +17,8 @@ use crate::failure::Failure;
 /// Show what a token says, in words
 ///
 /// The signature is checked where that needs nobody else: with `--key`, `--jwks`, or keys in the user's key cache. What
-/// is shown otherwise is only what the token says of itself; `token verify` asks its issuer.
+/// is shown otherwise is only what the token says of itself; `token verify` asks its issuer. The exit code is 1 for a
+/// token that was checked and is refused.
 #[derive(Debug, Args)]
 pub(super) struct Show {
     #[command(flatten)]
@@ -33,15 +34,15 @@ impl Show {
         let report = self.format.report();
         report.run(|| {
             let token = self.input.read()?;
-            let status = match self.trust.verify_if_possible(&token)? {
-                None => ("not checked".to_owned(), None),
-                Some(Verdict::Good(good)) => ("good".to_owned(), Some(good)),
-                Some(Verdict::Refused(refusal)) => (format!("refused: {refusal}"), None),
+            let (signature, verified, refusal) = match self.trust.verify_if_possible(&token)? {
+                None => ("not checked".to_owned(), None, None),
+                Some(Verdict::Good(good)) => ("good".to_owned(), Some(good), None),
+                Some(Verdict::Refused(refusal)) => (format!("refused: {refusal}"), None, Some(refusal)),
             };
-            let (signature, verified) = status;
             let now = self.trust.clock().now();
             let Some(claims) = token.claims() else {
-                return report.yes(&opaque(&token), Map::from_iter([("opaque".to_owned(), json!(true))]));
+                let members = Map::from_iter([("opaque".to_owned(), json!(true))]);
+                return report.shown(&opaque(&token), members, refusal.as_ref());
             };
             let mut members = Map::from_iter([("signature".to_owned(), json!(signature))]);
             members.insert("found_in".to_owned(), json!(token.found_in()));
@@ -57,7 +58,7 @@ impl Show {
             if let Some(token) = verified {
                 members.insert("claims".to_owned(), report::claims_object(token.claims()));
             }
-            report.yes(&words(&token, claims, &signature, now), members)
+            report.shown(&words(&token, claims, &signature, now), members, refusal.as_ref())
         })
     }
 }

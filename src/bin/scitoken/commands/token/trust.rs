@@ -7,10 +7,10 @@ use clap::Args;
 use reqwest_scitokens::AccessToken;
 use reqwest_scitokens::keys::{Jwk, JwkSet, VerifyingKey};
 use reqwest_scitokens::scitokens::{
-    Issuer, KeysError, OfflineVerifier, Profile, Refusal, VerifiedToken, Verifier, VerifierBuilder,
+    Issuer, KeyCache, KeysError, OfflineVerifier, Profile, Refusal, VerifiedToken, Verifier, VerifierBuilder,
     VerifyError,
 };
-use reqwest_scitokens::sys::{ManualClock, SharedClock};
+use reqwest_scitokens::sys::{Clock as _, ManualClock, SharedClock, SystemClock};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -52,6 +52,17 @@ impl Trust {
         self.at.map_or_else(SharedClock::default, |at| ManualClock::new(at).into())
     }
 
+    /// Refuses to go on where nobody was named whose tokens count. A token can name any issuer, so one that is asked about
+    /// its own issuer is always right.
+    pub(super) fn must_be_named(&self) -> Result<(), Failure> {
+        if self.issuer.is_empty() && self.key.is_none() && self.jwks.is_none() {
+            return Err(Failure::new(Exit::Usage, "it is not said whose tokens count").with_hint(
+                "name the issuers that you trust with `--issuer`, or give the issuer's keys with `--jwks` or `--key`",
+            ));
+        }
+        Ok(())
+    }
+
     /// The issuers that are trusted; the one that the token names where the user names none.
     pub(super) fn issuers(&self, token: &AccessToken) -> Result<Vec<Issuer>, Failure> {
         let named = token.claims().and_then(|claims| claims.issuer().map(str::to_owned));
@@ -77,15 +88,13 @@ impl Trust {
         let verdict = match self.given_keys()? {
             Some(Given::Key(key)) => {
                 let verifier = OfflineVerifier::with_key(first, &key);
-                self.offline(
-                    verifier,
-                    issuers.map(|issuer| (issuer, [key.to_jwk()].into_iter().collect())),
-                    token,
-                )
+                let trust_too = |verifier: OfflineVerifier, issuer| verifier.issuer_with_key(issuer, &key);
+                self.offline(issuers.fold(verifier, trust_too), token)
             }
             Some(Given::Set(keys)) => {
                 let verifier = OfflineVerifier::new(first, keys.clone());
-                self.offline(verifier, issuers.map(|issuer| (issuer, keys.clone())), token)
+                let trust_too = |verifier: OfflineVerifier, issuer| verifier.issuer(issuer, keys.clone());
+                self.offline(issuers.fold(verifier, trust_too), token)
             }
             None => match self.online(first, issuers, token)? {
                 Ok(token) => Ok(token),
@@ -106,20 +115,15 @@ impl Trust {
         };
         let Some(issuer) = issuers.pop() else { return Ok(None) };
         let cached = cache.list().unwrap_or_default();
-        let now = self.clock().now();
-        let keys = cached.iter().find(|(name, keys)| name == issuer.as_str() && now < keys.expires());
+        // The age of keys is judged by the real clock, which kept them, whatever `--at` says about the token.
+        let now = SystemClock.now();
+        let keys = cached.iter().find(|(name, keys)| name == issuer.as_str() && keys.are_good_at(now));
         let Some(keys) = keys.and_then(|(_, keys)| JwkSet::parse(keys.jwks()).ok()) else { return Ok(None) };
-        let verdict = self.offline(OfflineVerifier::new(issuer, keys), std::iter::empty(), token);
+        let verdict = self.offline(OfflineVerifier::new(issuer, keys), token);
         Ok(Some(verdict.map_or_else(Verdict::Refused, Verdict::Good)))
     }
 
-    fn offline(
-        &self,
-        verifier: OfflineVerifier,
-        more: impl Iterator<Item = (Issuer, JwkSet)>,
-        token: &AccessToken,
-    ) -> Result<VerifiedToken, Refusal> {
-        let verifier = more.fold(verifier, |verifier, (issuer, keys)| verifier.issuer(issuer, keys));
+    fn offline(&self, verifier: OfflineVerifier, token: &AccessToken) -> Result<VerifiedToken, Refusal> {
         verifier.profiles(self.profile.iter().copied()).clock(self.clock()).verify(token.expose_secret())
     }
 
@@ -133,16 +137,23 @@ impl Trust {
         let builder = Verifier::builder(first, session.client().clone())
             .profiles(self.profile.iter().copied())
             .clock(self.clock())
-            .key_cache(self.network.cache().unwrap_or_default());
+            .key_cache(self.cache_for_fetched_keys());
         let verifier = others.fold(builder, VerifierBuilder::issuer).build();
         Ok(super::super::keys::runtime()?.block_on(verifier.verify(token.expose_secret())))
+    }
+
+    /// The user's cache, unless the time is a made-up one: what is fetched then would be kept by a wrong clock for
+    /// everybody else.
+    fn cache_for_fetched_keys(&self) -> KeyCache {
+        let cache = if self.at.is_some() { None } else { self.network.cache() };
+        cache.unwrap_or_default()
     }
 
     /// The refusal of a token that does not say who made it.
     fn without_issuer(&self, token: &AccessToken) -> Refusal {
         let Ok(nobody) = "https://invalid".parse::<Issuer>() else { return Refusal::NotJwt };
         let verifier = OfflineVerifier::new(nobody, JwkSet::default());
-        let outcome = self.offline(verifier, std::iter::empty(), token);
+        let outcome = self.offline(verifier, token);
         outcome.err().unwrap_or(Refusal::MissingClaim { claim: "iss".into() })
     }
 
