@@ -9,10 +9,10 @@ mod chaos;
 mod chaos_server;
 #[cfg(feature = "download")]
 mod download;
-#[cfg(feature = "cli")]
-mod download_killed;
 #[cfg(feature = "download")]
 mod download_asks;
+#[cfg(feature = "cli")]
+mod download_killed;
 #[cfg(feature = "download")]
 mod download_many;
 #[cfg(feature = "cli")]
