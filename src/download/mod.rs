@@ -11,7 +11,7 @@
 //! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
 //! - `name`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`, `rename`: the disk
-//! - `transfer`, `existing`, `stream`, `side_streams`, `state`, `settle`, `request`, `probe`: one file's life
+//! - `transfer`, `existing`, `stream`, `side_streams`, `sources`, `state`, `settle`, `request`, `probe`: one file's life
 //! - `batch`, `list`: many files
 //! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
 //! - `job`, `downloader`, `event`, `stop`, `error`: what callers see
@@ -47,6 +47,7 @@ mod retry;
 mod settle;
 mod side_streams;
 mod sidecar;
+mod sources;
 mod state;
 mod stop;
 mod stream;

@@ -1,7 +1,7 @@
 //! One file, from the first look at the disk to its final name.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ pub(super) struct Transfer {
     from: Mutex<String>,
     answered: Mutex<bool>,
     /// Which of the addresses is in use.
-    source: AtomicUsize,
+    pub(super) source: AtomicUsize,
     /// Told when a stream gives up or takes up a share.
     pub(super) moved: Notify,
 }
@@ -118,42 +118,6 @@ impl Transfer {
             Err(failure) => Err(failure),
         };
         self.settle(result).await
-    }
-
-    /// Begins with the first server that is not known to be down.
-    fn begin_where_admitted(&self) -> Result<(), TransferError> {
-        let first = self.source();
-        let mut refused = None;
-        for n in 0..self.job.sources.len() {
-            let source = (first + n) % self.job.sources.len();
-            match self.downloader.hosts().admit(&self.job.sources[source], self.begun) {
-                Ok(()) => {
-                    self.go_to(source);
-                    return Ok(());
-                }
-                Err(failure) => refused = refused.or(Some(failure)),
-            }
-        }
-        refused.map_or(Ok(()), Err)
-    }
-
-    /// Which of the addresses is in use.
-    pub(super) fn source(&self) -> usize {
-        self.source.load(Ordering::Relaxed)
-    }
-
-    fn go_to(&self, source: usize) {
-        self.source.store(source % self.job.sources.len(), Ordering::Relaxed);
-    }
-
-    /// Counts a failure against its server, once for each file.
-    fn gave_up(&self, failure: &TransferError, source: usize) {
-        let is_servers =
-            matches!(failure.kind(), FailureKind::Connect | FailureKind::Timeout | FailureKind::Server);
-        if is_servers && !self.state().given_up.contains(&source) {
-            self.state().given_up.push(source);
-            self.downloader.hosts().gave_up(&self.job.sources[source], Instant::now());
-        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

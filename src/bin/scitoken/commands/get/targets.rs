@@ -24,8 +24,8 @@ pub(super) struct Targets {
 impl Targets {
     /// The places of files that were named one by one.
     pub(super) fn of(named: &[Download]) -> Result<Self, Failure> {
-        let mut targets = Self::default();
-        targets.named = named.iter().map(|download| SafeUrl::new(download.url()).to_string()).collect();
+        let urls = named.iter().map(|download| SafeUrl::new(download.url()).to_string());
+        let mut targets = Self { named: urls.collect(), ..Self::default() };
         for download in named {
             targets.take(download)?;
         }
