@@ -229,12 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_is_encoded_without_end_costs_no_time() {
+    fn a_path_that_is_encoded_without_end_is_refused_after_a_few_rounds() {
         let hostile = format!("/%{}2e", "25".repeat(30_000));
-        let start = std::time::Instant::now();
         assert_eq!(hostile.parse::<ResourcePath>(), Err(InvalidPath::Nested));
         assert_eq!(ResourcePath::from_decoded(&hostile), Err(InvalidPath::Nested));
-        assert!(start.elapsed() < std::time::Duration::from_secs(1));
     }
 
     #[test]

@@ -69,8 +69,7 @@ fn file(seen: &Seen) -> Reply {
         _ => Reply::ok("hello scitokens\n"),
     };
     match seen.header("want-digest") {
-        Some("adler32") => reply.header(HeaderName::from_static("digest"), "adler32=355f0612"),
-        Some("crc32c") => reply.header(HeaderName::from_static("digest"), "adler32=355f0612"),
+        Some("adler32" | "crc32c") => reply.header(HeaderName::from_static("digest"), "adler32=355f0612"),
         _ => reply,
     }
 }

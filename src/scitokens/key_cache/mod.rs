@@ -140,6 +140,7 @@ impl KeyCache {
         stored
     }
 
+    #[cfg_attr(not(feature = "sqlite"), expect(clippy::unnecessary_wraps, reason = "only a file can fail"))]
     fn store(&self, issuer: &Issuer, keys: CachedKeys) -> Result<(), KeyCacheError> {
         #[cfg(feature = "sqlite")]
         let stored = self.0.file.as_ref().map_or(Ok(()), |file| file.save(issuer.as_str(), &keys));
