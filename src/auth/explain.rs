@@ -102,13 +102,16 @@ impl Explanation {
     }
 
     fn find_causes(&mut self, trace: &AuthTrace, last: &Attempt, refusal: &RefusalAnswer) {
-        if let Outcome::Refused(Refusal::NotSent(why) | Refusal::NoOtherToken(Some(why))) = trace.outcome()
-            && last.not_attached() != Some(why)
-        {
-            self.without_token(why);
-            if trace.judged().is_none() {
+        match trace.outcome() {
+            // What was found out after the refusal says more than why the first request was bare.
+            Outcome::Refused(Refusal::NotSent(why)) if last.not_attached() != Some(why) => {
+                self.without_token(why);
                 return self.weigh_the_answer(last, refusal);
             }
+            Outcome::Refused(Refusal::NoOtherToken(Some(why))) => {
+                self.cause(format!("the token was refused, and no other could be had: {why}"));
+            }
+            _ => {}
         }
         match (trace.judged(), last.not_attached()) {
             (Some((token, _)), _) => self.with_token(token, last, refusal),
@@ -140,10 +143,7 @@ impl Explanation {
     }
 
     fn without_token(&mut self, why: &NotAttached) {
-        self.cause(match why {
-            NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => format!("no token could be had: {why}"),
-            _ => format!("the request was sent without a token: {why}"),
-        });
+        self.cause(format!("the request was sent without a token: {why}"));
         self.step(match why {
             NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => {
                 "`scitoken token where` shows every place that was looked at"

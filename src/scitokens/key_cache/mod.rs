@@ -177,10 +177,15 @@ impl KeyCache {
         let in_memory = self.memory().get(issuer.as_str()).cloned();
         #[cfg(feature = "sqlite")]
         if let Some(file) = &self.0.file {
-            return file.load(issuer.as_str()).unwrap_or_else(|error| {
-                file.warn(&error);
-                in_memory
-            });
+            return match file.load(issuer.as_str()) {
+                // A file that cannot even be made decides nothing.
+                Ok(None) if !file.is_there() => in_memory,
+                Ok(keys) => keys,
+                Err(error) => {
+                    file.warn(&error);
+                    in_memory
+                }
+            };
         }
         in_memory
     }

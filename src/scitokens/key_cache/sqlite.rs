@@ -40,6 +40,10 @@ impl File {
         Ok(json.as_deref().and_then(CachedKeys::from_json))
     }
 
+    pub(super) fn is_there(&self) -> bool {
+        self.path.exists()
+    }
+
     pub(super) fn list(&self) -> Result<Vec<(String, CachedKeys)>, KeyCacheError> {
         let Some(connection) = self.open_existing()? else { return Ok(Vec::new()) };
         let read = || -> rusqlite::Result<Vec<(String, String)>> {
