@@ -85,7 +85,7 @@ impl AuthMiddleware {
 impl Middleware for AuthMiddleware {
     async fn handle(
         &self,
-        mut request: Request,
+        request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
@@ -111,28 +111,50 @@ impl Middleware for AuthMiddleware {
             true => spare,
             false => None,
         };
-        let sent = hop.credential(&request, spare.is_some()).await?;
-        hop.attach(&mut request, &sent);
         let before = trace.attempts().len();
-        let answered = hop.send(request, &sent, &mut trace, extensions, &next).await?;
-        let (response, outcome) = match answered.response.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                let spare = spare.as_ref().and_then(|spare| spare.make());
-                Box::pin(hop.answer(answered, sent, spare, &mut trace, extensions, &next)).await?
-            }
-            _ => (answered.response, Outcome::Answered),
-        };
+        let answered = hop.run(request, spare.as_deref(), &mut trace, extensions, &next).await;
         let trusted = trace.attempts()[before..].iter().any(|attempt| attempt.token().is_some());
         if let (false, Permission::IfNamed | Permission::Denied, Some(chain)) =
             (trusted, hop.permission, extensions.get_mut::<Chain>())
         {
             chain.stray();
         }
-        Ok(hop.finish(response, outcome, trace, extensions))
+        match answered {
+            Ok((response, outcome)) => Ok(hop.finish(response, outcome, trace, extensions)),
+            Err(error) => {
+                // There is no answer to hang the trace on; it stays with the request.
+                match extensions.get_mut::<Chain>() {
+                    Some(chain) => chain.bring_back(trace),
+                    None => drop(extensions.insert(trace)),
+                }
+                Err(error)
+            }
+        }
     }
 }
 
 impl Hop<'_> {
+    /// Sends the request, and once more where that may help.
+    async fn run(
+        &self,
+        mut request: Request,
+        spare: Option<&Spare>,
+        trace: &mut AuthTrace,
+        extensions: &mut Extensions,
+        next: &Next<'_>,
+    ) -> reqwest_middleware::Result<(Response, Outcome)> {
+        let sent = self.credential(&request, spare.is_some()).await?;
+        self.attach(&mut request, &sent);
+        let answered = self.send(request, &sent, trace, extensions, next).await?;
+        match answered.response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let spare = spare.and_then(Spare::make);
+                Box::pin(self.answer(answered, sent, spare, trace, extensions, next)).await
+            }
+            _ => Ok((answered.response, Outcome::Answered)),
+        }
+    }
+
     async fn send(
         &self,
         request: Request,

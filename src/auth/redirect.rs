@@ -148,11 +148,17 @@ impl Middleware for RedirectMiddleware {
         extensions.insert(Chain::new(start));
         let answered = self.follow(request, extensions, &next).await;
         let trace = extensions.remove::<Chain>().and_then(Chain::into_trace);
-        let mut response = answered?;
-        if let Some(trace) = trace {
-            response.extensions_mut().insert(trace);
+        match (answered, trace) {
+            (Ok(mut response), Some(trace)) => {
+                response.extensions_mut().insert(trace);
+                Ok(response)
+            }
+            (Err(error), Some(trace)) => {
+                extensions.insert(trace);
+                Err(error)
+            }
+            (answered, None) => answered,
         }
-        Ok(response)
     }
 }
 

@@ -21,6 +21,9 @@ use crate::token::AccessToken;
 ///
 /// Found in the extensions of the response, most easily by [`ResponseExt::auth_trace`]. With redirects and a replay a
 /// request is sent several times. `Debug` and `Display` show no secrets.
+///
+/// Where there is no answer, the trace stays in the extensions of the request, which
+/// [`execute_with_extensions`](reqwest_middleware::ClientWithMiddleware::execute_with_extensions) lets one look at.
 #[derive(Clone, Debug, Default)]
 pub struct AuthTrace {
     attempts: Vec<Attempt>,
