@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+#[cfg(feature = "rustls")]
 use std::path::PathBuf;
 
 use crate::origin::Origin;
@@ -43,8 +44,10 @@ pub(crate) enum Kind {
     #[error("the connection broke while the body was being sent; the server may have refused the request")]
     UploadBroken(#[source] reqwest_middleware::Error),
     #[error("no certificate authority could be loaded from `{path}`", path = .0.display())]
+    #[cfg(feature = "rustls")]
     NoCertificates(PathBuf, #[source] Option<std::io::Error>),
     #[error("the given text has no certificate of an authority in it that could be used")]
+    #[cfg(feature = "rustls")]
     BadCertificate,
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
@@ -145,7 +148,9 @@ impl Error {
     /// Whether a client could not be built as it was asked for.
     pub fn is_builder(&self) -> bool {
         match &*self.0 {
-            Kind::NoCertificates(..) | Kind::BadCertificate | Kind::Client(_) => true,
+            Kind::Client(_) => true,
+            #[cfg(feature = "rustls")]
+            Kind::NoCertificates(..) | Kind::BadCertificate => true,
             #[cfg(feature = "blocking")]
             Kind::Runtime(_) => true,
             _ => false,
@@ -171,8 +176,11 @@ impl Error {
             Kind::UploadBroken(_) => {
                 "look whether the token allows writing there: `scitoken token show`, `scitoken token where`"
             }
+            #[cfg(feature = "rustls")]
             Kind::NoCertificates(..) => "the directory should hold PEM files such as `1a2b3c4d.0`",
-            Kind::Redirect(_) | Kind::BadCertificate | Kind::Client(_) => return None,
+            Kind::Redirect(_) | Kind::Client(_) => return None,
+            #[cfg(feature = "rustls")]
+            Kind::BadCertificate => return None,
             #[cfg(feature = "blocking")]
             Kind::Runtime(_) => return None,
         })

@@ -122,15 +122,7 @@ impl RedirectMiddleware {
 
 /// An extension of a request whose redirects are its sender's business: each answer comes back as it is.
 #[derive(Clone, Copy, Debug)]
-#[cfg(feature = "aws-lc-rs")]
 pub(crate) struct DontFollow;
-
-fn is_to_be_followed(extensions: &Extensions) -> bool {
-    #[cfg(feature = "aws-lc-rs")]
-    return extensions.get::<DontFollow>().is_none();
-    #[cfg(not(feature = "aws-lc-rs"))]
-    return true;
-}
 
 #[async_trait]
 impl Middleware for RedirectMiddleware {
@@ -140,7 +132,7 @@ impl Middleware for RedirectMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        if !is_to_be_followed(extensions) {
+        if extensions.get::<DontFollow>().is_some() {
             return next.run(request, extensions).await;
         }
         let Ok(start) = Origin::try_from(request.url()) else { return next.run(request, extensions).await };
