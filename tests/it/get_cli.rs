@@ -9,12 +9,12 @@ use tokio::runtime::Runtime;
 
 use crate::chaos_server::{Asked, ChaosServer, Reply};
 
-const HELLO: &[u8] = b"hello scitokens\n";
-const DIGEST: [(&str, &str); 1] = [("Digest", "adler32=355f0612")];
-const TOKEN: &str = "c2VjcmV0LXRva2VuLXRoYXQtbm9ib2R5LXNlZXM";
+pub(crate) const HELLO: &[u8] = b"hello scitokens\n";
+pub(crate) const DIGEST: [(&str, &str); 1] = [("Digest", "adler32=355f0612")];
+pub(crate) const TOKEN: &str = "c2VjcmV0LXRva2VuLXRoYXQtbm9ib2R5LXNlZXM";
 
 /// The server runs on a runtime of its own: the tests wait for a process.
-fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, ChaosServer) {
+pub(crate) fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, ChaosServer) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime");
     let server = runtime.block_on(ChaosServer::start(answer));
@@ -22,19 +22,19 @@ fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, 
 }
 
 /// The program in an environment with one token and nothing else.
-fn scitoken(directory: &Path) -> Command {
+pub(crate) fn scitoken(directory: &Path) -> Command {
     let mut command = Command::cargo_bin("scitoken").expect("the program is built");
     command.env_clear().env("BEARER_TOKEN", TOKEN).env("HOME", directory).current_dir(directory);
     command
 }
 
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn run(command: &mut Command) -> Ended {
+pub(crate) fn run(command: &mut Command) -> Ended {
     let output = command.timeout(Duration::from_secs(60)).output().expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let ended = Ended {
@@ -46,7 +46,7 @@ fn run(command: &mut Command) -> Ended {
     ended
 }
 
-fn get(directory: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn get(directory: &Path, arguments: &[&str]) -> Ended {
     run(scitoken(directory).args(["-vvv", "get"]).args(arguments))
 }
 

@@ -17,6 +17,8 @@ mod download_killed;
 mod download_many;
 #[cfg(feature = "cli")]
 mod get_cli;
+#[cfg(feature = "cli")]
+mod get_hosts;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -13,6 +13,7 @@ mod print;
 mod progress;
 mod settings;
 mod signals;
+mod sources;
 mod transfer;
 
 use std::process::ExitCode;

@@ -19,3 +19,6 @@ pub(crate) mod remote;
 pub(crate) mod store;
 pub(crate) mod time;
 pub(crate) mod token;
+
+pub(crate) use self::issuer::oauth_client;
+pub(crate) use self::store::open_storage;

@@ -11,7 +11,7 @@ use reqwest_scitokens::storage::{TokenDataMap, TokenStorage, TokenStorageData};
 use reqwest_scitokens::sys::SharedClock;
 
 use self::place::Place;
-pub(crate) use self::place::{OptionalPlace, failed, lock};
+pub(crate) use self::place::{OptionalPlace, failed, in_toml, lock, open_storage};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
