@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::{
-    Attach, CleartextRedirects, CommandSource, FileSource, OriginPattern, RedirectTrust, Scope, Session,
-    SessionBuilder, SharedTokenSource,
+    Attach, CleartextRedirects, CommandSource, FileSource, Netrc, OriginPattern, RedirectTrust, Scope,
+    Session, SessionBuilder, SharedTokenSource,
 };
 
 use crate::exit::Exit;
@@ -36,6 +36,12 @@ pub(crate) struct Connect {
     /// Send no token
     #[arg(long, conflicts_with_all = ["token_file", "token_command", "attach"])]
     no_auth: bool,
+    /// Send the name and password of `$NETRC` or `~/.netrc` to servers that no token is found for, over https only
+    #[arg(short = 'n', long)]
+    netrc: bool,
+    /// The same, with this file
+    #[arg(long, value_name = "FILE", conflicts_with = "netrc")]
+    netrc_file: Option<PathBuf>,
     /// When to send the token [default: when-found]
     #[arg(long, value_name = "WHEN")]
     attach: Option<When>,
@@ -132,6 +138,7 @@ pub(crate) struct Connector {
     connect_timeout: Duration,
     silence: Duration,
     source: SharedTokenSource,
+    netrc: Option<Netrc>,
     settings: Settings,
 }
 
@@ -157,6 +164,7 @@ impl Connect {
             silence,
             source: source(&flags, settings, &authorities)?,
             authorities,
+            netrc: netrc(&flags, settings)?,
             settings: settings.clone(),
             flags,
         })
@@ -173,6 +181,21 @@ fn source(
         (_, Some(command)) => Ok(CommandSource::shell(command).into()),
         (None, None) => sources::of_settings(settings, authorities),
     }
+}
+
+fn netrc(flags: &Connect, settings: &Settings) -> Result<Option<Netrc>, Failure> {
+    let read = match &flags.netrc_file {
+        Some(file) => Netrc::read(file),
+        None if flags.netrc => Netrc::discover(settings.env()),
+        None => return Ok(None),
+    };
+    read.map(Some).map_err(|error| {
+        let failure = Failure::from_error(Exit::Local, &error);
+        match error.hint() {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
 }
 
 impl Connector {
@@ -211,6 +234,9 @@ impl Connector {
         }
         if self.flags.allow_cleartext_redirects {
             builder = builder.redirect(|redirect| redirect.cleartext(CleartextRedirects::Allow));
+        }
+        if let Some(netrc) = &self.netrc {
+            builder = builder.netrc(netrc.clone());
         }
         if let Some(file) = &self.authorities.file {
             builder = builder.ca_file(file);
