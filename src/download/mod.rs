@@ -11,7 +11,7 @@
 //! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
 //! - `name`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`, `rename`: the disk
-//! - `transfer`, `existing`, `stream`, `side_streams`, `sources`, `state`, `settle`, `request`, `probe`: one file's life
+//! - `transfer`, `existing`, `stream`, `side_streams`, `sources`, `state`, `settle`, `request`, `unanswered`, `probe`: one file's life
 //! - `batch`, `list`: many files
 //! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
 //! - `job`, `downloader`, `event`, `stop`, `error`: what callers see
@@ -52,6 +52,7 @@ mod state;
 mod stop;
 mod stream;
 mod transfer;
+mod unanswered;
 mod upload;
 mod walk;
 mod webdav;

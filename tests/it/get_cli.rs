@@ -1,5 +1,6 @@
 //! `scitoken get` and its siblings, run as a program.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -68,6 +69,26 @@ fn standard_output_gets_the_data_and_nothing_else() {
     let ended = get(directory.path(), &["-o", "-", "--json", server.url("f").as_str()]);
     assert_eq!((ended.code, ended.out.as_bytes()), (0, HELLO));
     assert!(ended.err.contains("\"event\":\"finished\""));
+}
+
+#[test]
+fn a_port_without_tls_is_named_and_not_tried_again() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/f", server.local_addr().unwrap());
+    // As nginx and Apache do with a first message that is no request.
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 2048]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let ended = get(directory.path(), &[&url]);
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert!(ended.err.contains("no TLS is spoken at `https://127.0.0.1:"), "{}", ended.err);
+    assert!(ended.err.contains("hint: this port may be one for plain `http://`"), "{}", ended.err);
+    assert!(!ended.err.contains("trying again") && !ended.err.contains("client error"), "{}", ended.err);
 }
 
 #[test]
