@@ -92,7 +92,7 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     }
     let failure = if is_about_checksum(&failure, text) {
         failure.with_remedy(Remedy::WithoutDigest)
-    } else if is_passing(text) {
+    } else if is_passing(&failure, text) {
         failure.with_remedy(Remedy::Again)
     } else {
         failure
@@ -100,10 +100,15 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     failure.with_source(ServerText(redact::text(text)))
 }
 
-/// What XRootD's managers say, with a `404`, while their data servers are busy or on their way. That no server can
-/// *read* a file they say of files that are missing too.
-fn is_passing(text: &str) -> bool {
-    text.contains("No servers are available to write") || text.contains("Could not run close request")
+/// Whether a `404` is about XRootD's servers and not about the file.
+///
+/// A manager whose data servers are down or not there yet says `Could not run close request.` to a `GET`, after 20
+/// seconds of silence (seen with 5.5.3). To a `PUT` it says `No servers are available to write the file.` when none of
+/// them takes data now (`XrdCmsNode.cc`). That none is available to *read* a file it says of files that are missing, too.
+fn is_passing(failure: &TransferError, text: &str) -> bool {
+    failure.status() == Some(http::StatusCode::NOT_FOUND)
+        && (text.starts_with("Could not run close request")
+            || text.starts_with("No servers are available to write"))
 }
 
 /// XRootD 5.5 fails so when it has no checksum configured, or does not know the algorithm.
@@ -120,7 +125,7 @@ struct ServerText(String);
 pub(super) fn classify(url: &Url, error: reqwest_middleware::Error) -> TransferError {
     let shown = SafeUrl::new(url);
     match error {
-        reqwest_middleware::Error::Reqwest(error) => unanswered::classify(&shown, error.without_url()),
+        reqwest_middleware::Error::Reqwest(error) => unanswered::classify(shown, error.without_url()),
         reqwest_middleware::Error::Middleware(error) => {
             classify_middleware(shown, error.into_boxed_dyn_error())
         }

@@ -7,7 +7,7 @@ use super::error::{FailureKind, Remedy, TransferError};
 use crate::SafeUrl;
 
 /// Judges what reqwest says of a request without an answer; the error has no URL of its own.
-pub(super) fn classify(shown: &SafeUrl<'_>, error: reqwest::Error) -> TransferError {
+pub(super) fn classify(shown: SafeUrl<'_>, error: reqwest::Error) -> TransferError {
     let words =
         causes(&error).map(|cause| cause.to_string().to_ascii_lowercase()).collect::<Vec<_>>().join("\n");
     let has = |text: &str| words.contains(text);
