@@ -15,10 +15,22 @@ mod download_asks;
 mod download_killed;
 #[cfg(feature = "download")]
 mod download_many;
+#[cfg(feature = "download")]
+mod download_mirrors;
+#[cfg(feature = "download")]
+mod download_trailers;
 #[cfg(feature = "cli")]
 mod get_cli;
 #[cfg(feature = "cli")]
 mod get_hosts;
+#[cfg(feature = "cli")]
+mod get_names;
+#[cfg(feature = "cli")]
+mod get_netrc;
+#[cfg(feature = "cli")]
+mod get_progress;
+#[cfg(feature = "cli")]
+mod get_walk;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -4,6 +4,7 @@
 
 mod commands;
 mod connect;
+mod engine;
 mod events;
 mod exit;
 mod failure;
@@ -14,7 +15,6 @@ mod progress;
 mod settings;
 mod signals;
 mod sources;
-mod transfer;
 
 use std::process::ExitCode;
 
@@ -56,8 +56,8 @@ enum Command {
     Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
     Config(commands::config::Config),
     CondorPlugin(Box<commands::condor_plugin::CondorPlugin>),
-    Completions(commands::meta::Completions),
-    Man(commands::meta::Man),
+    Completions(commands::completions::Completions),
+    Man(commands::man::Man),
 }
 
 fn main() -> ExitCode {

@@ -19,14 +19,14 @@ use url::Url;
 
 use self::classad::Ad;
 use self::result::Transferred;
-use super::get::parse_url;
+use super::address::parse_url;
 use crate::connect::Connect;
+use crate::engine::{Tries, block_on, gravity};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::{self, Settings};
 use crate::signals;
-use crate::transfer::{Tries, block_on, gravity};
 
 /// Move files for HTCondor, as its file transfer plugin
 ///

@@ -1,5 +1,7 @@
 //! One file a command.
 
+mod address;
+pub(crate) mod completions;
 pub(crate) mod condor_plugin;
 pub(crate) mod config;
 mod diagnosis;
@@ -12,7 +14,7 @@ pub(crate) mod jwt;
 pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod logout;
-pub(crate) mod meta;
+pub(crate) mod man;
 mod operation;
 pub(crate) mod put;
 pub(crate) mod remote;

@@ -9,13 +9,13 @@ use reqwest_scitokens::SafeUrl;
 use reqwest_scitokens::download::{Checksum, DigestAlgorithm, Entry, EntryKind};
 use serde_json::{Value, json};
 
-use super::get::parse_url;
+use super::address::parse_url;
 use crate::connect::Connect;
+use crate::engine::{Tries, block_on, graver};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::Settings;
-use crate::transfer::{Tries, block_on, graver};
 
 /// Describe files or directories: length, date, entity tag
 #[derive(Debug, Args)]
