@@ -319,6 +319,35 @@ fn uploads_listings_and_the_rest_work_as_typed() {
 }
 
 #[test]
+fn a_directory_is_removed_only_when_that_is_said() {
+    let (_runtime, server) = serve(|asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("PROPFIND", "/blind" | "/blind/") => Reply::sized("403 Forbidden", &[], ""),
+        ("PROPFIND", "/gone") => Reply::sized("404 Not Found", &[], ""),
+        ("PROPFIND", _) => Reply::sized(
+            "207 Multi-Status",
+            &[],
+            "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/d/</D:href><D:propstat><D:prop><D:resourcetype>\
+             <D:collection/></D:resourcetype></D:prop></D:propstat></D:response></D:multistatus>",
+        ),
+        _ => Reply::sized("204 No Content", &[], ""),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, path, code) in [
+        (&["rm"][..], "d", 2),
+        (&["rm", "-r"], "d", 0),
+        (&["rm"], "blind", 0),
+        (&["rm"], "blind/", 2),
+        (&["rm"], "gone", 9),
+    ] {
+        let before = server.seen().iter().filter(|asked| asked.method == "DELETE").count();
+        let ended = run(scitoken(directory.path()).args(arguments).arg(server.url(path).as_str()));
+        assert_eq!(ended.code, code, "{path}: {}", ended.err);
+        let removed = server.seen().iter().filter(|asked| asked.method == "DELETE").count() - before;
+        assert_eq!(removed, usize::from(code == 0), "{path}");
+    }
+}
+
+#[test]
 fn htcondor_gets_a_result_for_each_file() {
     let (_runtime, server) = serve(|asked| match asked.path.as_str() {
         "/gone" => Reply::sized("404 Not Found", &[], ""),

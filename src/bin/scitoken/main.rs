@@ -27,8 +27,12 @@ use crate::logging::Loudness;
 use crate::settings::Settings;
 
 /// Token-aware HTTP for science
+///
+/// It finds the bearer token that a batch system or a login left, sends it to the servers that may have it and to no
+/// others, moves data with it, and says why when a server refuses. `scitoken get URL` is a beginning; `scitoken token
+/// where` shows which token is found.
 #[derive(Debug, Parser)]
-#[command(name = "scitoken", version, about, max_term_width = 100, after_help = exit::TABLE)]
+#[command(name = "scitoken", version, max_term_width = 100, after_help = exit::TABLE)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -30,8 +30,8 @@ use crate::signals;
 
 /// Move files for HTCondor, as its file transfer plugin
 ///
-/// In the pool's configuration: `FILETRANSFER_PLUGINS = $(FILETRANSFER_PLUGINS) /usr/libexec/condor/scitoken_plugin`,
-/// where `scitoken_plugin` is a link to this program. Under a name with `plugin` in it the program is this command.
+/// HTCondor calls it with a link to this program whose name has `plugin` in it, and the pool's configuration says
+/// `FILETRANSFER_PLUGINS = $(FILETRANSFER_PLUGINS), /usr/libexec/condor/scitoken_plugin`.
 #[derive(Debug, Args)]
 pub(crate) struct CondorPlugin {
     /// Print what the plugin can

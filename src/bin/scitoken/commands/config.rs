@@ -11,8 +11,10 @@ use crate::settings::{ALL, Account, HostToken, Settings, Source, Storage};
 
 /// Show the settings of `scitoken.toml` and of the environment
 ///
-/// The file is `$SCITOKEN_CONFIG`, else `$XDG_CONFIG_HOME/scitoken/scitoken.toml`. A flag beats the environment, the
-/// environment beats the file.
+/// The file is `$SCITOKEN_CONFIG`, else `$XDG_CONFIG_HOME/scitoken/scitoken.toml`, else
+/// `~/.config/scitoken/scitoken.toml`. A flag beats the environment, the environment beats the file. Its tables
+/// `[host."PATTERN"]` say which servers get which token: from a file, a command, what `scitoken login` stored, or
+/// oidc-agent.
 #[derive(Debug, Args)]
 pub(crate) struct Config {
     #[command(subcommand)]

@@ -34,10 +34,16 @@ const MANY: usize = 20;
 /// A file appears under its name only when its length and checksum are right. Until then it is NAME.part, and the same
 /// command goes on with it where that is safe. The token is found where batch systems leave it (`scitoken token where`).
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done, 2 usage, 3 local file, 4 connection, 5 timeout, 7 no token, 8 token refused, \
-9 not found, 10 incomplete, 11 try again later, 12 checksum, 13 server, 14 redirect refused. Of several files: the worst."
-)]
+#[command(after_help = "\
+Examples:
+  scitoken get https://data.example.org/vo/run1.root
+  scitoken get --checksum adler32:355f0612 -o first.root https://data.example.org/vo/run1.root
+  scitoken get -i list.txt -P data -j 16 --skip-existing=size
+  scitoken get -r https://data.example.org/vo/runs/ -P runs --create-dirs
+  scitoken get -o - https://data.example.org/vo/runs.tar | tar x
+
+Exit codes: 0 done, 2 usage, 3 local file, 4 connection, 5 timeout, 7 no token, 8 token refused, \
+9 not found, 10 incomplete, 11 try again later, 12 checksum, 13 server, 14 redirect refused. Of several files: the worst.")]
 #[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Get {
     /// What to download
@@ -55,12 +61,12 @@ pub(crate) struct Get {
     /// Write into this directory
     #[arg(short = 'P', long, visible_alias = "output-dir", value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Make the directory if it is not there
+    /// Make the directory of `-P` or `-o` if it is not there
     #[arg(long)]
     create_dirs: bool,
     /// Go on with an unfinished file where that is safe, which is the default; only `-` is an offset
-    #[arg(short = 'C', long = "continue-at", value_name = "-", num_args = 0..=1, default_missing_value = "-",
-          value_parser = ["-"], conflicts_with = "no_resume")]
+    #[arg(short = 'C', long = "continue-at", value_name = "OFFSET", num_args = 0..=1, default_missing_value = "-",
+          value_parser = ["-"], hide_possible_values = true, conflicts_with = "no_resume")]
     continue_at: Option<String>,
     /// Begin anew, whatever an earlier run left
     #[arg(long)]
@@ -85,7 +91,7 @@ pub(crate) struct Get {
     /// with this; `none` [default: auto]
     #[arg(long, value_name = "CHECKSUM")]
     checksum: Option<Checksum>,
-    /// Keep files that are there and have the right size, or the right checksum
+    /// Keep files that are there and have the right size, or the right checksum (if nothing is said)
     #[arg(long, value_name = "BY", num_args = 0..=1, default_missing_value = "checksum", require_equals = true,
           conflicts_with = "no_clobber")]
     skip_existing: Option<SkipBy>,
@@ -104,7 +110,7 @@ pub(crate) struct Get {
     /// How to show progress
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     progress: Style,
-    /// How often a log gets a line
+    /// How often a log gets a line, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "60")]
     progress_interval: Seconds,
     #[command(flatten)]

@@ -16,8 +16,9 @@ use crate::failure::Failure;
 
 /// Log in: get a token with the help of a browser, here or on another machine
 ///
-/// It shows an address and a code, and waits until you have entered the code there. The token goes into a storage,
-/// from which it renews itself, or, where none is named, into the file where WLCG Bearer Token Discovery finds it
+/// It shows an address and a code, and waits until you have entered the code there. The token goes into a storage
+/// (`--json`, `--sqlite`, `--keyring`), where it can be renewed: the lines of `scitoken.toml` with which other commands
+/// use it are shown at the end. Where no storage is named, it goes into the file where every program looks for one
 /// (`$BEARER_TOKEN_FILE`, else `$XDG_RUNTIME_DIR/bt_u<uid>`, else `/tmp/bt_u<uid>`).
 #[derive(Debug, Args)]
 pub(crate) struct Login {

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
+use console::{Term, truncate_str};
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest_scitokens::download::{Event, EventKind, Events};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -125,22 +126,29 @@ impl Screen {
 
     fn draw(&self) {
         let Some(bar) = &self.bar else { return };
+        let columns = usize::from(Term::stderr().size().1);
         if let Some(total) = self.tally.total() {
+            if bar.length().is_none() && columns >= WIDE {
+                bar.set_style(style("{bar:12} {msg}"));
+            }
             bar.set_length(total);
         }
         bar.set_position(self.tally.moved());
-        bar.set_message(self.tally.counts());
+        let line = self.tally.line(bar.per_sec(), bar.eta());
+        let room = columns.saturating_sub(if columns >= WIDE { BESIDE } else { 1 });
+        bar.set_message(truncate_str(&line, room, "…").into_owned());
     }
 }
 
+/// A narrower terminal has no room for anything but words.
+const WIDE: usize = 60;
+/// The columns that the bar takes, and a free one at the end.
+const BESIDE: usize = 14;
+
 fn bar() -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(10);
-    let style = ProgressStyle::with_template(
-        "{bar:20} {binary_bytes} of {binary_total_bytes}  {binary_bytes_per_sec}  {eta} left  {wide_msg}",
-    );
-    let bar = ProgressBar::with_draw_target(None, target);
-    match style {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10)).with_style(style("{msg}"))
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::BinaryBytes;
 use reqwest_scitokens::download::FileNumber;
 
-use super::words::{rate, seconds};
+use super::words::{rate, seconds, short};
 
 /// What is known of a run at one moment. It holds the files that move and no others.
 #[derive(Debug)]
@@ -111,6 +111,20 @@ impl Tally {
         text
     }
 
+    /// The line of a terminal, with the rate and the time that somebody else keeps.
+    pub(super) fn line(&self, rate: f64, left: Duration) -> String {
+        let moved = BinaryBytes(self.moved());
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate for people")]
+        let rate = BinaryBytes(rate.max(0.0) as u64);
+        match self.total() {
+            Some(total) => {
+                let (total, left) = (BinaryBytes(total), short(left));
+                format!("{moved} of {total}  {rate}/s  {left} left  {}", self.counts())
+            }
+            None => format!("{moved}  {rate}/s  {}", self.counts()),
+        }
+    }
+
     /// The line of a log.
     pub(super) fn now(&self, elapsed: Duration) -> String {
         let of = self.total().map(|total| format!(" of {}", BinaryBytes(total))).unwrap_or_default();
@@ -149,7 +163,10 @@ mod tests {
         assert_eq!(tally.ended(FileNumber(0), End::Fetched(2048)), "a");
         tally.started(FileNumber(2), "c".to_owned());
         assert_eq!(tally.total(), None, "nobody knows how long the last one is");
+        assert_eq!(tally.line(1024.0, second), "3.00 KiB  1.00 KiB/s  1/3 files, last b");
         tally.progressed(FileNumber(2), 10, Some(20));
+        let line = tally.line(1024.0, Duration::from_secs(90));
+        assert_eq!(line, "3.01 KiB of 6.02 KiB  1.00 KiB/s  1 min 30 s left  1/3 files, last b");
         assert_eq!(tally.total(), Some(2048 + 4096 + 20));
         tally.ended(FileNumber(2), End::Failed);
         assert_eq!(tally.now(second), "3.00 KiB of 6.00 KiB, 3.00 KiB/s: 1/3 files, 1 failed, last b");
