@@ -33,6 +33,10 @@ interop *ARGS:
 features:
   cargo hack clippy --keep-going --feature-powerset --depth 2 --exclude-features default,cli -- -D warnings
 
+# it compiles with the oldest dependencies that Cargo.toml allows
+oldest:
+  CARGO_TARGET_DIR=target/oldest RUSTC_BOOTSTRAP=1 cargo minimal-versions check --direct --all-features
+
 # each fuzz target for so many seconds; the stable compiler does, told to take the flags for coverage
 fuzz seconds="60":
   for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run -s none "$target" -- -max_total_time={{seconds}}; done

@@ -481,6 +481,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_survey_names_each_step_and_says_why_a_token_wins() {
+        let desk =
+            Desk::new().file("mine", "tok").set_path("BEARER_TOKEN_FILE", "mine").file("bt_u4711", "other");
+        let url = Url::parse("https://h").unwrap();
+        let shown = desk.discovery().survey(&TokenRequest::new(&url).unwrap()).to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[0], "  BEARER_TOKEN      not set");
+        assert!(
+            lines[1].starts_with("* BEARER_TOKEN_FILE `/") && lines[1].contains("/mine`: a token that"),
+            "{shown}"
+        );
+        let last = lines.last().unwrap();
+        assert!(last.contains("/mine` is used: it is the first that will do"), "{shown}");
+    }
+
+    #[tokio::test]
     async fn an_expired_token_makes_room_for_a_later_step() {
         let desk = Desk::new().set("BEARER_TOKEN", ending_in(-10)).file("bt_u4711", "tok");
         assert_eq!(desk.token().await, "tok");
