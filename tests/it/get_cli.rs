@@ -9,10 +9,11 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::chaos_server::{Asked, ChaosServer, Reply};
+use crate::support::secrecy;
 
 pub(crate) const HELLO: &[u8] = b"hello scitokens\n";
 pub(crate) const DIGEST: [(&str, &str); 1] = [("Digest", "adler32=355f0612")];
-pub(crate) const TOKEN: &str = "c2VjcmV0LXRva2VuLXRoYXQtbm9ib2R5LXNlZXM";
+pub(crate) const TOKEN: &str = secrecy::OPAQUE;
 
 /// The server runs on a runtime of its own: the tests wait for a process.
 pub(crate) fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, ChaosServer) {
@@ -43,7 +44,9 @@ pub(crate) fn run(command: &mut Command) -> Ended {
         out: text(output.stdout),
         err: text(output.stderr),
     };
-    assert!(!ended.out.contains(TOKEN) && !ended.err.contains(TOKEN), "the token is shown");
+    // Raw, percent-encoded, and in base64.
+    secrecy::assert_silent(&ended.out, TOKEN);
+    secrecy::assert_silent(&ended.err, TOKEN);
     ended
 }
 
@@ -316,6 +319,33 @@ fn uploads_listings_and_the_rest_work_as_typed() {
         assert!(ended.out.contains(expected), "{arguments:?}: {}", ended.out);
     }
     assert_eq!(server.seen()[0].path, "/d/f", "the file's name was added");
+}
+
+#[test]
+fn a_full_disk_has_its_own_code_and_leaves_no_file() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, &[7; 1_000_000], &DIGEST[..0]));
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("f").to_string();
+    if Path::new("/dev/full").exists() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut program = std::process::Command::new(assert_cmd::cargo::cargo_bin("scitoken"));
+        let program = program.args(["get", "-q", "-o", "-", &url]).env("HOME", directory.path()).stdout(full);
+        assert_eq!(program.status().unwrap().code(), Some(3));
+    }
+    // A disk of 256 KiB, where this machine lets us make one.
+    let line = format!(
+        "mkdir disk && mount -t tmpfs -o size=256k none disk && echo mounted && \
+         {} get --retry 0 -P disk {url}; code=$?; ls disk; exit $code",
+        assert_cmd::cargo::cargo_bin("scitoken").display()
+    );
+    let ended = run(Command::new("unshare")
+        .args(["-rm", "sh", "-c", &line])
+        .current_dir(directory.path())
+        .env("HOME", directory.path()));
+    if ended.out.starts_with("mounted") {
+        assert_eq!((ended.code, ended.out.as_str()), (3, "mounted\n"), "{}", ended.err);
+        assert!(ended.err.contains("No space left on device"), "{}", ended.err);
+    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod chaos_server;
 #[cfg(feature = "download")]
 mod download;
 #[cfg(feature = "download")]
+mod download_answers;
+#[cfg(feature = "download")]
 mod download_asks;
 #[cfg(feature = "cli")]
 mod download_killed;
