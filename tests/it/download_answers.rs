@@ -1,10 +1,12 @@
 //! Answers that say when to come again, and files of which nothing is missing.
 
 use std::io::Write as _;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use reqwest_scitokens::download::{Download, Downloader, FailureKind, Outcome, RetryPolicy, Verification};
+use reqwest_scitokens::sys::{Clock as _, SystemClock};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::chaos_server::{ChaosServer, Reply};
 
@@ -19,7 +21,7 @@ fn downloader(retries: u32) -> Downloader {
 async fn a_429_with_a_date_is_waited_for_and_one_of_next_year_is_not() {
     let server = ChaosServer::start(|asked| {
         let in_time = if asked.path == "/soon" { 2 } else { 365 * 86_400 };
-        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(in_time));
+        let date = httpdate::fmt_http_date(SystemClock.now() + Duration::from_secs(in_time));
         match asked.number {
             0 => Reply::sized("429 Too Many Requests", &[("Retry-After", date.as_str())], ""),
             _ if asked.path == "/soon" => Reply::honest(asked, b"hello", &[]),

@@ -1,6 +1,6 @@
 //! Several servers for one file, when all of them are in trouble.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest_scitokens::download::{Download, Downloader, FailureKind, RetryBudget, RetryPolicy};
 
@@ -29,12 +29,11 @@ async fn mirrors_that_all_fail_are_left_alone_longer_and_longer() {
     let directory = tempfile::tempdir().unwrap();
     let downloader = downloader(1_000, Duration::from_millis(400));
     let job = mirrored(&servers, &directory);
-    let begun = Instant::now();
     let running = tokio::time::timeout(Duration::from_secs(3), downloader.download(job)).await;
     assert!(running.is_err(), "it goes on");
     let asked: usize = servers.iter().map(|server| server.seen().len()).sum();
     // The waits are random, up to 1.6 s, 3.2 s and so on: a handful on average, and never a hundred.
-    assert!((3..40).contains(&asked), "{asked} requests in {:?}", begun.elapsed());
+    assert!((3..40).contains(&asked), "{asked} requests in 3 s");
 }
 
 #[tokio::test]

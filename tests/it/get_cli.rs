@@ -323,7 +323,7 @@ fn uploads_listings_and_the_rest_work_as_typed() {
 
 #[test]
 fn a_full_disk_has_its_own_code_and_leaves_no_file() {
-    let (_runtime, server) = serve(|asked| Reply::honest(asked, &[7; 1_000_000], &DIGEST[..0]));
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, &vec![7; 1_000_000], &[]));
     let directory = tempfile::tempdir().unwrap();
     let url = server.url("f").to_string();
     if Path::new("/dev/full").exists() {

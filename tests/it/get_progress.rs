@@ -8,7 +8,7 @@ use crate::get_cli::{run, scitoken, serve};
 #[test]
 fn a_log_gets_a_line_each_interval_and_no_control_characters() {
     let (_runtime, server) = serve(|asked| {
-        let mut reply = Reply::honest(asked, &[7; 300_000], &[]);
+        let mut reply = Reply::honest(asked, &vec![7; 300_000], &[]);
         reply.trickle = Some((15_000, Duration::from_millis(100)));
         reply
     });

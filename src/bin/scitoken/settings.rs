@@ -245,6 +245,8 @@ fn bad(path: &Path, what: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use reqwest_scitokens::OriginPattern;
+
     use super::*;
 
     fn settings(text: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {

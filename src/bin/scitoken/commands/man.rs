@@ -22,6 +22,7 @@ impl Man {
     pub(crate) fn run(&self) -> Result<Exit, Failure> {
         let local = |error: io::Error| Failure::from_error(Exit::Local, &error);
         if let Some(directory) = &self.directory {
+            fs_err::create_dir_all(directory).map_err(local)?;
             clap_mangen::generate_to(Cli::command(), directory).map_err(local)?;
             return Ok(Exit::Ok);
         }
