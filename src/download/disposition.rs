@@ -4,6 +4,7 @@ use http::HeaderMap;
 use http::header::CONTENT_DISPOSITION;
 
 use super::name::{UnsafeName, checked};
+use crate::redact;
 
 /// The name, if the server gives one. It is made harmless as names in URLs are; and since nobody typed it, it begins with
 /// no dot either: `.bashrc` becomes `_.bashrc`.
@@ -18,16 +19,24 @@ pub(super) fn suggested(headers: &HeaderMap) -> Option<Result<String, UnsafeName
     let (mut plain, mut extended) = (None, None);
     for (name, value) in parameters(&value) {
         match name.to_ascii_lowercase().as_str() {
-            "filename" if plain.is_none() => plain = Some(Ok(value)),
+            "filename" if plain.is_none() => plain = Some(value),
             "filename*" if extended.is_none() => extended = Some(decode(&value)),
             _ => {}
         }
     }
-    let name = extended.or(plain)?;
-    Some(
-        name.and_then(|name| checked(&name))
-            .map(|name| if name.starts_with('.') { format!("_{name}") } else { name }),
-    )
+    let name = match (extended, plain) {
+        // RFC 6266 section 4.3: one that cannot be decoded is passed over for the plain one.
+        (Some(Ok(name)), _) => Ok(name),
+        (_, Some(name)) => Ok(name),
+        (unreadable, None) => unreadable?,
+    };
+    Some(name.and_then(|name| {
+        if name.contains('\\') {
+            return Err(UnsafeName::ForeignCharacter(redact::text(&name)));
+        }
+        let name = checked(&name)?;
+        Ok(if name.starts_with('.') { format!("_{name}") } else { name })
+    }))
 }
 
 /// The parameters behind the disposition's type. A quoted value may have anything in it, also `;`.
@@ -96,6 +105,7 @@ mod tests {
             ("attachment; filename=\"plain.txt\"; filename*=UTF-8''na%C3%AFve.txt", "naïve.txt"),
             ("attachment; filename*=iso-8859-1'de'%FCber.txt; filename=x", "über.txt"),
             ("attachment; filename=\"réel.txt\"", "réel.txt"),
+            ("attachment; filename*=broken; filename=fine", "fine"),
             ("attachment; filename=\"-rf\"", "_-rf"),
             ("attachment; filename=.bashrc", "_.bashrc"),
         ] {
@@ -118,7 +128,7 @@ mod tests {
             "attachment; filename*=UTF-8''a%00b",
             "attachment; filename*=UTF-8''%FF",
             "attachment; filename*=UTF-7''x",
-            "attachment; filename*=broken; filename=fine",
+            "attachment; filename*=UTF-8''a%2Fb; filename=fine",
             "attachment; filename=\"C:\\\\temp\\\\x\"",
         ] {
             assert!(name(value).unwrap().is_err(), "{value}");
