@@ -60,13 +60,13 @@ impl Grants {
     /// Reads the scopes; one that is malformed voids them all, in whatever order they stand (vector 16).
     pub(super) fn of(claims: &Claims) -> Result<Self, Refusal> {
         let scopes = claims.scope_text().ok_or(Refusal::missing("scope"))?;
-        let capabilities = scopes.split(' ').filter(|scope| !scope.is_empty());
-        Ok(Self {
-            capabilities: capabilities
-                .filter_map(|scope| parse(scope).transpose())
-                .collect::<Result<_, _>>()?,
-            is_wlcg: claims.profile().is_same_kind(Profile::WLCG),
-        })
+        let mut capabilities = Vec::with_capacity(8);
+        for scope in scopes.as_bytes().split(|byte| *byte == b' ').filter(|scope| !scope.is_empty()) {
+            // Cut at blanks, a text is still text.
+            let scope = std::str::from_utf8(scope).unwrap_or("\u{fffd}");
+            capabilities.extend(parse(scope)?);
+        }
+        Ok(Self { capabilities, is_wlcg: claims.profile().is_same_kind(Profile::WLCG) })
     }
 
     /// Whether any scope is a capability of storage or compute, so that groups no longer count (WLCG profile).
@@ -177,22 +177,25 @@ fn reaches(granted: &Capability, target: Target<'_>) -> bool {
 /// other systems (`urn:globus:auth:scope:transfer`).
 fn parse(scope: &str) -> Result<Option<Capability>, Refusal> {
     let malformed = |reason| Refusal::MalformedScope { scope: redact::text(scope), reason };
-    let name = scope.split(':').next().unwrap_or_default();
     let is_plain = scope.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain && scope.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(malformed(InvalidCapability::ForeignCharacter));
     }
-    match scope.parse::<Capability>() {
-        Ok(capability) if capability.path().is_none() && needs_path(name) => {
-            Err(Refusal::ScopeWithoutPath { scope: redact::text(scope) })
+    let problem = match scope.parse::<Capability>() {
+        Ok(capability) if capability.path().is_none() && needs_path(capability.authorization()) => {
+            return Err(Refusal::ScopeWithoutPath { scope: redact::text(scope) });
         }
-        Ok(capability) => Ok(Some(capability)),
+        Ok(capability) => return Ok(Some(capability)),
+        Err(problem) => problem,
+    };
+    let name = scope.split(':').next().unwrap_or_default();
+    match problem {
         // `read:` is `read` without a path, written by a program that had an empty one.
-        Err(_) if needs_path(name) && scope.len() == name.len() + 1 => {
+        _ if needs_path(name) && scope.len() == name.len() + 1 => {
             Err(Refusal::ScopeWithoutPath { scope: redact::text(scope) })
         }
-        Err(InvalidCapability::Path(InvalidPath::Relative)) if !is_known(name) => Ok(None),
-        Err(reason) => Err(malformed(reason)),
+        InvalidCapability::Path(InvalidPath::Relative) if !is_known(name) => Ok(None),
+        reason => Err(malformed(reason)),
     }
 }
 

@@ -59,6 +59,16 @@ enum Command {
 
 impl Cache {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        match self.answer() {
+            Err(failure) if self.json => {
+                print(&json!({"ok": false, "error": failure.message(), "reason": "failed"}).to_string())?;
+                Ok(failure.exit())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn answer(&self) -> Result<Exit, Failure> {
         let cache = self.network.cache().ok_or_else(|| {
             Failure::new(Exit::Local, "there is no place for a key cache")
                 .with_hint("set `HOME` or `XDG_CACHE_HOME`, or name a file with `--cache`")

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub(super) struct Generate {
     /// The algorithm that the key is for
-    #[arg(long, value_name = "NAME", default_value = "es256")]
+    #[arg(long, visible_alias = "alg", value_name = "NAME", default_value = "es256", ignore_case = true)]
     algorithm: Choice,
     /// The key's name; without it, the start of its fingerprint
     #[arg(long, value_name = "NAME")]
