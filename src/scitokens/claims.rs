@@ -245,7 +245,7 @@ fn time(name: &'static str, value: Option<&Wire<'_>>) -> Result<Option<SystemTim
     match value {
         None => Ok(None),
         Some(Wire::Number(seconds)) => {
-            numeric_date(*seconds).map(Some).ok_or(Refusal::WrongType { name, expected })
+            numeric_date(*seconds).map(Some).ok_or_else(|| Refusal::WrongType { name, expected })
         }
         Some(_) => Err(Refusal::WrongType { name, expected }),
     }
@@ -262,15 +262,15 @@ fn texts(items: Vec<Wire<'_>>) -> Option<Vec<String>> {
 }
 
 fn audiences(value: Option<Wire<'_>>) -> Result<Option<Vec<Audience>>, Refusal> {
-    let wrong = Refusal::WrongType { name: "aud", expected: "a text or a list of texts" };
+    let wrong = || Refusal::WrongType { name: "aud", expected: "a text or a list of texts" };
     match value {
         None => Ok(None),
         Some(Wire::Text(text)) => Ok(Some(vec![Audience::from(text.into_owned())])),
         Some(Wire::List(items)) => {
-            let items = texts(items).ok_or(wrong)?;
+            let items = texts(items).ok_or_else(wrong)?;
             Ok(Some(items.into_iter().map(Audience::from).collect()))
         }
-        Some(_) => Err(wrong),
+        Some(_) => Err(wrong()),
     }
 }
 
@@ -283,12 +283,12 @@ fn scopes<'a>(
     if scope.is_some() || profile != Profile::SciTokens1 {
         return wire::text("scope", scope);
     }
-    let wrong = Refusal::WrongType { name: "scp", expected: "a text or a list of texts" };
+    let wrong = || Refusal::WrongType { name: "scp", expected: "a text or a list of texts" };
     match scp {
         None => Ok(None),
         Some(Wire::Text(text)) => Ok(Some(text)),
-        Some(Wire::List(items)) => Ok(Some(texts(items).ok_or(wrong)?.join(" ").into())),
-        Some(_) => Err(wrong),
+        Some(Wire::List(items)) => Ok(Some(texts(items).ok_or_else(wrong)?.join(" ").into())),
+        Some(_) => Err(wrong()),
     }
 }
 
@@ -296,11 +296,11 @@ fn wlcg_groups(profile: Profile, groups: Option<Wire<'_>>) -> Result<Vec<String>
     if !profile.is_same_kind(Profile::WLCG) {
         return Ok(Vec::new());
     }
-    let wrong = Refusal::WrongType { name: "wlcg.groups", expected: "a list of texts" };
+    let wrong = || Refusal::WrongType { name: "wlcg.groups", expected: "a list of texts" };
     match groups {
         None => Ok(Vec::new()),
-        Some(Wire::List(items)) => texts(items).ok_or(wrong),
-        Some(_) => Err(wrong),
+        Some(Wire::List(items)) => texts(items).ok_or_else(wrong),
+        Some(_) => Err(wrong()),
     }
 }
 

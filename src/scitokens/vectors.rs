@@ -424,6 +424,17 @@ fn acls_list_each_entry_once_in_the_tokens_order() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "it is about the time that it takes")]
+fn a_token_full_of_scopes_is_listed_in_no_time() {
+    // As many as fit into a token; compared one with another they would take a minute.
+    let scopes: Vec<String> = (0..9_000).map(|n| format!("a:/{n:x}")).collect();
+    let token = wlcg(&scopes.join(" "));
+    let started = std::time::Instant::now();
+    assert_eq!(builder().build().acls(&token).unwrap().len(), 9_000);
+    assert!(started.elapsed() < std::time::Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+#[test]
 fn an_enforcer_is_for_all_threads() {
     fn is_shared<T: Send + Sync + 'static>() {}
     is_shared::<Enforcer>();

@@ -25,8 +25,13 @@ impl<'t> Parts<'t> {
         if token.len() > MAX_TOKEN_LENGTH {
             return Err(Refusal::TooLong);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(Refusal::NotJwt)?;
-        let (header, payload) = signed.split_once('.').ok_or(Refusal::NotJwt)?;
+        // Forwards, because the header is short and the signature is not.
+        let mut parts = token.splitn(3, '.');
+        let (Some(header), Some(payload), Some(signature)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return Err(Refusal::NotJwt);
+        };
+        let signed = &token[..header.len() + 1 + payload.len()];
         // A dot that is left over is no base64url, so that four or five parts end here as well.
         let decode =
             |part: &str| base64_simd::URL_SAFE_NO_PAD.decode_to_vec(part).map_err(|_| Refusal::NotJwt);

@@ -67,22 +67,25 @@ impl Capability {
     }
 }
 
-/// The authorizations of the two profiles, which most tokens have; their names need no memory of their own.
-const KNOWN: [&str; 13] = [
-    "storage.read",
-    "storage.create",
-    "storage.modify",
-    "storage.stage",
-    "storage.poll",
-    "read",
-    "write",
-    "create",
-    "modify",
-    "compute.read",
-    "compute.create",
-    "compute.modify",
-    "compute.cancel",
-];
+/// The authorizations of the two profiles, which most tokens have: their names need neither memory nor a closer look.
+fn known(authorization: &str) -> Option<&'static str> {
+    Some(match authorization {
+        "storage.read" => "storage.read",
+        "storage.create" => "storage.create",
+        "storage.modify" => "storage.modify",
+        "storage.stage" => "storage.stage",
+        "storage.poll" => "storage.poll",
+        "read" => "read",
+        "write" => "write",
+        "create" => "create",
+        "modify" => "modify",
+        "compute.read" => "compute.read",
+        "compute.create" => "compute.create",
+        "compute.modify" => "compute.modify",
+        "compute.cancel" => "compute.cancel",
+        _ => return None,
+    })
+}
 
 impl FromStr for Capability {
     type Err = InvalidCapability;
@@ -93,17 +96,16 @@ impl FromStr for Capability {
             Some(colon) => (&text[..colon], Some(&text[colon + 1..])),
             None => (text, None),
         };
-        if authorization.is_empty() {
-            return Err(InvalidCapability::Empty);
-        }
-        // The path may hold raw UTF-8, as some issuers write it; its own grammar is checked below.
-        if !authorization.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
-            return Err(InvalidCapability::ForeignCharacter);
-        }
+        let authorization = match known(authorization) {
+            Some(known) => Cow::Borrowed(known),
+            None if authorization.is_empty() => return Err(InvalidCapability::Empty),
+            // The path may hold raw UTF-8, as some issuers write it; its own grammar is checked below.
+            None if !authorization.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) => {
+                return Err(InvalidCapability::ForeignCharacter);
+            }
+            None => Cow::Owned(authorization.to_owned()),
+        };
         let path = path.map(str::parse).transpose().map_err(InvalidCapability::Path)?;
-        let known = KNOWN.iter().find(|known| **known == authorization);
-        let authorization =
-            known.map_or_else(|| Cow::Owned(authorization.to_owned()), |known| Cow::Borrowed(*known));
         Ok(Self { authorization, path })
     }
 }

@@ -783,6 +783,33 @@ async fn keys_that_are_put_and_removed_reach_a_running_verifier() {
     assert!(matches!(verifier.verify(&others).await, Err(VerifyError::Keys { .. })));
 }
 
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn what_is_put_and_removed_counts_also_where_the_file_cannot_be_written() {
+    let (old, new) = (TestKey::new("k"), TestKey::new("k"));
+    let issuer = TestIssuer::with_keys(&set(&[&old])).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let cache = KeyCache::sqlite(&path);
+    let keep =
+        |key| cache.put(&issuer.issuer, CachedKeys::of(&set(&[key]), CacheTimes::default(), clock().now()));
+    let verifier =
+        Verifier::builder(issuer.issuer.clone(), client()).key_cache(cache.clone()).clock(clock()).build();
+    verifier.verify(&issuer.token(&old)).await.unwrap();
+    issuer.break_down();
+    // Whoever holds this lock lets others read, and nobody write.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(keep(&new).is_err());
+    verifier.verify(&issuer.token(&new)).await.unwrap();
+    assert!(verifier.verify(&issuer.token(&old)).await.is_err(), "the file still has its key");
+    assert!(cache.remove(&issuer.issuer).is_err());
+    for key in [&old, &new] {
+        let error = verifier.verify(&issuer.token(key)).await.unwrap_err();
+        assert!(matches!(error, VerifyError::Keys { .. }), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_new_key_of_the_same_name_is_fetched_at_once_but_not_for_each_bad_token() {
     let (old, new, never) = (TestKey::new("k"), TestKey::new("k"), TestKey::new("k"));

@@ -60,7 +60,7 @@ pub(super) struct Parsed<'t> {
 impl Parsed<'_> {
     /// Who the token says that it is from.
     pub(super) fn issuer(&self) -> Result<&str, Refusal> {
-        self.claims.issuer().ok_or(Refusal::missing("iss"))
+        self.claims.issuer().ok_or_else(|| Refusal::missing("iss"))
     }
 
     /// Whether the keys have one that this token could be signed with.

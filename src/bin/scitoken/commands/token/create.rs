@@ -19,6 +19,8 @@ use crate::failure::Failure;
 /// What the profile demands and does not depend on the user is filled in: its marker, the times, a fresh `jti`, and the
 /// audience that means every server where none is given.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Example:
+  scitoken token create --key key.pem --kid 2026-11 --issuer https://issuer.example --claim sub=alice --scope read:/vo")]
 pub(super) struct Create {
     /// The file with the issuer's private key: PEM (PKCS#8, PKCS#1 or SEC 1) or a JWK
     #[arg(long, value_name = "FILE")]

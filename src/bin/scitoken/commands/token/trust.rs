@@ -18,7 +18,8 @@ use crate::failure::Failure;
 /// Whom to trust, and when.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
-    /// An issuer that is trusted; may be given several times. Without it, the issuer that the token names
+    /// An issuer that is trusted; may be given several times. Where none has to be named, the
+    /// one that the token names
     #[arg(long, value_name = "URL")]
     issuer: Vec<String>,
     /// The file with the issuer's public key (PEM, a certificate, or a JWK); nothing is fetched then
