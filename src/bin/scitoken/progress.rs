@@ -10,12 +10,18 @@ use std::time::Duration;
 use clap::ValueEnum;
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest_scitokens::download::{Event, EventKind, Events, FileNumber, Timings, Verification};
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, sleep};
 
 use crate::events;
 
 /// How often a log gets a line.
 const LINE: Duration = Duration::from_secs(60);
+
+/// When many files end at once, their events are looked at so often: being woken for each one would cost more than a small
+/// file does.
+const REST: Duration = Duration::from_millis(10);
+/// So many events in a [`REST`] are many.
+const MANY: usize = 16;
 
 /// How progress is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -39,6 +45,13 @@ pub(crate) struct Show {
     /// Whether each file gets a line when it is done.
     pub(crate) files: Files,
     pub(crate) quiet: Quiet,
+}
+
+impl Show {
+    /// Whether nothing would be shown at all.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.json == Json::No && self.quiet == Quiet::Yes
+    }
 }
 
 /// Whether events are written as JSON, one a line.
@@ -132,6 +145,7 @@ impl Screen {
     async fn follow(mut self, mut events: Events) {
         let mut minute = interval(LINE);
         minute.tick().await;
+        let (mut since, mut taken) = (Instant::now(), 0);
         loop {
             tokio::select! {
                 event = events.next() => match event {
@@ -139,6 +153,18 @@ impl Screen {
                     None => break,
                 },
                 _ = minute.tick() => self.line(),
+            }
+            taken += 1;
+            while let Some(event) = events.try_next() {
+                self.take(event);
+                taken += 1;
+            }
+            self.draw();
+            if taken >= MANY && since.elapsed() < REST {
+                sleep(REST).await;
+            }
+            if since.elapsed() >= REST {
+                (since, taken) = (Instant::now(), 0);
             }
         }
         if let Some(bar) = &self.bar {
@@ -195,7 +221,6 @@ impl Screen {
             }
             other => self.note(file, &other),
         }
-        self.draw();
     }
 
     fn close(&mut self, file: FileNumber, bytes: u64) -> String {
