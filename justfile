@@ -33,6 +33,10 @@ interop *ARGS:
 features:
   cargo hack clippy --keep-going --feature-powerset --depth 2 --exclude-features default,cli -- -D warnings
 
+# it compiles with the oldest dependencies that Cargo.toml allows
+oldest:
+  CARGO_TARGET_DIR=target/oldest RUSTC_BOOTSTRAP=1 cargo minimal-versions check --direct --all-features
+
 # each fuzz target for so many seconds; the stable compiler does, told to take the flags for coverage
 fuzz seconds="60":
   for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run -s none "$target" -- -max_total_time={{seconds}}; done
@@ -43,8 +47,8 @@ bench-auth:
 
 # what it costs to verify a token, beside the signature alone and beside the libraries of others that are installed
 bench-verify:
-  cargo build --release --manifest-path benches/peers/Cargo.toml
-  cargo bench --features sqlite --bench verify_peers
+  cargo build --release --locked --manifest-path benches/peers/Cargo.toml
+  cargo bench --profile release --features sqlite --bench verify_peers
 
 # scitoken beside curl, aria2c and wget, on the same nginx: one big file, with and without TLS and checksum, and many small ones
 bench-download *ARGS:

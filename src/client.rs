@@ -8,10 +8,13 @@ use http::Method;
 use reqwest::IntoUrl;
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, RequestBuilder};
 
-use crate::auth::{Attach, AuthMiddleware, AuthMiddlewareBuilder, RedirectMiddleware, RedirectTrust};
+use crate::auth::{
+    Attach, AuthMiddleware, AuthMiddlewareBuilder, NetrcMiddleware, RedirectMiddleware, RedirectTrust,
+};
 #[cfg(feature = "rustls")]
 use crate::authorities::Authorities;
 use crate::error::{Error, Kind};
+use crate::netrc::Netrc;
 use crate::proxy;
 use crate::source::{Discovery, SharedTokenSource};
 use crate::sys::Env;
@@ -126,6 +129,7 @@ pub struct SessionBuilder {
     env: Env,
     auth: Vec<Change>,
     redirect: RedirectMiddleware,
+    netrc: Option<Netrc>,
     outer: Vec<Box<dyn FnOnce(ClientBuilder) -> ClientBuilder + Send>>,
     #[cfg(feature = "rustls")]
     authorities: Vec<Named>,
@@ -162,6 +166,7 @@ impl SessionBuilder {
             env: Env::process(),
             auth: Vec::new(),
             redirect: RedirectMiddleware::new(),
+            netrc: None,
             outer: Vec::new(),
             #[cfg(feature = "rustls")]
             authorities: Vec::new(),
@@ -204,6 +209,12 @@ impl SessionBuilder {
     /// Changes how redirects are followed.
     pub fn redirect(mut self, change: impl FnOnce(RedirectMiddleware) -> RedirectMiddleware) -> Self {
         self.redirect = change(self.redirect);
+        self
+    }
+
+    /// Sends names and passwords of `.netrc` to servers that no token goes to; without this nobody reads that file.
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.netrc = Some(netrc);
         self
     }
 
@@ -272,7 +283,11 @@ impl SessionBuilder {
         let auth = AuthMiddleware::builder(source).title_case_headers();
         let auth = self.auth.into_iter().fold(auth, |auth, change| change(auth)).build();
         let client = self.outer.into_iter().fold(ClientBuilder::new(http), |client, add| add(client));
-        Ok(Session(client.with(self.redirect).with(auth).build()))
+        let client = client.with(self.redirect).with(auth);
+        Ok(Session(match self.netrc {
+            Some(netrc) => client.with(NetrcMiddleware::new(netrc)).build(),
+            None => client.build(),
+        }))
     }
 }
 

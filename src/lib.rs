@@ -70,7 +70,8 @@
 //! | `target_audience(url, include_any=True)` | what [`Discovery`] compares audiences with by itself |
 //! | `default_bearer_token_file()` | [`Discovery::default_file`] |
 //! | `get_scitoken(…)`, which runs htgettoken | [`CommandSource`] |
-//! | `cert=`, X.509 and netrc | not here |
+//! | netrc, which requests reads by itself | [`SessionBuilder::netrc`], only if asked, and never over a token |
+//! | `cert=`, X.509 | not here |
 //!
 //! The original also verifies a token before it attaches it, and follows redirects with it to any host; this crate does
 //! neither.
@@ -111,6 +112,7 @@ pub mod jwt;
 #[cfg(feature = "aws-lc-rs")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
 pub mod keys;
+mod netrc;
 #[cfg(feature = "oauth")]
 pub mod oauth;
 mod origin;
@@ -138,6 +140,7 @@ pub use get::{
     scitoken_delete, scitoken_get, scitoken_head, scitoken_patch, scitoken_post, scitoken_put,
     scitoken_request,
 };
+pub use netrc::{InvalidNetrc, Netrc, NetrcError};
 pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
 pub use redact::SafeUrl;
 #[cfg(unix)]

@@ -9,6 +9,7 @@
 //! | `chain` | who along a chain of redirects may have a token |
 //! | `cache` | one question to a source however many wait |
 //! | `challenge` | [`Challenge`]: what a server says when it wants a token |
+//! | `netrc` | names and passwords of `.netrc`, where no token goes |
 //! | `options` | [`AuthOptions`] and the choices in it |
 //! | `trace`, `explain` | [`AuthTrace`] and [`Explanation`]: what happened, and why |
 
@@ -26,6 +27,7 @@ mod hop;
 mod in_url;
 mod location;
 mod middleware;
+mod netrc;
 mod options;
 mod placement;
 mod redirect;
@@ -36,6 +38,7 @@ pub use builder::AuthMiddlewareBuilder;
 pub use challenge::{Challenge, ChallengeError};
 pub use explain::{Check, Explanation, Verdict, check_token};
 pub use middleware::AuthMiddleware;
+pub(crate) use netrc::NetrcMiddleware;
 pub use options::{
     Attach, AuthOptions, ForbiddenReplay, Placement, RedirectTrust, ReplayableBody, RequestBuilderExt,
 };

@@ -96,5 +96,5 @@ pub(super) fn refuse_existing(target: &Path) -> Result<(), TransferError> {
 pub(super) fn there_already(target: &Path) -> TransferError {
     let message = format!("`{}` is there already", super::error::shown(target));
     TransferError::new(FailureKind::Local, Remedy::Nothing, message)
-        .with_hint("leave out `--no-clobber` to replace it, or use `--skip-existing=size|checksum`")
+        .with_hint("name another file with `-o FILE`, or keep this one with `--skip-existing=size|checksum`")
 }

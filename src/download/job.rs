@@ -25,6 +25,7 @@ pub struct Download {
     pub(super) sources: Vec<Url>,
     pub(super) target: Option<PathBuf>,
     pub(super) checksum: Checksum,
+    pub(super) length: Option<u64>,
     pub(super) existing: Existing,
     pub(super) resume: Resume,
     pub(super) pages: WebPages,
@@ -77,6 +78,7 @@ impl Download {
             sources: vec![url],
             target: None,
             checksum: Checksum::default(),
+            length: None,
             existing: Existing::default(),
             resume: Resume::default(),
             pages: WebPages::default(),
@@ -97,6 +99,12 @@ impl Download {
     /// What must be true of the content.
     pub fn with_checksum(mut self, checksum: Checksum) -> Self {
         self.checksum = checksum;
+        self
+    }
+
+    /// How long the content must be.
+    pub fn with_length(mut self, length: u64) -> Self {
+        self.length = Some(length);
         self
     }
 

@@ -24,6 +24,8 @@ pub struct ListEntry {
     pub out: Option<PathBuf>,
     /// Its checksum.
     pub checksum: Option<Checksum>,
+    /// Its length; only a Metalink says it.
+    pub length: Option<u64>,
 }
 
 /// A line that cannot be understood. The entries around it are not touched by it.
@@ -128,7 +130,8 @@ impl<R: BufRead> List<R> {
             Err(error) => return Some(Err(error)),
         };
         let mut problem = None;
-        let mut entry = ListEntry { line: self.line, urls: Vec::new(), out: None, checksum: None };
+        let mut entry =
+            ListEntry { line: self.line, urls: Vec::new(), out: None, checksum: None, length: None };
         if first.starts_with([' ', '\t']) {
             return Some(Err(self.problem("an option stands before any URL")));
         }

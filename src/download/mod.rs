@@ -10,9 +10,9 @@
 //! - `ranges`, `board`: which bytes are there, and who fetches the others
 //! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
-//! - `name`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`, `rename`: the disk
-//! - `transfer`, `existing`, `stream`, `side_streams`, `sources`, `state`, `settle`, `request`, `probe`: one file's life
-//! - `batch`, `list`: many files
+//! - `name`, `disposition`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`, `rename`: the disk
+//! - `transfer`, `existing`, `stream`, `frames`, `side_streams`, `sources`, `state`, `settle`, `request`, `unanswered`, `probe`: one file's life
+//! - `batch`, `list`, `metalink`: many files
 //! - `upload`, `body`, `webdav`, `multistatus`, `walk`: everything but `GET`
 //! - `job`, `downloader`, `event`, `stop`, `error`: what callers see
 
@@ -22,11 +22,13 @@ mod body;
 mod checkpoint;
 mod digest;
 mod digest_header;
+mod disposition;
 mod downloader;
 mod error;
 mod event;
 mod existing;
 mod file_id;
+mod frames;
 mod guard;
 mod hasher;
 mod head;
@@ -34,6 +36,7 @@ mod hosts;
 mod identity;
 mod job;
 mod list;
+mod metalink;
 mod multistatus;
 mod name;
 mod output;
@@ -52,6 +55,7 @@ mod state;
 mod stop;
 mod stream;
 mod transfer;
+mod unanswered;
 mod upload;
 mod walk;
 mod webdav;
@@ -64,6 +68,7 @@ pub use event::{Event, EventKind, Events, FileNumber, Reporter, events};
 pub use guard::WebPages;
 pub use job::{Download, Downloaded, Existing, Outcome, Resume, Timings, Verification};
 pub use list::{List, ListEntry, ListError};
+pub use metalink::{InvalidMetalink, read_metalink};
 pub use name::{UnsafeName, file_name};
 pub use probe::Probe;
 pub use retry::{RetryBudget, RetryPolicy};

@@ -10,7 +10,7 @@ use crate::redact;
 #[non_exhaustive]
 pub enum UnsafeName {
     /// There is no name, as in `https://host/dir/`.
-    #[error("the URL ends with no file name")]
+    #[error("there is no file name")]
     Empty,
     /// `.` or `..`.
     #[error("`{0}` is the name of a directory")]
@@ -46,21 +46,25 @@ pub fn file_name(url: &Url) -> Result<String, UnsafeName> {
 
 /// The same for one percent-encoded part of a path.
 pub(super) fn safe_name(encoded: &str) -> Result<String, UnsafeName> {
-    let name = percent_decode_str(encoded).decode_utf8().map_err(|_| UnsafeName::Encoding)?;
+    checked(&percent_decode_str(encoded).decode_utf8().map_err(|_| UnsafeName::Encoding)?)
+}
+
+/// The same for a name that is written as it is.
+pub(super) fn checked(name: &str) -> Result<String, UnsafeName> {
     let foreign =
         |c: char| c.is_control() || matches!(c, '/' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     if name.is_empty() {
         Err(UnsafeName::Empty)
     } else if name == "." || name == ".." {
-        Err(UnsafeName::Dots(name.into_owned()))
+        Err(UnsafeName::Dots(name.to_owned()))
     } else if name.chars().any(|c| foreign(c) || (cfg!(windows) && matches!(c, '\\' | ':'))) {
-        Err(UnsafeName::ForeignCharacter(redact::text(&name)))
+        Err(UnsafeName::ForeignCharacter(redact::text(name)))
     } else if name.len() > 255 {
         Err(UnsafeName::TooLong)
     } else if name.starts_with('-') {
         Ok(format!("_{name}"))
     } else {
-        Ok(name.into_owned())
+        Ok(name.to_owned())
     }
 }
 

@@ -6,13 +6,14 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::digest_header;
+use super::disposition;
 use super::downloader::Downloader;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::head;
 use super::request::succeed;
 use super::retry::{self, Decision, Facts};
 use super::stop::Deadline;
-use super::{Checksum, Digest};
+use super::{Checksum, Digest, UnsafeName};
 
 /// What a server says about a file when asked with `HEAD`.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub struct Probe {
     pub last_modified: Option<String>,
     /// The digests that the server gave when asked.
     pub digests: Vec<Digest>,
+    /// The name that the server gives the file (`Content-Disposition`), made harmless; an error where it cannot be.
+    pub file_name: Option<Result<String, UnsafeName>>,
     /// Whether the server says that it does ranges. Silence means nothing: XRootD 5.5 does them and is silent.
     pub accepts_ranges: Option<String>,
 }
@@ -90,6 +93,7 @@ impl Downloader {
             etag: text(ETAG),
             last_modified: text(LAST_MODIFIED),
             digests: if *checksum == Checksum::None { Vec::new() } else { digest_header::read(headers) },
+            file_name: disposition::suggested(headers),
             accepts_ranges: text(ACCEPT_RANGES),
         })
     }

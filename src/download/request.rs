@@ -1,6 +1,5 @@
 //! Sending one request, and what it means when nothing comes back.
 
-use std::error::Error as _;
 use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method};
@@ -12,6 +11,7 @@ use super::downloader::Downloader;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::head::{self, Head};
 use super::stop::Deadline;
+use super::unanswered;
 use crate::{Error, ResponseExt as _, SafeUrl, redact};
 
 /// How much of an error page is read for its message.
@@ -92,7 +92,7 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     }
     let failure = if is_about_checksum(&failure, text) {
         failure.with_remedy(Remedy::WithoutDigest)
-    } else if is_passing(text) {
+    } else if is_passing(&failure, text) {
         failure.with_remedy(Remedy::Again)
     } else {
         failure
@@ -100,10 +100,15 @@ pub(super) async fn with_server_text(failure: TransferError, mut response: Respo
     failure.with_source(ServerText(redact::text(text)))
 }
 
-/// What XRootD's managers say, with a `404`, while their data servers are busy or on their way. That no server can
-/// *read* a file they say of files that are missing too.
-fn is_passing(text: &str) -> bool {
-    text.contains("No servers are available to write") || text.contains("Could not run close request")
+/// Whether a `404` is about XRootD's servers and not about the file.
+///
+/// A manager whose data servers are down or not there yet says `Could not run close request.` to a `GET`, after 20
+/// seconds of silence (seen with 5.5.3). To a `PUT` it says `No servers are available to write the file.` when none of
+/// them takes data now (`XrdCmsNode.cc`). That none is available to *read* a file it says of files that are missing, too.
+fn is_passing(failure: &TransferError, text: &str) -> bool {
+    failure.status() == Some(http::StatusCode::NOT_FOUND)
+        && (text.starts_with("Could not run close request")
+            || text.starts_with("No servers are available to write"))
 }
 
 /// XRootD 5.5 fails so when it has no checksum configured, or does not know the algorithm.
@@ -120,7 +125,7 @@ struct ServerText(String);
 pub(super) fn classify(url: &Url, error: reqwest_middleware::Error) -> TransferError {
     let shown = SafeUrl::new(url);
     match error {
-        reqwest_middleware::Error::Reqwest(error) => classify_reqwest(shown, error.without_url()),
+        reqwest_middleware::Error::Reqwest(error) => unanswered::classify(shown, error.without_url()),
         reqwest_middleware::Error::Middleware(error) => {
             classify_middleware(shown, error.into_boxed_dyn_error())
         }
@@ -145,38 +150,6 @@ fn classify_middleware(
     let failure = match hint {
         Some(hint) => failure.with_hint(hint),
         None => failure,
-    };
-    failure.with_source(error)
-}
-
-fn classify_reqwest(shown: SafeUrl<'_>, error: reqwest::Error) -> TransferError {
-    let mut words = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&error.to_string().to_ascii_lowercase());
-        words.push('\n');
-        cause = error.source();
-    }
-    let has = |text: &str| words.contains(text);
-    let failure = |kind, remedy, what: &str| TransferError::new(kind, remedy, format!("{what} `{shown}`"));
-    let failure = if error.is_redirect() {
-        failure(FailureKind::Redirect, Remedy::OtherSource, "a redirect was not followed from")
-    } else if error.is_builder() {
-        failure(FailureKind::Usage, Remedy::Nothing, "cannot make a request for")
-    } else if has("certificate") || has("unknownissuer") {
-        failure(FailureKind::Connect, Remedy::OtherSource, "cannot trust the certificate of").with_hint(
-            "name the authority that signed it with `--cacert FILE` or `--capath DIR` (`X509_CERT_DIR`); \
-             `scitoken doctor URL` shows the chain",
-        )
-    } else if has("dns error") || has("failed to lookup") {
-        failure(FailureKind::Connect, Remedy::Again, "cannot find the host of")
-            .with_hint("check the spelling; `scitoken doctor URL` shows what the name resolves to")
-    } else if error.is_timeout() {
-        failure(FailureKind::Timeout, Remedy::Again, "no connection in time to")
-    } else if error.is_connect() {
-        failure(FailureKind::Connect, Remedy::Again, "cannot connect to")
-    } else {
-        failure(FailureKind::Connect, Remedy::Again, "the connection broke before the answer from")
     };
     failure.with_source(error)
 }

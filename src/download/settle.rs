@@ -31,6 +31,7 @@ impl Transfer {
             Some(follower) => Some(self.finish_follower(follower, file, length).await?),
         };
         self.state().timings.verifying += begun.elapsed();
+        state::check_length(length, &self.job)?;
         let verification = state::verify(actual, expected.as_ref())?;
         if verification == Verification::NotAvailable && self.job.checksum.is_required() {
             let message = format!("`{}` gave no checksum, and one is required", SafeUrl::new(self.job.url()));

@@ -291,11 +291,30 @@ impl State {
 
 /// A server whose digest is not the one that the user expects has something else.
 fn contradicts(identity: &Identity, job: &Download) -> Result<(), TransferError> {
+    if let (Some(length), Some(expected)) = (identity.length, job.length)
+        && length != expected
+    {
+        return Err(mismatch(
+            Remedy::OtherSource,
+            format!("the server has a file of {length} bytes, not of the expected {expected}"),
+        ));
+    }
     let Checksum::Expect(expected) = &job.checksum else { return Ok(()) };
     match identity.digests.iter().find(|digest| digest.algorithm() == expected.algorithm()) {
         Some(digest) if digest != expected => Err(mismatch(
             Remedy::OtherSource,
             format!("the server has a file with {digest}, not the expected {expected}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Compares the length of what came with what it should be, where the server did not tell it before.
+pub(super) fn check_length(length: u64, job: &Download) -> Result<(), TransferError> {
+    match job.length {
+        Some(expected) if expected != length => Err(mismatch(
+            Remedy::FromStart,
+            format!("the data has {length} bytes, but should have {expected}"),
         )),
         _ => Ok(()),
     }

@@ -9,10 +9,12 @@ use http::header::RANGE;
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::Response;
 use tokio::time::{Instant, sleep};
+use url::Url;
 
 use super::board::Claim;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::event::EventKind;
+use super::frames::Frames;
 use super::guard::{self, LOOK_AT, Suspicion};
 use super::head::{self, Carried};
 use super::identity::Identity;
@@ -175,10 +177,12 @@ impl Transfer {
     async fn body(
         &self,
         claim: Claim,
-        mut response: Response,
+        response: Response,
         carried: &Carried,
         suspicion: Suspicion,
     ) -> Result<(), TransferError> {
+        let came_from = response.url().clone();
+        let mut frames = Frames::of(response);
         let limits = self.downloader.limits();
         let mut ended = pin!(self.downloader.stopper().ended(self.deadline));
         let mut window = pin!(sleep(limits.stall));
@@ -189,7 +193,7 @@ impl Transfer {
             let chunk = tokio::select! {
                 biased;
                 failure = &mut ended => return Err(failure),
-                chunk = response.chunk() => chunk,
+                chunk = frames.next() => chunk,
                 () = &mut window => {
                     if in_window < enough {
                         return Err(self.stalled(in_window));
@@ -207,28 +211,26 @@ impl Transfer {
                     if held.len() < LOOK_AT {
                         continue;
                     }
-                    self.look(held, &response)?;
+                    self.look(held, &came_from)?;
                     Bytes::from(looking.take().unwrap_or_default())
                 }
                 None => chunk,
             };
             if self.write(claim, &chunk)? == Flow::ClaimDone {
-                return Ok(());
+                frames.conclude().await;
+                return frames.check(self.job.url());
             }
         }
+        frames.check(self.job.url())?;
         if let Some(held) = looking {
-            self.look(&held, &response)?;
+            self.look(&held, &came_from)?;
             self.write(claim, &held)?;
         }
         self.end_of_body(claim, carried)
     }
 
-    fn look(&self, start: &[u8], response: &Response) -> Result<(), TransferError> {
-        if guard::looks_like_page(start) {
-            Err(guard::failure(self.job.url(), response.url()))
-        } else {
-            Ok(())
-        }
+    fn look(&self, start: &[u8], came_from: &Url) -> Result<(), TransferError> {
+        if guard::looks_like_page(start) { Err(guard::failure(self.job.url(), came_from)) } else { Ok(()) }
     }
 
     fn write(&self, claim: Claim, data: &[u8]) -> Result<Flow, TransferError> {

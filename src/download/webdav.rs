@@ -113,7 +113,7 @@ impl Downloader {
         self.change(method("MKCOL"), url).await
     }
 
-    /// Removes a file, or a directory where the server removes those.
+    /// Removes a file, or a directory with all that is in it (RFC 4918 section 9.6.1), where the server does that.
     ///
     /// # Errors
     /// The server refused, or does not have it.

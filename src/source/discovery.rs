@@ -405,6 +405,7 @@ mod tests {
         }
     }
 
+    /// Mistake 37: in igwn-auth-utils one `SCITOKEN_FILE` that is missing ends the search.
     #[tokio::test]
     async fn a_named_file_that_is_missing_or_no_file_leads_to_the_next_step() {
         let desk = || Desk::new().file("bt_u4711", "tok").file("directory/x", "");
@@ -478,6 +479,22 @@ mod tests {
             desk.discovery().survey(&TokenRequest::new(&url).unwrap()).winner().unwrap().loose_mode(),
             None
         );
+    }
+
+    #[tokio::test]
+    async fn a_survey_names_each_step_and_says_why_a_token_wins() {
+        let desk =
+            Desk::new().file("mine", "tok").set_path("BEARER_TOKEN_FILE", "mine").file("bt_u4711", "other");
+        let url = Url::parse("https://h").unwrap();
+        let shown = desk.discovery().survey(&TokenRequest::new(&url).unwrap()).to_string();
+        let lines: Vec<_> = shown.lines().collect();
+        assert_eq!(lines[0], "  BEARER_TOKEN      not set");
+        assert!(
+            lines[1].starts_with("* BEARER_TOKEN_FILE `/") && lines[1].contains("/mine`: a token that"),
+            "{shown}"
+        );
+        let last = lines.last().unwrap();
+        assert!(last.contains("/mine` is used: it is the first that will do"), "{shown}");
     }
 
     #[tokio::test]

@@ -149,7 +149,12 @@ impl Stamp {
     }
 }
 
-fn read(path: &Path) -> Result<(AccessToken, Stamp), FileProblem> {
+/// Reads a file that holds secrets; gives its mode too, if others can get at it.
+pub(crate) fn read_with_care(path: &Path) -> Result<(Vec<u8>, Option<u32>), FileProblem> {
+    read_bytes(path).map(|(bytes, metadata)| (bytes, loose_mode(&metadata)))
+}
+
+fn read_bytes(path: &Path) -> Result<(Vec<u8>, std::fs::Metadata), FileProblem> {
     let (file, shared) = open(path)?;
     let metadata = file.metadata().map_err(FileProblem::Unreadable)?;
     check(&metadata, shared)?;
@@ -158,6 +163,11 @@ fn read(path: &Path) -> Result<(AccessToken, Stamp), FileProblem> {
     if bytes.len() as u64 > LARGEST {
         return Err(FileProblem::TooLarge);
     }
+    Ok((bytes, metadata))
+}
+
+fn read(path: &Path) -> Result<(AccessToken, Stamp), FileProblem> {
+    let (bytes, metadata) = read_bytes(path)?;
     let stamp = Stamp::of(&metadata);
     let token = text::read(&bytes, stamp.modified);
     let token = token.map_err(FileProblem::NoToken)?;

@@ -43,6 +43,7 @@ pub use choose::Misfit;
 pub use command::CommandSource;
 pub use discovery::Discovery;
 pub use error::SourceError;
+pub(crate) use file::read_with_care;
 pub use file::{FileProblem, FileSource};
 pub use fixed::FixedSource;
 pub use host_map::HostMap;

@@ -208,19 +208,30 @@ impl Survey {
     }
 }
 
-/// A table: each place, what is there, and a mark at the winner.
+/// A table: each step, where it looked, what is there, and a mark at the winner.
 impl fmt::Display for Survey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let winner = self.winner().map(|finding| &finding.place);
         for finding in &self.findings {
             let mark = if Some(&finding.place) == winner { "*" } else { " " };
-            writeln!(f, "{mark} {} {}", finding.place, finding.describe(self.now))?;
+            write!(f, "{mark} {:<17} ", finding.step.to_string())?;
+            if let Place::File(_) = finding.place {
+                write!(f, "{}: ", finding.place)?;
+            }
+            writeln!(f, "{}", finding.describe(self.now))?;
             if let Some(mode) = finding.loose_mode() {
                 writeln!(f, "    others can read it (mode {mode:04o}): `chmod 600` it")?;
             }
         }
         match &self.answer {
-            Ok(Some(_)) => Ok(()),
+            Ok(Some(_)) => {
+                let Some(winner) = self.winner() else { return Ok(()) };
+                let why = match winner.step {
+                    Step::CondorCreds => "of HTCondor's tokens, it fits best",
+                    _ => "it is the first that will do",
+                };
+                writeln!(f, "the token of {} is used: {why}", winner.place)
+            }
             Ok(None) => f.write_str("no token found\n"),
             Err(error) => writeln!(f, "the search ends here: {error}"),
         }

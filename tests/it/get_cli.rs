@@ -1,5 +1,6 @@
 //! `scitoken get` and its siblings, run as a program.
 
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::chaos_server::{Asked, ChaosServer, Reply};
+use crate::support::secrecy;
 
-const HELLO: &[u8] = b"hello scitokens\n";
-const DIGEST: [(&str, &str); 1] = [("Digest", "adler32=355f0612")];
-const TOKEN: &str = "c2VjcmV0LXRva2VuLXRoYXQtbm9ib2R5LXNlZXM";
+pub(crate) const HELLO: &[u8] = b"hello scitokens\n";
+pub(crate) const DIGEST: [(&str, &str); 1] = [("Digest", "adler32=355f0612")];
+pub(crate) const TOKEN: &str = secrecy::OPAQUE;
 
 /// The server runs on a runtime of its own: the tests wait for a process.
-fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, ChaosServer) {
+pub(crate) fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, ChaosServer) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.expect("a runtime");
     let server = runtime.block_on(ChaosServer::start(answer));
@@ -22,19 +24,19 @@ fn serve(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> (Runtime, 
 }
 
 /// The program in an environment with one token and nothing else.
-fn scitoken(directory: &Path) -> Command {
+pub(crate) fn scitoken(directory: &Path) -> Command {
     let mut command = Command::cargo_bin("scitoken").expect("the program is built");
     command.env_clear().env("BEARER_TOKEN", TOKEN).env("HOME", directory).current_dir(directory);
     command
 }
 
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn run(command: &mut Command) -> Ended {
+pub(crate) fn run(command: &mut Command) -> Ended {
     let output = command.timeout(Duration::from_secs(60)).output().expect("it runs");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let ended = Ended {
@@ -42,11 +44,13 @@ fn run(command: &mut Command) -> Ended {
         out: text(output.stdout),
         err: text(output.stderr),
     };
-    assert!(!ended.out.contains(TOKEN) && !ended.err.contains(TOKEN), "the token is shown");
+    // Raw, percent-encoded, and in base64.
+    secrecy::assert_silent(&ended.out, TOKEN);
+    secrecy::assert_silent(&ended.err, TOKEN);
     ended
 }
 
-fn get(directory: &Path, arguments: &[&str]) -> Ended {
+pub(crate) fn get(directory: &Path, arguments: &[&str]) -> Ended {
     run(scitoken(directory).args(["-vvv", "get"]).args(arguments))
 }
 
@@ -68,6 +72,26 @@ fn standard_output_gets_the_data_and_nothing_else() {
     let ended = get(directory.path(), &["-o", "-", "--json", server.url("f").as_str()]);
     assert_eq!((ended.code, ended.out.as_bytes()), (0, HELLO));
     assert!(ended.err.contains("\"event\":\"finished\""));
+}
+
+#[test]
+fn a_port_without_tls_is_named_and_not_tried_again() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/f", server.local_addr().unwrap());
+    // As nginx and Apache do with a first message that is no request.
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 2048]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let ended = get(directory.path(), &[&url]);
+    assert_eq!(ended.code, 4, "{}", ended.err);
+    assert!(ended.err.contains("no TLS is spoken at `https://127.0.0.1:"), "{}", ended.err);
+    assert!(ended.err.contains("hint: this port may be one for plain `http://`"), "{}", ended.err);
+    assert!(!ended.err.contains("trying again") && !ended.err.contains("client error"), "{}", ended.err);
 }
 
 #[test]
@@ -295,6 +319,62 @@ fn uploads_listings_and_the_rest_work_as_typed() {
         assert!(ended.out.contains(expected), "{arguments:?}: {}", ended.out);
     }
     assert_eq!(server.seen()[0].path, "/d/f", "the file's name was added");
+}
+
+#[test]
+fn a_full_disk_has_its_own_code_and_leaves_no_file() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, &vec![7; 1_000_000], &[]));
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("f").to_string();
+    if Path::new("/dev/full").exists() {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut program = std::process::Command::new(assert_cmd::cargo::cargo_bin("scitoken"));
+        let program = program.args(["get", "-q", "-o", "-", &url]).env("HOME", directory.path()).stdout(full);
+        assert_eq!(program.status().unwrap().code(), Some(3));
+    }
+    // A disk of 256 KiB, where this machine lets us make one.
+    let line = format!(
+        "mkdir disk && mount -t tmpfs -o size=256k none disk && echo mounted && \
+         {} get --retry 0 -P disk {url}; code=$?; ls disk; exit $code",
+        assert_cmd::cargo::cargo_bin("scitoken").display()
+    );
+    let ended = run(Command::new("unshare")
+        .args(["-rm", "sh", "-c", &line])
+        .current_dir(directory.path())
+        .env("HOME", directory.path()));
+    if ended.out.starts_with("mounted") {
+        assert_eq!((ended.code, ended.out.as_str()), (3, "mounted\n"), "{}", ended.err);
+        assert!(ended.err.contains("No space left on device"), "{}", ended.err);
+    }
+}
+
+#[test]
+fn a_directory_is_removed_only_when_that_is_said() {
+    let (_runtime, server) = serve(|asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("PROPFIND", "/blind" | "/blind/") => Reply::sized("403 Forbidden", &[], ""),
+        ("PROPFIND", "/gone") => Reply::sized("404 Not Found", &[], ""),
+        ("PROPFIND", _) => Reply::sized(
+            "207 Multi-Status",
+            &[],
+            "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/d/</D:href><D:propstat><D:prop><D:resourcetype>\
+             <D:collection/></D:resourcetype></D:prop></D:propstat></D:response></D:multistatus>",
+        ),
+        _ => Reply::sized("204 No Content", &[], ""),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    for (arguments, path, code) in [
+        (&["rm"][..], "d", 2),
+        (&["rm", "-r"], "d", 0),
+        (&["rm"], "blind", 0),
+        (&["rm"], "blind/", 2),
+        (&["rm"], "gone", 9),
+    ] {
+        let before = server.seen().iter().filter(|asked| asked.method == "DELETE").count();
+        let ended = run(scitoken(directory.path()).args(arguments).arg(server.url(path).as_str()));
+        assert_eq!(ended.code, code, "{path}: {}", ended.err);
+        let removed = server.seen().iter().filter(|asked| asked.method == "DELETE").count() - before;
+        assert_eq!(removed, usize::from(code == 0), "{path}");
+    }
 }
 
 #[test]

@@ -72,11 +72,13 @@ fn validation_of(case: &Value, vectors: &Value) -> Validation {
                 options.as_object().unwrap().iter().fold(validation, |validation, option| {
                     match (option.0.as_str(), option.1) {
                         ("strict_aud", Value::Bool(true)) => validation.strict_audience(),
+                        ("strict_aud" | "verify_signature", Value::Bool(_)) => validation,
                         ("require", claims) => {
                             texts(claims).into_iter().fold(validation, Validation::require)
                         }
-                        (name, Value::Bool(false)) => {
-                            validation.skip(Check::of_claim(name.strip_prefix("verify_").unwrap()).unwrap())
+                        (name, Value::Bool(is_looked_at)) => {
+                            let check = Check::of_claim(name.strip_prefix("verify_").unwrap()).unwrap();
+                            if *is_looked_at { validation.check(check) } else { validation.skip(check) }
                         }
                         other => panic!("{other:?}"),
                     }
@@ -94,9 +96,14 @@ fn every_vector_gets_the_verdict_of_pyjwt() {
     let vectors: Value = serde_json::from_str(&text).unwrap();
     let key = VerifyingKey::from_secret(vectors["key_utf8"].as_str().unwrap()).unwrap();
     let cases = vectors["cases"].as_array().unwrap();
-    assert_eq!(cases.len(), 60);
+    assert!(cases.len() >= 60);
     for case in cases {
-        let result = jwt::decode(case["token"].as_str().unwrap(), &key, &validation_of(case, &vectors));
+        let (token, validation) = (case["token"].as_str().unwrap(), validation_of(case, &vectors));
+        let result = if case["args"]["options"]["verify_signature"] == false {
+            jwt::decode_unverified(token, &validation).map(|unverified| unverified.into_claims())
+        } else {
+            jwt::decode(token, &key, &validation)
+        };
         let wanted = case["expect"]["error"].as_str().unwrap_or("ok");
         assert_eq!(name(&result), wanted, "{}: {result:?}", case["name"]);
         if let (Ok(claims), false) = (result, case["expect"]["claims"].is_null()) {

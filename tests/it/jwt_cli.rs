@@ -52,13 +52,18 @@ fn arguments_of(case: &Value) -> Vec<String> {
             ("options", options) => {
                 for (option, value) in options.as_object().unwrap() {
                     match (option.as_str(), value) {
-                        ("strict_aud", _) => arguments.push("--strict-audience".to_owned()),
+                        ("strict_aud", Value::Bool(true)) => arguments.push("--strict-audience".to_owned()),
+                        ("verify_signature", Value::Bool(false)) => {
+                            arguments.push("--no-verify-signature".to_owned());
+                        }
+                        ("strict_aud" | "verify_signature", Value::Bool(_)) => {}
                         ("require", Value::Array(claims)) => {
                             arguments
                                 .extend(claims.iter().map(|c| format!("--require={}", c.as_str().unwrap())));
                         }
-                        (check, Value::Bool(false)) => {
-                            arguments.push(format!("--skip={}", check.strip_prefix("verify_").unwrap()));
+                        (check, Value::Bool(is_looked_at)) => {
+                            let flag = if *is_looked_at { "check" } else { "skip" };
+                            arguments.push(format!("--{flag}={}", check.strip_prefix("verify_").unwrap()));
                         }
                         other => panic!("{other:?}"),
                     }

@@ -10,13 +10,29 @@ mod chaos_server;
 #[cfg(feature = "download")]
 mod download;
 #[cfg(feature = "download")]
+mod download_answers;
+#[cfg(feature = "download")]
 mod download_asks;
 #[cfg(feature = "cli")]
 mod download_killed;
 #[cfg(feature = "download")]
 mod download_many;
+#[cfg(feature = "download")]
+mod download_mirrors;
+#[cfg(feature = "download")]
+mod download_trailers;
 #[cfg(feature = "cli")]
 mod get_cli;
+#[cfg(feature = "cli")]
+mod get_hosts;
+#[cfg(feature = "cli")]
+mod get_names;
+#[cfg(feature = "cli")]
+mod get_netrc;
+#[cfg(feature = "cli")]
+mod get_progress;
+#[cfg(feature = "cli")]
+mod get_walk;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -41,6 +57,8 @@ mod jwk_client;
 mod jwt;
 #[cfg(feature = "cli")]
 mod jwt_cli;
+#[cfg(feature = "cli")]
+mod key_cache_cli;
 #[cfg(feature = "aws-lc-rs")]
 mod keys;
 #[cfg(feature = "aws-lc-rs")]

@@ -9,13 +9,14 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::{
-    Attach, CleartextRedirects, CommandSource, Discovery, FileSource, HostMap, OriginPattern, RedirectTrust,
-    Scope, Session, SessionBuilder, SharedTokenSource,
+    Attach, CleartextRedirects, CommandSource, FileSource, Netrc, OriginPattern, RedirectTrust, Scope,
+    Session, SessionBuilder, SharedTokenSource,
 };
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::settings::{self, HostToken, Settings};
+use crate::settings::{self, Settings};
+use crate::sources::{self, Authorities};
 
 /// Flags for everything that talks to a server
 #[derive(Clone, Debug, Args)]
@@ -35,6 +36,12 @@ pub(crate) struct Connect {
     /// Send no token
     #[arg(long, conflicts_with_all = ["token_file", "token_command", "attach"])]
     no_auth: bool,
+    /// Send the name and password of `$NETRC` or `~/.netrc` to servers that no token is found for, over https only
+    #[arg(short = 'n', long)]
+    netrc: bool,
+    /// The same, with this file
+    #[arg(long, value_name = "FILE", conflicts_with = "netrc")]
+    netrc_file: Option<PathBuf>,
     /// When to send the token [default: when-found]
     #[arg(long, value_name = "WHEN")]
     attach: Option<When>,
@@ -127,11 +134,11 @@ pub(crate) struct Connector {
     trust: Vec<OriginPattern>,
     attach: Attach,
     audience: Option<String>,
-    cacert: Option<PathBuf>,
-    capath: Option<PathBuf>,
+    authorities: Authorities,
     connect_timeout: Duration,
     silence: Duration,
     source: SharedTokenSource,
+    netrc: Option<Netrc>,
     settings: Settings,
 }
 
@@ -144,39 +151,51 @@ impl Connect {
         } else {
             settings.choose(flags.attach, settings::ATTACH)?.map_or(Attach::WhenFound, Attach::from)
         };
+        let authorities = Authorities {
+            file: settings.choose_path(flags.cacert.as_deref(), settings::CACERT),
+            directory: settings.choose_path(flags.capath.as_deref(), settings::CAPATH),
+        };
         let timeout = settings.choose(flags.connect_timeout, settings::CONNECT_TIMEOUT)?;
         Ok(Connector {
             trust: settings.choose_all(flags.trust_redirect.clone(), settings::TRUST_REDIRECT)?,
             attach,
             audience: settings.choose(flags.audience.clone(), settings::AUDIENCE)?,
-            cacert: settings.choose(flags.cacert.clone(), settings::CACERT)?,
-            capath: settings.choose(flags.capath.clone(), settings::CAPATH)?,
             connect_timeout: timeout.map_or(Duration::from_secs(10), |seconds| seconds.0),
             silence,
-            source: source(&flags, settings),
+            source: source(&flags, settings, &authorities)?,
+            authorities,
+            netrc: netrc(&flags, settings)?,
             settings: settings.clone(),
             flags,
         })
     }
 }
 
-fn source(flags: &Connect, settings: &Settings) -> SharedTokenSource {
-    if let Some(file) = &flags.token_file {
-        return FileSource::new(file).into();
+fn source(
+    flags: &Connect,
+    settings: &Settings,
+    authorities: &Authorities,
+) -> Result<SharedTokenSource, Failure> {
+    match (&flags.token_file, &flags.token_command) {
+        (Some(file), _) => Ok(FileSource::new(file).into()),
+        (_, Some(command)) => Ok(CommandSource::shell(command).into()),
+        (None, None) => sources::of_settings(settings, authorities),
     }
-    if let Some(command) = &flags.token_command {
-        return CommandSource::shell(command).into();
-    }
-    let discovery = Discovery::new().with_env(settings.env().clone());
-    if settings.hosts().is_empty() {
-        return discovery.into();
-    }
-    let map = settings.hosts().iter().fold(HostMap::new(), |map, host| match &host.token {
-        HostToken::File(file) => map.with(host.pattern.clone(), FileSource::new(file)),
-        HostToken::Command(command) => map.with(host.pattern.clone(), CommandSource::shell(command)),
-        HostToken::None => map.without(host.pattern.clone()),
-    });
-    map.otherwise(discovery).into()
+}
+
+fn netrc(flags: &Connect, settings: &Settings) -> Result<Option<Netrc>, Failure> {
+    let read = match &flags.netrc_file {
+        Some(file) => Netrc::read(file),
+        None if flags.netrc => Netrc::discover(settings.env()),
+        None => return Ok(None),
+    };
+    read.map(Some).map_err(|error| {
+        let failure = Failure::from_error(Exit::Local, &error);
+        match error.hint() {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    })
 }
 
 impl Connector {
@@ -216,10 +235,13 @@ impl Connector {
         if self.flags.allow_cleartext_redirects {
             builder = builder.redirect(|redirect| redirect.cleartext(CleartextRedirects::Allow));
         }
-        if let Some(file) = &self.cacert {
+        if let Some(netrc) = &self.netrc {
+            builder = builder.netrc(netrc.clone());
+        }
+        if let Some(file) = &self.authorities.file {
             builder = builder.ca_file(file);
         }
-        if let Some(directory) = &self.capath {
+        if let Some(directory) = &self.authorities.directory {
             builder = builder.ca_directory(directory);
         }
         let local = match (self.flags.ipv4, self.flags.ipv6) {

@@ -3,7 +3,7 @@
 use reqwest_scitokens::download::{Event, EventKind, Verification};
 use serde_json::{Value, json};
 
-use crate::transfer::exit_of;
+use crate::engine::exit_of;
 
 /// One event as one line of JSON.
 pub(crate) fn json(event: &Event) -> Value {

@@ -4,6 +4,7 @@
 
 mod commands;
 mod connect;
+mod engine;
 mod events;
 mod exit;
 mod failure;
@@ -13,7 +14,7 @@ mod print;
 mod progress;
 mod settings;
 mod signals;
-mod transfer;
+mod sources;
 
 use std::process::ExitCode;
 
@@ -26,8 +27,12 @@ use crate::logging::Loudness;
 use crate::settings::Settings;
 
 /// Token-aware HTTP for science
+///
+/// It finds the bearer token that a batch system or a login left, sends it to the servers that may have it and to no
+/// others, moves data with it, and says why when a server refuses. `scitoken get URL` is a beginning; `scitoken token
+/// where` shows which token is found.
 #[derive(Debug, Parser)]
-#[command(name = "scitoken", version, about, max_term_width = 100, after_help = exit::TABLE)]
+#[command(name = "scitoken", version, max_term_width = 100, after_help = exit::TABLE)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -55,8 +60,8 @@ enum Command {
     Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
     Config(commands::config::Config),
     CondorPlugin(Box<commands::condor_plugin::CondorPlugin>),
-    Completions(commands::meta::Completions),
-    Man(commands::meta::Man),
+    Completions(commands::completions::Completions),
+    Man(commands::man::Man),
 }
 
 fn main() -> ExitCode {

@@ -2,14 +2,16 @@
 //!
 //! A flag beats the environment, the environment beats the file, the file beats the default.
 
+mod host;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use reqwest_scitokens::OriginPattern;
 use reqwest_scitokens::sys::Env;
 use toml::{Table, Value};
 
+pub(crate) use self::host::{Account, Agent, Client, Host, HostToken, Storage, Stored};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -70,20 +72,6 @@ impl fmt::Display for Source {
     }
 }
 
-/// Where the token for a host comes from.
-#[derive(Clone, Debug)]
-pub(crate) struct Host {
-    pub(crate) pattern: OriginPattern,
-    pub(crate) token: HostToken,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum HostToken {
-    File(PathBuf),
-    Command(String),
-    None,
-}
-
 /// The settings of this run, flags left aside.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -100,7 +88,7 @@ impl Settings {
             None => None,
         };
         let hosts = match &file {
-            Some((path, table)) => check(path, table)?,
+            Some((path, table)) => check(path, table, &env)?,
             None => Vec::new(),
         };
         Ok(Self { env, file, hosts })
@@ -145,6 +133,18 @@ impl Settings {
         }
         let (text, source) = self.text(key);
         text.map(|text| parse(&text, key, &source)).transpose()
+    }
+
+    /// The same for a path; one in the file is relative to the file.
+    pub(crate) fn choose_path(&self, flag: Option<&Path>, key: Key) -> Option<PathBuf> {
+        if let Some(path) = flag {
+            return Some(path.to_owned());
+        }
+        let (text, source) = self.text(key);
+        text.map(|text| match &source {
+            Source::File(file) => place(Path::new(&text), file, &self.env),
+            _ => text.into(),
+        })
     }
 
     /// The same for values that are several.
@@ -195,13 +195,14 @@ fn read(path: &Path, named: bool) -> Result<Option<Table>, Failure> {
 }
 
 /// A word that is not known is a mistake, not something to pass over.
-fn check(path: &Path, table: &Table) -> Result<Vec<Host>, Failure> {
+fn check(path: &Path, table: &Table, env: &Env) -> Result<Vec<Host>, Failure> {
     let mut hosts = Vec::new();
     for (name, value) in table {
         let Value::Table(inner) = value else { return Err(bad(path, &format!("`{name}` is no table"))) };
         if name == "host" {
             for (pattern, host) in inner {
-                hosts.push(read_host(path, pattern, host)?);
+                let host = Host::read(pattern, host, |written| place(written, path, env));
+                hosts.push(host.map_err(|what| bad(path, &what))?);
             }
             continue;
         }
@@ -222,20 +223,12 @@ fn check(path: &Path, table: &Table) -> Result<Vec<Host>, Failure> {
     Ok(hosts)
 }
 
-fn read_host(path: &Path, pattern: &str, value: &Value) -> Result<Host, Failure> {
-    let wrong = |what: &str| bad(path, &format!("`host.\"{pattern}\"` {what}"));
-    let pattern: OriginPattern = pattern.parse().map_err(|error| bad(path, &format!("{error}")))?;
-    let table = value.as_table().ok_or_else(|| wrong("is no table"))?;
-    if table.len() != 1 {
-        return Err(wrong("needs one of `token-file`, `token-command`, `no-auth = true`"));
+/// A path in the file: `~/` is the home, and what is relative lies beside the file, wherever the program is run.
+fn place(written: &Path, file: &Path, env: &Env) -> PathBuf {
+    match (written.strip_prefix("~"), env.get_non_empty("HOME")) {
+        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => file.parent().unwrap_or(Path::new("")).join(written),
     }
-    let token = match (table.get("token-file"), table.get("token-command"), table.get("no-auth")) {
-        (Some(Value::String(file)), ..) => HostToken::File(file.into()),
-        (_, Some(Value::String(command)), _) => HostToken::Command(command.clone()),
-        (.., Some(Value::Boolean(true))) => HostToken::None,
-        _ => return Err(wrong("needs one of `token-file`, `token-command`, `no-auth = true`")),
-    };
-    Ok(Host { pattern, token })
 }
 
 fn in_text(value: &Value) -> String {
@@ -252,6 +245,8 @@ fn bad(path: &Path, what: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use reqwest_scitokens::OriginPattern;
+
     use super::*;
 
     fn settings(text: &str, variables: &[(&str, &str)]) -> Result<Settings, String> {
@@ -290,6 +285,16 @@ mod tests {
         assert!(
             wrong.choose::<usize>(None, JOBS).unwrap_err().message().contains("`transfer.jobs` is not right")
         );
+    }
+
+    #[test]
+    fn a_path_in_the_file_lies_beside_it_or_in_the_home() {
+        let text = "[connect]\ncacert = \"ca.pem\"\ncapath = \"~/ca\"\n";
+        let settings = settings(text, &[("HOME", "/home/me")]).unwrap();
+        let file = settings.file().unwrap().with_file_name("ca.pem");
+        assert_eq!(settings.choose_path(None, CACERT), Some(file));
+        assert_eq!(settings.choose_path(None, CAPATH), Some("/home/me/ca".into()));
+        assert_eq!(settings.choose_path(Some(Path::new("x")), CACERT), Some("x".into()));
     }
 
     #[test]

@@ -19,19 +19,19 @@ use url::Url;
 
 use self::classad::Ad;
 use self::result::Transferred;
-use super::get::parse_url;
+use super::address::parse_url;
 use crate::connect::Connect;
+use crate::engine::{Tries, block_on, gravity};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::{self, Settings};
 use crate::signals;
-use crate::transfer::{Tries, block_on, gravity};
 
 /// Move files for HTCondor, as its file transfer plugin
 ///
-/// In the pool's configuration: `FILETRANSFER_PLUGINS = $(FILETRANSFER_PLUGINS) /usr/libexec/condor/scitoken_plugin`,
-/// where `scitoken_plugin` is a link to this program. Under a name with `plugin` in it the program is this command.
+/// HTCondor calls it with a link to this program whose name has `plugin` in it, and the pool's configuration says
+/// `FILETRANSFER_PLUGINS = $(FILETRANSFER_PLUGINS), /usr/libexec/condor/scitoken_plugin`.
 #[derive(Debug, Args)]
 pub(crate) struct CondorPlugin {
     /// Print what the plugin can

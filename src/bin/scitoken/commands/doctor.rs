@@ -10,16 +10,16 @@ use clap::Args;
 use self::machine::Machine;
 use self::probes::Probes;
 use self::report::Findings;
+use super::address::parse_url;
 use super::diagnosis::{Asked, Rows, Told, Verdict, as_json, ask, tell};
 use super::explain::{SILENCE, answer};
-use super::get::parse_url;
 use super::operation::Operation;
 use crate::connect::Connect;
+use crate::engine::block_on;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::Settings;
-use crate::transfer::block_on;
 
 /// Examine a server and this machine, in one report to paste into a ticket
 ///

@@ -5,15 +5,15 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+use super::address::parse_url;
 use super::diagnosis::{Asked, Rows, Told, Verdict, as_json, ask, tell};
-use super::get::parse_url;
 use super::operation::Operation;
 use crate::connect::Connect;
+use crate::engine::block_on;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::Settings;
-use crate::transfer::block_on;
 
 /// How long a server may say nothing: an XRootD manager without its data servers needs 20 s for an answer.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);

@@ -1,28 +1,30 @@
 //! `scitoken get`: download files.
 
+mod ahead;
+mod outcome;
 mod plan;
+mod rules;
 mod targets;
 
-pub(super) use self::plan::parse_url;
-
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use reqwest_scitokens::download::{Checksum, Download, Downloaded, TransferError, events};
-use serde_json::json;
+use reqwest_scitokens::download::{Checksum, Downloaded, TransferError, events};
 
+use self::outcome::Outcome;
 use self::plan::Plan;
-use crate::connect::Connect;
+use crate::connect::{Connect, Seconds};
+use crate::engine::{Engine, Tries, block_on};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::logging::Loudness;
 use crate::progress::{Files, Json, Quiet, Show, Style, Watch};
 use crate::settings::{self, Settings};
 use crate::signals;
-use crate::transfer::{Engine, Tries, block_on, graver};
 
 /// More files than this don't get a line each.
 const MANY: usize = 20;
@@ -32,10 +34,16 @@ const MANY: usize = 20;
 /// A file appears under its name only when its length and checksum are right. Until then it is NAME.part, and the same
 /// command goes on with it where that is safe. The token is found where batch systems leave it (`scitoken token where`).
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 done, 2 usage, 3 local file, 4 connection, 5 timeout, 7 no token, 8 token refused, \
-9 not found, 10 incomplete, 11 try again later, 12 checksum, 13 server, 14 redirect refused. Of several files: the worst."
-)]
+#[command(after_help = "\
+Examples:
+  scitoken get https://data.example.org/vo/run1.root
+  scitoken get --checksum adler32:355f0612 -o first.root https://data.example.org/vo/run1.root
+  scitoken get -i list.txt -P data -j 16 --skip-existing=size
+  scitoken get -r https://data.example.org/vo/runs/ -P runs --create-dirs
+  scitoken get -o - https://data.example.org/vo/runs.tar | tar x
+
+Exit codes: 0 done, 2 usage, 3 local file, 4 connection, 5 timeout, 7 no token, 8 token refused, \
+9 not found, 10 incomplete, 11 try again later, 12 checksum, 13 server, 14 redirect refused. Of several files: the worst.")]
 #[expect(clippy::struct_excessive_bools, reason = "a flag is a bool")]
 pub(crate) struct Get {
     /// What to download
@@ -47,21 +55,24 @@ pub(crate) struct Get {
     /// Name the file as the URL does, which is the default
     #[arg(short = 'O', long, conflicts_with = "output")]
     remote_name: bool,
+    /// Name the file as the server does (`Content-Disposition`); a file that is there is not replaced
+    #[arg(short = 'J', long, conflicts_with_all = ["output", "input", "recursive", "mirror"])]
+    remote_header_name: bool,
     /// Write into this directory
     #[arg(short = 'P', long, visible_alias = "output-dir", value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Make the directory if it is not there
+    /// Make the directory of `-P` or `-o` if it is not there
     #[arg(long)]
     create_dirs: bool,
     /// Go on with an unfinished file where that is safe, which is the default; only `-` is an offset
-    #[arg(short = 'C', long = "continue-at", value_name = "-", num_args = 0..=1, default_missing_value = "-",
-          value_parser = ["-"], conflicts_with = "no_resume")]
+    #[arg(short = 'C', long = "continue-at", value_name = "OFFSET", num_args = 0..=1, default_missing_value = "-",
+          value_parser = ["-"], hide_possible_values = true, conflicts_with = "no_resume")]
     continue_at: Option<String>,
     /// Begin anew, whatever an earlier run left
     #[arg(long)]
     no_resume: bool,
     /// Download what this list names; `-` for standard input. One URL a line, mirrors behind tabs, then indented lines
-    /// `out=NAME` and `checksum=ALG:VALUE`
+    /// `out=NAME` and `checksum=ALG:VALUE`; or a Metalink (`.meta4`)
     #[arg(short, long, value_name = "LIST")]
     input: Option<PathBuf>,
     /// Take this address of the same file too, if the first one fails; may be given several times
@@ -80,7 +91,7 @@ pub(crate) struct Get {
     /// with this; `none` [default: auto]
     #[arg(long, value_name = "CHECKSUM")]
     checksum: Option<Checksum>,
-    /// Keep files that are there and have the right size, or the right checksum
+    /// Keep files that are there and have the right size, or the right checksum (if nothing is said)
     #[arg(long, value_name = "BY", num_args = 0..=1, default_missing_value = "checksum", require_equals = true,
           conflicts_with = "no_clobber")]
     skip_existing: Option<SkipBy>,
@@ -99,6 +110,9 @@ pub(crate) struct Get {
     /// How to show progress
     #[arg(long, value_name = "HOW", value_enum, default_value_t)]
     progress: Style,
+    /// How often a log gets a line, in seconds
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    progress_interval: Seconds,
     #[command(flatten)]
     tries: Tries,
     #[command(flatten)]
@@ -119,7 +133,7 @@ impl Get {
         let streams = settings.choose(self.streams, settings::STREAMS)?.map_or(1, NonZeroUsize::get);
         let mut engine = self.tries.engine(&self.connect, settings, streams)?;
         if self.dry_run {
-            return plan.tell(&engine);
+            return plan.tell(&engine, &self.tries);
         }
         signals::watch(engine.downloader.stopper().clone());
         let (reporter, stream) = events();
@@ -132,12 +146,12 @@ impl Get {
         drop(engine);
         watch.end();
         let outcome = outcome?;
-        outcome.report(&self, show);
-        Ok(if stopper.is_stopped() { Exit::TryLater } else { outcome.exit })
+        outcome.report(show.json);
+        Ok(if stopper.is_stopped() { Exit::TryLater } else { outcome.exit() })
     }
 
     fn show(&self, plan: &Plan, loudness: Loudness) -> Show {
-        let json = match (self.json, plan.is_stream()) {
+        let json = match (self.json, plan.stream().is_some()) {
             (false, _) => Json::No,
             (true, false) => Json::Stdout,
             (true, true) => Json::Stderr,
@@ -148,96 +162,30 @@ impl Get {
             json,
             files: if few { Files::Each } else { Files::Failed },
             quiet: if loudness.is_quiet() { Quiet::Yes } else { Quiet::No },
+            // Nobody can read a line each millisecond, and zero would never end.
+            interval: self.progress_interval.0.max(Duration::from_millis(100)),
         }
     }
 
     fn download(&self, engine: &Engine, plan: &Plan, settings: &Settings) -> Result<Outcome, Failure> {
         let jobs = settings.choose(self.jobs, settings::JOBS)?.unwrap_or(NonZeroUsize::MIN.saturating_add(3));
         let outcome = Mutex::new(Outcome::default());
-        let done = |job: &Download, result: Result<Downloaded, TransferError>| {
-            let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            match result {
-                Ok(file) => outcome.succeeded(&file),
-                Err(failure) => outcome.failed(job.number().0, self.tries.failure(&failure)),
-            }
+        let locked = || outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = |result: Result<Downloaded, TransferError>| match result {
+            Ok(file) => locked().succeeded(&file),
+            Err(failure) => locked().failed(self.tries.failure(&failure)),
         };
-        match plan.single() {
-            Some(job) if plan.is_stream() => {
-                let result = block_on(engine.downloader.download_to(job.clone(), io::stdout()))?;
-                done(&job, result);
-            }
-            Some(job) => {
-                let result = block_on(engine.downloader.download(job.clone()))?;
-                done(&job, result);
-            }
-            None => {
-                let refused = |number, failure: Failure| {
-                    let mut outcome = outcome.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    outcome.failed(number, failure);
-                };
+        match (plan.stream(), plan.single()) {
+            (Some(job), _) => done(block_on(engine.downloader.download_to(job.clone(), io::stdout()))?),
+            (None, Some(job)) => done(block_on(engine.downloader.download(job))?),
+            (None, None) => {
+                let refused = |_, failure: Failure| locked().failed(failure);
                 let downloads = plan.downloads(engine, &self.tries, &refused)?;
                 let make_client = || engine.connector.client();
-                engine
-                    .downloader
-                    .download_all(downloads, jobs, make_client, |job, result| done(&job, result))?;
+                engine.downloader.download_all(downloads, jobs, make_client, |_, result| done(result))?;
             }
         }
-        Ok(outcome.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-}
-
-/// What became of a run.
-#[derive(Debug)]
-struct Outcome {
-    exit: Exit,
-    files: u64,
-    bytes: u64,
-    failures: u64,
-    /// The first ones; a run of a hundred thousand files may have as many.
-    kept: Vec<(u64, Failure)>,
-}
-
-impl Default for Outcome {
-    fn default() -> Self {
-        Self { exit: Exit::Ok, files: 0, bytes: 0, failures: 0, kept: Vec::new() }
-    }
-}
-
-impl Outcome {
-    fn succeeded(&mut self, file: &Downloaded) {
-        self.files += 1;
-        self.bytes += file.length;
-    }
-
-    fn failed(&mut self, number: u64, failure: Failure) {
-        self.failures += 1;
-        self.exit = graver(self.exit, failure.exit());
-        if self.kept.len() < 100 {
-            self.kept.push((number, failure));
-        }
-    }
-
-    /// Tells what failed: to people with what to do about it, to programs in one line.
-    fn report(&self, get: &Get, show: Show) {
-        for (_, failure) in &self.kept {
-            let _ = failure.report();
-        }
-        if self.failures > self.kept.len() as u64 {
-            let more = self.failures - self.kept.len() as u64;
-            let _ = Failure::new(Exit::Local, format!("and {more} more files failed")).report();
-        }
-        if get.json {
-            let summary = json!({
-                "event": "summary", "files": self.files, "failed": self.failures, "bytes": self.bytes,
-                "exit": self.exit as u8,
-            });
-            let line = format!("{summary}\n");
-            let _ = if show.json == Json::Stderr {
-                io::stderr().write_all(line.as_bytes())
-            } else {
-                io::stdout().write_all(line.as_bytes())
-            };
-        }
+        Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use reqwest_scitokens::oauth::{OAuthClient, OAuthError, ProviderMetadata};
-use reqwest_scitokens::{Attach, Session};
+use reqwest_scitokens::{Attach, Session, SessionBuilder};
 use url::Url;
 
 use crate::exit::Exit;
@@ -31,25 +31,43 @@ pub(super) struct ClientArguments {
 impl ClientArguments {
     /// Asks the issuer for its endpoints.
     pub(super) async fn connect(&self) -> Result<OAuthClient, Failure> {
-        // No token of the user belongs there, and no redirect may carry the secrets on.
-        let mut session = Session::builder().attach(Attach::Never).redirect(|redirect| redirect.limit(0));
+        let mut session = Session::builder();
         if let Some(path) = &self.cacert {
             session = session.ca_file(path);
         }
-        let session = session.build().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
-        let http = session.client().clone();
-        let metadata =
-            ProviderMetadata::discover(&http, &self.issuer).await.map_err(|error| refused(&error))?;
-        let client = OAuthClient::new(http, metadata, &self.client_id);
-        Ok(match &self.client_secret_file {
-            Some(path) => client.with_secret(secret(path)?),
-            None => client,
-        })
+        oauth_client(session, &self.issuer, &self.client_id, self.client_secret_file.as_deref()).await
     }
 
     pub(super) fn issuer(&self) -> &str {
         self.issuer.as_str()
     }
+
+    pub(super) fn id(&self) -> &str {
+        &self.client_id
+    }
+
+    pub(super) fn secret_file(&self) -> Option<&Path> {
+        self.client_secret_file.as_deref()
+    }
+}
+
+/// A client that knows its issuer's endpoints.
+pub(crate) async fn oauth_client(
+    session: SessionBuilder,
+    issuer: &Url,
+    id: &str,
+    secret_file: Option<&Path>,
+) -> Result<OAuthClient, Failure> {
+    // No token of the user belongs there, and no redirect may carry the secrets on.
+    let session = session.attach(Attach::Never).redirect(|redirect| redirect.limit(0));
+    let session = session.build().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    let http = session.client().clone();
+    let metadata = ProviderMetadata::discover(&http, issuer).await.map_err(|error| refused(&error))?;
+    let client = OAuthClient::new(http, metadata, id);
+    Ok(match secret_file {
+        Some(path) => client.with_secret(secret(path)?),
+        None => client,
+    })
 }
 
 /// The secret in a file, without the line end that editors put behind it.

@@ -10,14 +10,15 @@ use reqwest_scitokens::sys::Env;
 use reqwest_scitokens::{Audience, Scope};
 
 use super::issuer::{ClientArguments, refused, wait_for};
-use super::store::{OptionalPlace, failed, lock, print, visible};
+use super::store::{OptionalPlace, failed, in_toml, lock, print, visible};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Log in: get a token with the help of a browser, here or on another machine
 ///
-/// It shows an address and a code, and waits until you have entered the code there. The token goes into a storage,
-/// from which it renews itself, or, where none is named, into the file where WLCG Bearer Token Discovery finds it
+/// It shows an address and a code, and waits until you have entered the code there. The token goes into a storage
+/// (`--json`, `--sqlite`, `--keyring`), where it can be renewed: the lines of `scitoken.toml` with which other commands
+/// use it are shown at the end. Where no storage is named, it goes into the file where every program looks for one
 /// (`$BEARER_TOKEN_FILE`, else `$XDG_RUNTIME_DIR/bt_u<uid>`, else `/tmp/bt_u<uid>`).
 #[derive(Debug, Args)]
 pub(crate) struct Login {
@@ -106,6 +107,9 @@ impl Login {
                 for (name, _) in named.iter() {
                     print(&format!("stored `{}` in {}\n", visible(name), storage.place()))?;
                 }
+                for (name, _) in named.iter() {
+                    self.tell_settings(name);
+                }
             }
             Target::File(file) => {
                 let (_, entry) = data.iter().next().expect("an answer has a token");
@@ -115,6 +119,39 @@ impl Login {
             }
         }
         Ok(Exit::Ok)
+    }
+}
+
+impl Login {
+    /// Shows the lines of `scitoken.toml` with which the transfer commands use what was stored.
+    fn tell_settings(&self, name: &str) {
+        let Some(storage) = self.place.as_settings() else { return };
+        let host = self.audience.first().and_then(|audience| pattern(audience));
+        let host = host.as_deref().unwrap_or("HOST");
+        let lines = format!(
+            "[host.{}]\n{storage}\nresource-server = {}\nissuer = {}\nclient-id = {}",
+            in_toml(host),
+            in_toml(name),
+            in_toml(self.client.issuer()),
+            in_toml(self.client.id()),
+        );
+        let secret = self.client.secret_file().map_or_else(String::new, |file| {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+            format!("\nclient-secret-file = {}", in_toml(&file.to_string_lossy()))
+        });
+        crate::print::note(&format!(
+            "\nWith these lines in `scitoken.toml` the transfer commands use it:\n\n{lines}{secret}\n"
+        ));
+    }
+}
+
+/// The pattern of the server that an audience names; more often than not it is the server's address.
+fn pattern(audience: &str) -> Option<String> {
+    let url: url::Url = audience.parse().ok()?;
+    match (url.scheme(), url.port()) {
+        ("https", None) => url.host_str().map(str::to_owned),
+        ("https" | "http", _) => Some(url.origin().ascii_serialization()),
+        _ => None,
     }
 }
 

@@ -7,15 +7,15 @@ use reqwest_scitokens::download::{DigestAlgorithm, Overwrite, Upload, Verificati
 use serde_json::json;
 use url::Url;
 
-use super::get::parse_url;
+use super::address::parse_url;
 use crate::connect::Connect;
+use crate::engine::{Tries, block_on};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::logging::Loudness;
 use crate::print;
 use crate::settings::Settings;
 use crate::signals;
-use crate::transfer::{Tries, block_on};
 
 /// Upload a file, and check that the server has it right
 ///

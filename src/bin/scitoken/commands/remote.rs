@@ -6,16 +6,17 @@ use clap::Args;
 use indicatif::BinaryBytes;
 use percent_encoding::percent_decode_str;
 use reqwest_scitokens::SafeUrl;
-use reqwest_scitokens::download::{Checksum, DigestAlgorithm, Entry, EntryKind};
+use reqwest_scitokens::download::{Checksum, DigestAlgorithm, Entry, EntryKind, FailureKind};
 use serde_json::{Value, json};
+use url::Url;
 
-use super::get::parse_url;
+use super::address::parse_url;
 use crate::connect::Connect;
+use crate::engine::{Engine, Tries, block_on, graver};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
 use crate::settings::Settings;
-use crate::transfer::{Tries, block_on, graver};
 
 /// Describe files or directories: length, date, entity tag
 #[derive(Debug, Args)]
@@ -51,6 +52,8 @@ pub(crate) struct Ls {
 }
 
 /// Make directories (WebDAV)
+///
+/// The directory above must be there; `mkdir A A/B` makes both.
 #[derive(Debug, Args)]
 pub(crate) struct Mkdir {
     /// The directories
@@ -62,12 +65,15 @@ pub(crate) struct Mkdir {
     connect: Connect,
 }
 
-/// Remove files, or directories where the server removes those
+/// Remove files, or whole directories with `--recursive`
 #[derive(Debug, Args)]
 pub(crate) struct Rm {
     /// What to remove
     #[arg(value_name = "URL", required = true)]
     urls: Vec<String>,
+    /// Remove directories, with all that is in them
+    #[arg(short, long)]
+    recursive: bool,
     #[command(flatten)]
     tries: Tries,
     #[command(flatten)]
@@ -134,8 +140,29 @@ impl Rm {
         let engine = self.tries.engine(&self.connect, settings, 1)?;
         for_each(&self.urls, |text| {
             let url = parse_url(text)?;
+            if !self.recursive {
+                self.refuse_directory(&url, &engine)?;
+            }
             wait(&self.tries, engine.downloader.remove(&url))
         })
+    }
+
+    /// `DELETE` takes a directory with all that is in it (RFC 4918 section 9.6.1), which nobody expects of `rm`.
+    fn refuse_directory(&self, url: &Url, engine: &Engine) -> Result<(), Failure> {
+        let is_directory = match block_on(engine.downloader.stat(url))? {
+            Ok(entry) => entry.kind == EntryKind::Directory,
+            // A token to remove with need not allow a look.
+            Err(failure) if matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected) => {
+                url.path().ends_with('/')
+            }
+            Err(failure) => return Err(self.tries.failure(&failure)),
+        };
+        if is_directory {
+            let message = format!("`{}` is a directory", SafeUrl::new(url));
+            return Err(Failure::new(Exit::Usage, message)
+                .with_hint("`--recursive` removes it with all that is in it"));
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `scitoken store`: look into token storages and change them.
 
+mod import;
 mod place;
-mod transfer;
 
 use std::io::{self, Read as _, Write as _};
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use reqwest_scitokens::storage::{TokenDataMap, TokenStorage, TokenStorageData};
 use reqwest_scitokens::sys::SharedClock;
 
 use self::place::Place;
-pub(crate) use self::place::{OptionalPlace, failed, lock};
+pub(crate) use self::place::{OptionalPlace, failed, in_toml, lock, open_storage};
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -30,8 +30,8 @@ enum Command {
     Get(Get),
     Put(Put),
     Remove(Remove),
-    Import(transfer::Import),
-    Migrate(transfer::Migrate),
+    Import(import::Import),
+    Migrate(import::Migrate),
 }
 
 /// List the entries: resource server, when the token ends, refresh token, identity, scopes

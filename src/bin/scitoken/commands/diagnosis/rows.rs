@@ -33,7 +33,7 @@ impl Rows {
         rows.token(story);
         rows.way(story);
         for (n, step) in story.steps.iter().enumerate() {
-            rows.add("sent", format!("{}. {}", n + 1, sent(step)));
+            rows.add("sent", format!("{}. {}", n + 1, sent(step, story)));
             if let Some(challenge) = &step.challenge {
                 rows.add("sent", format!("   the server said: {challenge}"));
             }
@@ -147,11 +147,14 @@ impl Rows {
     }
 }
 
-fn sent(step: &Step) -> String {
+fn sent(step: &Step, story: &Story) -> String {
+    // The row of a story without a token says why already.
+    let is_said = story.token.is_none()
+        && story.steps.last().is_some_and(|last| last.without_token == step.without_token);
     let token = match (&step.token_of, &step.without_token) {
         (Some(place), _) => format!("with the token of {place}"),
-        (None, Some(why)) => format!("without a token ({why})"),
-        (None, None) => "without a token".to_owned(),
+        (None, Some(why)) if !is_said => format!("without a token ({why})"),
+        (None, _) => "without a token".to_owned(),
     };
     let status = step.status.map_or("no answer".to_owned(), |status| status.to_string());
     format!("{} {} {token}: {status}", step.method, step.url)
@@ -223,6 +226,16 @@ mod tests {
         assert_eq!(lines[4], "sent         1. GET https://h.test/f with the token of `BEARER_TOKEN`: 302");
         assert!(lines[5].starts_with("             2. GET https://o.test/f without a token (a redirect"));
         assert_eq!(lines.last(), Some(&"verdict      refused: 403 Some Reason (exit code 8)"));
+    }
+
+    #[test]
+    fn why_there_is_no_token_is_said_once() {
+        let mut story = story();
+        story.token = None;
+        story.steps.remove(0);
+        let text = Rows::facts(&story).to_string();
+        assert!(text.contains("token        none was sent: a redirect leads to a stranger\n"), "{text}");
+        assert!(text.contains("sent         1. GET https://o.test/f without a token: 403"), "{text}");
     }
 
     #[test]

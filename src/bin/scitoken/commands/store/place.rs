@@ -11,6 +11,7 @@ use reqwest_scitokens::storage::{
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::print;
+use crate::settings::Storage;
 
 /// A token storage on the command line.
 #[derive(Clone, Debug, Args)]
@@ -71,6 +72,38 @@ impl OptionalPlace {
         let named = kind.json.is_some() || kind.sqlite.is_some() || kind.keyring;
         named.then(|| kind.open(&self.namespace)).transpose()
     }
+
+    /// The lines of `scitoken.toml` that name the same storage, if one is named.
+    pub(crate) fn as_settings(&self) -> Option<String> {
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let place = match (&self.json, &self.sqlite) {
+            (Some(path), _) => format!("json = {}", in_toml(&whole(path).to_string_lossy())),
+            (_, Some(path)) => format!("sqlite = {}", in_toml(&whole(path).to_string_lossy())),
+            (None, None) if self.keyring => "keyring = true".to_owned(),
+            (None, None) => return None,
+        };
+        Some(match self.namespace.as_str() {
+            DEFAULT_NAMESPACE => place,
+            other => format!("{place}\nnamespace = {}", in_toml(other)),
+        })
+    }
+}
+
+/// A text as TOML writes it.
+pub(crate) fn in_toml(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// The storage that the settings name; nothing is read or made yet, and nothing is said.
+pub(crate) fn open_storage(storage: &Storage, namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
+    Ok(match storage {
+        Storage::Json(path) => Box::new(JsonTokenStorage::new(path).with_namespace(namespace)),
+        Storage::Sqlite(path) => {
+            let storage = SqliteTokenStorage::new(path).map_err(|error| failed(&error))?;
+            Box::new(storage.with_namespace(namespace))
+        }
+        Storage::Keyring => keyring(namespace)?,
+    })
 }
 
 impl Kind {

@@ -14,10 +14,10 @@ use crate::settings::{self, Settings};
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits and retries")]
 pub(crate) struct Tries {
-    /// Try a file again so many times in a row [default: 5]
+    /// Try again so many times in a row [default: 5]
     #[arg(long, value_name = "N")]
     retry: Option<u32>,
-    /// Start no further attempt so long after a file's first
+    /// Start no further attempt so long after the first
     #[arg(long, value_name = "SECONDS")]
     retry_max_time: Option<Seconds>,
     /// Let all files together use so many retries [default: 10000]
@@ -26,10 +26,10 @@ pub(crate) struct Tries {
     /// End with code 11 whenever it is worth trying again later, as HTCondor likes it
     #[arg(long)]
     pub(crate) retry_exit_code: bool,
-    /// Give a file up after so long
+    /// Give up after so long, retries included
     #[arg(long, value_name = "SECONDS")]
     max_time: Option<Seconds>,
-    /// Try again after so long without data [default: 60]
+    /// Try again after so long without an answer or without data [default: 60]
     #[arg(long, value_name = "SECONDS")]
     stall_time: Option<Seconds>,
     /// Wait so long for a new token when the old one is refused
