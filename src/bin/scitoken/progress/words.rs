@@ -10,23 +10,21 @@ use reqwest_scitokens::download::{Timings, Verification};
 pub(super) fn ending(length: u64, verification: &Verification, timings: &Timings) -> String {
     let verified = match verification {
         Verification::Verified(digest) => format!("verified by {digest}"),
-        Verification::NotAvailable => "length right, no checksum to be had".to_owned(),
+        Verification::NotAvailable => "whole, no checksum to be had".to_owned(),
     };
-    let mut spent = vec![format!("waiting {}", seconds(timings.answering))];
-    for (what, time) in
-        [("disk", timings.writing), ("pauses", timings.pausing), ("checksum", timings.verifying)]
-    {
-        if time * 20 > timings.total {
-            spent.push(format!("{what} {}", seconds(time)));
-        }
-    }
-    format!(
-        "{} in {}, {}, {verified} ({})",
-        BinaryBytes(length),
-        seconds(timings.total),
-        rate(timings.fetched, timings.total),
-        spent.join(", ")
-    )
+    let spent: Vec<_> = [
+        ("waiting", timings.answering),
+        ("disk", timings.writing),
+        ("pauses", timings.pausing),
+        ("checksum", timings.verifying),
+    ]
+    .into_iter()
+    .filter(|(_, time)| *time * 20 > timings.total)
+    .map(|(what, time)| format!("{what} {}", seconds(time)))
+    .collect();
+    let spent = if spent.is_empty() { String::new() } else { format!(" ({})", spent.join(", ")) };
+    let rate = rate(timings.fetched, timings.total);
+    format!("{} in {}, {rate}, {verified}{spent}", BinaryBytes(length), seconds(timings.total))
 }
 
 pub(super) fn rate(bytes: u64, time: Duration) -> String {
