@@ -114,6 +114,13 @@ impl Error {
         matches!(*self.0, Kind::NoToken { .. } | Kind::Source { .. })
     }
 
+    /// Whether the source that should have a token is broken; [`is_no_token`](Self::is_no_token) is true as well.
+    ///
+    /// To log in again will not help then.
+    pub fn is_source_broken(&self) -> bool {
+        matches!(*self.0, Kind::Source { .. })
+    }
+
     /// Whether a token would have gone over plain `http`.
     pub fn is_insecure_origin(&self) -> bool {
         matches!(*self.0, Kind::PlainHttp(_) | Kind::Redirect(RedirectProblem::CredentialInClear { .. }))

@@ -39,6 +39,20 @@ impl Downloader {
     /// are processors, each with a small runtime and a client from `make_client`: a body that crossed threads would
     /// cost twice the time. All of them share budget, servers and stopper.
     ///
+    /// From async code, call it inside of `tokio::task::spawn_blocking`.
+    ///
+    /// ```no_run
+    /// # use reqwest_scitokens::{Session, download::{Download, Downloader}};
+    /// # fn example(downloads: Vec<Download>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let downloader = Downloader::new(Session::new()?.client().clone());
+    /// let client = || Ok::<_, Box<dyn std::error::Error + Send + Sync>>(Session::new()?.client().clone());
+    /// downloader.download_all(downloads.into_iter(), 8.try_into()?, client, |download, result| match result {
+    ///     Ok(file) => println!("{}: {} bytes", download.url(), file.length),
+    ///     Err(error) => eprintln!("{}: {error}", download.url()),
+    /// })
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When a client or a thread cannot be had. What becomes of a file is told to `done` only.
     ///

@@ -18,18 +18,23 @@ use super::transfer::Transfer;
 use crate::sys::SharedClock;
 
 /// How long a transfer may take and stand still.
+///
+/// ```
+/// let mut limits = reqwest_scitokens::download::Limits::default();
+/// limits.streams = 4;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// How long an answer may take to begin. XRootD's managers look for a file for 20 seconds.
+    /// How long an answer may take to begin: one minute. XRootD's managers look for a file for 20 seconds.
     pub first_byte: Duration,
-    /// How long the data may come slower than [`slowest`](Self::slowest).
+    /// How long the data may come slower than [`slowest`](Self::slowest): one minute.
     pub stall: Duration,
-    /// How many bytes a second are too few.
+    /// How many bytes a second are too few: less than 100.
     pub slowest: u64,
-    /// How long a file may take in all, retries included.
+    /// How long a file may take in all, retries included; by default, as long as it needs.
     pub max_time: Option<Duration>,
-    /// How many connections a file may use at once.
+    /// How many connections a file may use at once: one.
     pub streams: usize,
 }
 
@@ -123,6 +128,24 @@ impl Downloader {
     /// Sets the clock that dates of servers are compared with.
     pub fn with_clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = clock.into();
+        self
+    }
+
+    /// Sets what stops its transfers: with one of its own, a part of the work can be stopped, and gone on with later.
+    ///
+    /// ```no_run
+    /// # use reqwest_scitokens::download::{Download, Downloader, Stopper};
+    /// # async fn example(daemon: Downloader, download: Download) {
+    /// let stopper = Stopper::default();
+    /// let job = daemon.clone().with_stopper(stopper.clone()); // budget and servers stay common
+    /// let task = tokio::spawn({ let download = download.clone(); async move { job.download(download).await } });
+    /// stopper.stop();
+    /// assert!(task.await.unwrap().unwrap_err().is_worth_retrying());
+    /// daemon.download(download).await.unwrap(); // goes on where that one stopped
+    /// # }
+    /// ```
+    pub fn with_stopper(mut self, stopper: Stopper) -> Self {
+        self.stopper = stopper;
         self
     }
 

@@ -12,7 +12,7 @@ use super::{Digest, FailureKind, Timings, Verification};
 pub struct FileNumber(pub u64);
 
 /// Something that happened to one file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Event {
     /// The file.
     pub file: FileNumber,
@@ -21,7 +21,7 @@ pub struct Event {
 }
 
 /// What can happen to a file. URLs come without their credentials.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// The transfer begins.

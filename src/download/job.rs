@@ -176,7 +176,7 @@ pub enum Verification {
 }
 
 /// A file that is there and right.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Downloaded {
     /// The file; `None` for a stream.

@@ -1,12 +1,14 @@
 //! Lists of files to download, in the form that aria2c reads.
 
 use std::io::BufRead;
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use url::Url;
 
 use super::Checksum;
-use super::job::check_url;
+use super::error::{FailureKind, Remedy, TransferError};
+use super::job::{Download, check_url};
+use super::name::file_name;
 use crate::{SafeUrl, redact};
 
 /// More than any sensible line, in bytes.
@@ -26,6 +28,34 @@ pub struct ListEntry {
     pub checksum: Option<Checksum>,
     /// Its length; only a Metalink says it.
     pub length: Option<u64>,
+}
+
+impl ListEntry {
+    /// The download of this file, to its place below `directory`; without a name of its own it has that of its address.
+    ///
+    /// # Errors
+    /// [`FailureKind::Usage`] when it has no address, or one that gives it no safe name.
+    pub fn into_download(self, directory: impl AsRef<Path>) -> Result<Download, TransferError> {
+        let refuse = |message: String| TransferError::new(FailureKind::Usage, Remedy::Nothing, message);
+        let mut urls = self.urls.into_iter();
+        let url = urls.next().ok_or_else(|| refuse(format!("line {} has no URL", self.line)))?;
+        let name = match self.out {
+            Some(name) => name,
+            None => PathBuf::from(file_name(&url).map_err(|error| {
+                refuse(format!("`{}`: {error}", SafeUrl::new(&url)))
+                    .with_hint("name the file with `out=NAME`")
+            })?),
+        };
+        let download = Download::new(url, directory.as_ref().join(name))?;
+        let mut download = urls.try_fold(download, Download::with_mirror)?;
+        if let Some(checksum) = self.checksum {
+            download = download.with_checksum(checksum);
+        }
+        Ok(match self.length {
+            Some(length) => download.with_length(length),
+            None => download,
+        })
+    }
 }
 
 /// A line that cannot be understood. The entries around it are not touched by it.
@@ -54,6 +84,17 @@ impl ListError {
 /// ```
 ///
 /// It holds one entry at a time, so a list may have any length.
+///
+/// ```
+/// use reqwest_scitokens::download::List;
+///
+/// let text = "https://h/run1.root\thttps://mirror/run1.root\n  checksum=adler32:355f0612\n";
+/// for entry in List::new(text.as_bytes()) {
+///     let download = entry?.into_download("data")?;
+///     assert_eq!(download.target(), Some("data/run1.root".as_ref()));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct List<R> {
     lines: R,

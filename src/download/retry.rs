@@ -7,19 +7,24 @@ use std::time::Duration;
 use super::error::Remedy;
 
 /// How a transfer is retried.
+///
+/// ```
+/// let mut retry = reqwest_scitokens::download::RetryPolicy::default();
+/// retry.retries = 3;
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
-    /// How many times in a row a transfer may fail without a byte gained before it is given up. Each of a file's
-    /// mirrors counts.
+    /// How many times in a row a transfer may fail without a byte gained before it is given up: five. Each
+    /// of a file's mirrors counts.
     pub retries: u32,
-    /// How long after its start a transfer may still be tried again.
+    /// How long after its start a transfer may still be tried again; by default, for ever.
     pub max_elapsed: Option<Duration>,
-    /// The longest first wait; each further one may be twice as long.
+    /// The longest first wait, one second; each further one may be twice as long.
     pub first_delay: Duration,
-    /// The longest wait. A server that asks for a longer one is given up.
+    /// The longest wait: one minute. A server that asks for a longer one is given up.
     pub longest_delay: Duration,
-    /// How long a token that was refused is waited out, for batch jobs whose token is about to be replaced.
+    /// How long a token that was refused is waited out, by default not at all; for batch jobs whose token is about to be replaced.
     pub token_wait: Duration,
 }
 

@@ -29,7 +29,7 @@ pub(super) enum Target<'a> {
 impl<'a> Access<'a> {
     /// To do `authorization` (`read`, `storage.create`) with what lies at `path`.
     ///
-    /// The path has been parsed, so that `/foo/%2E%2E/etc` never gets as far as a question (mistake 7 of the peers):
+    /// The path has been parsed, so that `/foo/%2E%2E/etc` never gets as far as a question:
     /// take a URL's path with `str::parse`, a path of the file system with [`ResourcePath::from_decoded`].
     pub fn to(authorization: &'a str, path: &'a ResourcePath) -> Self {
         Self { authorization, target: Target::Path(path) }

@@ -75,7 +75,7 @@ impl Enforcer {
 
     /// Everything that the token allows here, each entry once.
     ///
-    /// The token is checked as for [`Enforcer::test`], its audience too (the Python library forgets it, mistake 26).
+    /// The token is checked as for [`Enforcer::test`], its audience too (the Python library forgets it).
     pub fn acls(&self, token: &VerifiedToken) -> Result<Vec<Acl>, Refusal> {
         self.admits(token)?;
         token.grants().map(|grants: &Grants| grants.acls(self.vocabulary))
@@ -125,7 +125,7 @@ impl Enforcer {
     }
 
     /// Audiences are compared byte by byte. Each profile has its own word for "every server"; the word of another
-    /// one means nothing (mistake 27).
+    /// one means nothing.
     fn check_audience(&self, claims: &Claims) -> Result<(), Refusal> {
         let ours = match &self.audiences {
             Audiences::AnyMeansAny => return Ok(()),

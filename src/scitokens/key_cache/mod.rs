@@ -24,7 +24,7 @@ use super::Issuer;
 ///
 /// In memory it lives as long as the process. In a SQLite file (feature `sqlite`) all processes of a user share it: what
 /// one has fetched, the others need not. A file that cannot be read or written costs its benefit and nothing else: there
-/// is one warning, and the keys are kept in memory (mistake 18 of the peers). Keys that a file would not take count more
+/// is one warning, and the keys are kept in memory. Keys that a file would not take count more
 /// than older ones that are in it.
 #[derive(Clone, Debug)]
 pub struct KeyCache(Arc<Backend>);

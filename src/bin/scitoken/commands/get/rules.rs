@@ -125,22 +125,13 @@ impl Rules {
 
     /// A file of a list.
     pub(super) fn listed(&self, entry: ListEntry, number: u64) -> Result<Download, Failure> {
-        let mut urls = entry.urls.into_iter();
-        let url = urls
-            .next()
-            .ok_or_else(|| Failure::new(Exit::Usage, format!("line {} has no URL", entry.line)))?;
-        let target = match &entry.out {
-            Some(out) => self.directory.join(out),
-            None => self.directory.join(name_of(&url)?),
-        };
-        let mut download = self.apply(with_mirrors(Download::new(url, target), urls)?, number);
-        if let Some(checksum) = entry.checksum {
-            download = download.with_checksum(checksum);
-        }
-        if let Some(length) = entry.length {
-            download = download.with_length(length);
-        }
-        Ok(download)
+        let checksum = entry.checksum.clone();
+        let download = entry.into_download(&self.directory).map_err(|error| usage(&error))?;
+        let download = self.apply(download, number);
+        Ok(match checksum {
+            Some(checksum) => download.with_checksum(checksum),
+            None => download,
+        })
     }
 
     /// A file that was found below a directory.
