@@ -245,7 +245,7 @@ fn time(name: &'static str, value: Option<&Wire<'_>>) -> Result<Option<SystemTim
     match value {
         None => Ok(None),
         Some(Wire::Number(seconds)) => {
-            numeric_date(*seconds).map(Some).ok_or_else(|| Refusal::WrongType { name, expected })
+            numeric_date(*seconds).map(Some).ok_or(Refusal::WrongType { name, expected })
         }
         Some(_) => Err(Refusal::WrongType { name, expected }),
     }

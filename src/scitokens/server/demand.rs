@@ -85,9 +85,9 @@ impl Demand {
         Self(match (self.0, other.0) {
             (Kind::Nothing, _) | (_, Kind::Nothing) => Kind::Nothing,
             (Kind::AnyToken, _) | (_, Kind::AnyToken) => Kind::AnyToken,
-            (Kind::AnyOf(mut these), Kind::AnyOf(those)) => {
-                these.extend(those);
-                Kind::AnyOf(these)
+            (Kind::AnyOf(mut all), Kind::AnyOf(more)) => {
+                all.extend(more);
+                Kind::AnyOf(all)
             }
         })
     }
