@@ -1,30 +1,59 @@
 #!/usr/bin/env python3
-"""scitoken, curl, aria2c and wget download the same files from the same nginx, in turn.
+"""scitoken beside curl, aria2c, wget and davix-get: the same files, from the same nginx, in turn.
 
-usage: benches/download.py [--scitoken PROGRAM] [--rounds N] [--size MIB] [--files N] [--svg FILE] [CASE...]
+    benches/download.py [OPTIONS] [CASE...]
 
-Cases: http, https, checksum, many, delay. A tool that is not installed is left out. The case `delay` needs the right to
-make a network namespace. Only the ratios count: every machine has other discs, and its neighbours.
+| case | what is fetched |
+|---|---|
+| http, https | one file of --size MiB into a tmpfs |
+| disk | the same over http to a disk; with `fsync` where scitoken's own is what costs |
+| adler32, crc32c, sha-256 | the same over http into a tmpfs, verified |
+| many, thousands | --files files of 20 KiB, and 2,000 of them, 16 at once |
+| small | one file of 20 KiB as a whole process, http and https |
+| delay | one file of at most 256 MiB over a link of 50 ms (root) |
+| hundred-thousand | 100,000 files of 1 KiB in one run of scitoken, its last quarter beside its first; only when named |
+
+Tools that are not installed are left out; `limit` is a program of 40 lines that receives and writes and does nothing
+else (benches/download/limit.rs). Each round runs all tools once, one after the other, and the medians are shown. Only the
+ratios count: every machine has other disks and other neighbours. CPU time is the client's, without nginx's. --write puts the
+table into README.md and the picture into docs/download-speed.svg.
 """
 
 import argparse
+import datetime
+import hashlib
+import json
 import os
+import platform
+import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import zlib
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "download"))
+
+import link  # noqa: E402
+import report  # noqa: E402
+
 HTTP, HTTPS = 18461, 18462
-CONF = """daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log;
-events {{ worker_connections 512; }}
+USUAL = ["http", "https", "disk", "adler32", "crc32c", "sha-256", "many", "thousands", "small", "delay"]
+CASES = [*USUAL, "hundred-thousand"]
+DELAY = 50
+CONF = """daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log; user root;
+events {{ worker_connections 1024; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; default_type application/octet-stream;
+  log_format times '$msec'; access_log {log}; sendfile on; tcp_nopush on; keepalive_requests 1000000;
+  default_type application/octet-stream; open_file_cache max=200000;
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4;
   scgi_temp_path {dir}/t5;
-  server {{ listen 127.0.0.1:{http}; listen 127.0.0.1:{https} ssl; root {dir}/files;
+  server {{ listen {host}:{http}; listen {host}:{https} ssl; root {dir}/files;
     ssl_certificate {dir}/host.pem; ssl_certificate_key {dir}/host.key; }}
 }}
 """
@@ -34,189 +63,343 @@ def run(command, environment):
     """Runs one command and gives wall seconds, CPU seconds and peak memory in MiB."""
     began = time.monotonic()
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    peak = Peak(process.pid)
     told = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
     if status != 0:
         raise SystemExit(f"{command[0]} failed: {told.decode(errors='replace')[-500:]}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return wall, usage.ru_utime + usage.ru_stime, peak.ended()
+
+
+class Peak(threading.Thread):
+    """Looks at a process's peak memory until it ends: what `wait4` says of it counts this interpreter's before `exec`."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.status, self.mebibytes = Path(f"/proc/{pid}/status"), 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                line = re.search(r"VmHWM:\s+(\d+)", self.status.read_text())
+            except OSError:
+                return
+            if line is None:
+                return
+            self.mebibytes = int(line[1]) / 1024
+            time.sleep(0.01)
+
+    def ended(self):
+        self.join()
+        return self.mebibytes
 
 
 class Lab:
-    def __init__(self, options):
-        self.options = options
-        self.dir = Path(tempfile.mkdtemp(prefix="scitoken-bench-", dir=options.dir))
-        self.out = self.dir / "out"
-        self.files = self.dir / "files"
+    """A directory with files to serve, and nginx before it."""
+
+    def __init__(self, options, host="127.0.0.1", seen_as=None):
+        self.options, self.host = options, seen_as or host
+        self.dir = Path(tempfile.mkdtemp(prefix="scitoken-bench-", dir=options.memory))
+        self.files, self.out = self.dir / "files", self.dir / "out"
         self.files.mkdir()
-        self.environment = dict(os.environ, HOME=str(self.dir), no_proxy="127.0.0.1", X509_CERT_DIR=str(self.dir / "ca"))
-        self.certificate()
-        self.content()
-        conf = self.dir / "nginx.conf"
-        conf.write_text(CONF.format(dir=self.dir, http=HTTP, https=HTTPS))
-        self.nginx = subprocess.Popen(["nginx", "-p", str(self.dir), "-c", str(conf)], stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
+        self.environment = dict(os.environ, HOME=str(self.dir), no_proxy="*")
+        for name in ("X509_CERT_DIR", "BEARER_TOKEN", "BEARER_TOKEN_FILE"):
+            self.environment.pop(name, None)
+        self.nginx = None
+        self.piece = os.urandom(1024 * 1024)
+        try:
+            self.certificate()
+            self.serve(host)
+        except BaseException:
+            self.close()
+            raise
 
     def certificate(self):
-        names = "subjectAltName=IP:127.0.0.1"
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-             "-subj", "/CN=bench", "-addext", names, "-keyout", self.dir / "host.key", "-out", self.dir / "host.pem"],
-            check=True, stderr=subprocess.DEVNULL)
-        (self.dir / "ca").mkdir()
-        shutil.copy(self.dir / "host.pem", self.dir / "ca" / "bench.pem")
+             "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
+             "-keyout", self.dir / "host.key", "-out", self.dir / "host.pem"], check=True, stderr=subprocess.DEVNULL)
 
-    def content(self):
-        piece = os.urandom(1024 * 1024)
-        with open(self.files / "big", "wb") as big:
-            for _ in range(self.options.size):
-                big.write(piece)
-        with open(self.files / "medium", "wb") as medium:
-            for _ in range(min(self.options.size, 256)):
-                medium.write(piece)
-        small = self.files / "small"
-        small.mkdir()
-        for n in range(self.options.files):
-            (small / f"f{n}").write_bytes(piece[:20 * 1024])
+    def serve(self, host):
+        conf, log = self.dir / "nginx.conf", "off"
+        if "hundred-thousand" in self.options.cases:
+            log = f"{self.dir}/times.log times buffer=64k flush=1s"
+        conf.write_text(CONF.format(dir=self.dir, http=HTTP, https=HTTPS, host=host, log=log))
+        program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        self.nginx = subprocess.Popen([program, "-p", self.dir, "-c", conf], stderr=subprocess.DEVNULL)
+        time.sleep(0.5)
+        if self.nginx.poll() is not None:
+            raise SystemExit("nginx does not start: " + (self.dir / "error.log").read_text())
 
-    def fresh(self):
-        shutil.rmtree(self.out, ignore_errors=True)
-        self.out.mkdir()
+    def big(self, mebibytes):
+        """A file of so many MiB; gives its name."""
+        path = self.files / f"big{mebibytes}"
+        if not path.exists():
+            with open(path, "wb") as file:
+                for _ in range(mebibytes):
+                    file.write(self.piece)
+        return path
+
+    def small(self, count, length):
+        """A directory of that many small files; gives its name."""
+        directory = self.files / f"small{length}"
+        directory.mkdir(exist_ok=True)
+        for n in range(count):
+            path = directory / f"f{n}"
+            if not path.exists():
+                path.write_bytes(self.piece[:length])
+        return directory.name
+
+    def url(self, name, scheme="http"):
+        return f"{scheme}://{self.host}:{HTTP if scheme == 'http' else HTTPS}/{name}"
+
+    def fresh(self, where):
+        shutil.rmtree(where, ignore_errors=True)
+        where.mkdir(parents=True)
 
     def close(self):
-        self.nginx.terminate()
-        self.nginx.wait()
+        if self.nginx:
+            self.nginx.terminate()
+            self.nginx.wait()
         shutil.rmtree(self.dir, ignore_errors=True)
 
+    def measure(self, name, commands, gigabytes, out=None, rounds=None, check=None):
+        """Runs all commands in turn, some rounds long."""
+        out = out or self.out
+        rows = {tool: [] for tool, command in commands.items() if shutil.which(str(command[0]))}
+        for _ in range(rounds or self.options.rounds):
+            for tool in rows:
+                self.fresh(out)
+                rows[tool].append(run([str(part) for part in commands[tool]], self.environment))
+                if check:
+                    check(tool, out)
+        shutil.rmtree(out, ignore_errors=True)
+        medians = {tool: [statistics.median(column) for column in zip(*took)] for tool, took in rows.items()}
+        case = report.Case(name, gigabytes, medians)
+        print(case.markdown(), flush=True)
+        return case
 
-def one_file(lab, url, streams=1, checksum="auto"):
+
+def one_file(lab, url, out, streams=1, checksum="auto"):
     """The command line of each tool for one file."""
-    ca, out, scitoken = lab.dir / "host.pem", lab.out, lab.options.scitoken
+    ca = lab.dir / "host.pem"
     return {
-        "scitoken": [scitoken, "get", "-q", "--no-auth", "--cacert", ca, "-x", str(streams), "--checksum", checksum,
+        "scitoken": [lab.options.scitoken, "get", "-q", "--no-auth", "--cacert", ca, "-x", streams, "--checksum", checksum,
                      "-o", out / "f", url],
         "curl": ["curl", "-sS", "--cacert", ca, "-o", out / "f", url],
         "aria2c": ["aria2c", "-q", "--ca-certificate", ca, f"-x{streams}", f"-s{streams}", "-d", out, "-o", "f", url],
         "wget": ["wget", "-q", "--ca-certificate", ca, "-O", out / "f", url],
+        "davix-get": ["davix-get", "--insecure", url, out / "f"],
     }
 
 
-def many_files(lab):
-    url = f"http://127.0.0.1:{HTTP}/small"
-    names = [f"f{n}" for n in range(lab.options.files)]
-    listed = lab.dir / "list"
-    listed.write_text("".join(f"{url}/{name}\n" for name in names))
-    config = lab.dir / "curl.conf"
-    config.write_text("".join(f'url = "{url}/{name}"\noutput = "{lab.out}/{name}"\n' for name in names))
-    return {
+def limit(lab, name, out):
+    return {"limit": [lab.options.limit, f"{lab.host}:{HTTP}", f"/{name}", out / "f"]}
+
+
+def big(lab, what, out, scheme="http", **more):
+    """One big file, compared with the original after each run."""
+    file = lab.big(lab.options.size)
+    commands = one_file(lab, lab.url(file.name, scheme), out)
+    if scheme == "http":
+        commands = {**limit(lab, file.name, out), **commands}
+    commands |= more
+    return lab.measure(f"{lab.options.size} MiB, {what}", commands, lab.options.size / 1024, out, check=lambda tool, at:
+                       subprocess.run(["cmp", file, at / "f"], check=True))
+
+
+def to_disk(lab):
+    out = Path(lab.options.disk) / f"scitoken-bench-{os.getpid()}"
+    file = lab.big(lab.options.size)
+    synced = {"curl, sync": ["sh", "-c", 'curl -sS -o "$1" "$2" && sync -d "$1"', "sh", out / "f", lab.url(file.name)]}
+    try:
+        return big(lab, "http, to a disk", out, **synced)
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def verified(lab, algorithm):
+    file = lab.big(lab.options.size)
+    content = one_file(lab, lab.url(file.name), lab.out)
+    wanted = f"{algorithm}:{checksum(lab, file, algorithm)}"
+    commands = {
+        f"scitoken, {algorithm}": one_file(lab, lab.url(file.name), lab.out, checksum=wanted)["scitoken"],
+        "scitoken, none": content["scitoken"],
+        "curl": content["curl"],
+    }
+    if algorithm == "sha-256":
+        commands["curl, sha256sum"] = ["sh", "-c", 'curl -sS -o "$1" "$2" && sha256sum "$1"', "sh", lab.out / "f",
+                                       lab.url(file.name)]
+    return lab.measure(f"{lab.options.size} MiB, http, {algorithm}", commands, lab.options.size / 1024)
+
+
+def checksum(lab, path, algorithm):
+    if algorithm == "crc32c":
+        # Python has none. Asked for a wrong value, scitoken says which one the data has.
+        lab.fresh(lab.out)
+        command = one_file(lab, lab.url(path.name), lab.out, checksum="crc32c:00000000")["scitoken"]
+        told = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False).stderr
+        return told.split("the data has crc32c:")[1][:8]
+    adler, sha = 1, hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(1 << 20):
+            if algorithm == "adler32":
+                adler = zlib.adler32(piece, adler)
+            else:
+                sha.update(piece)
+    return f"{adler:08x}" if algorithm == "adler32" else sha.hexdigest()
+
+
+def many(lab, count):
+    where = lab.small(count, 20 * 1024)
+    names = [f"f{n}" for n in range(count)]
+    listed, config = lab.dir / "list", lab.dir / "curl.conf"
+    listed.write_text("".join(f"{lab.url(where)}/{name}\n" for name in names))
+    config.write_text("".join(f'url = "{lab.url(where)}/{name}"\noutput = "{lab.out}/{name}"\n' for name in names))
+
+    def check(tool, out):
+        if len(os.listdir(out)) != count:
+            raise SystemExit(f"{tool} brought {len(os.listdir(out))} of {count} files")
+
+    commands = {
         "scitoken": [lab.options.scitoken, "get", "-q", "--no-auth", "-i", listed, "-P", lab.out, "-j", "16"],
         "curl": ["curl", "-sS", "--parallel", "--parallel-max", "16", "-K", config],
         "aria2c": ["aria2c", "-q", "-j16", "-d", lab.out, "-i", listed],
         "wget": ["wget", "-q", "-P", lab.out, "-i", listed],
     }
+    return lab.measure(f"{count:,} files of 20 KiB, 16 at once", commands, count * 20 / 1024 / 1024, check=check)
 
 
-def measure(lab, name, commands, gigabytes):
-    rows = {tool: [] for tool in commands if shutil.which(str(commands[tool][0]))}
-    for _ in range(lab.options.rounds):
-        for tool in rows:
-            lab.fresh()
-            rows[tool].append(run([str(part) for part in commands[tool]], lab.environment))
-    medians = {tool: [statistics.median(column) for column in zip(*measured)] for tool, measured in rows.items()}
-    wall, cpu, _ = medians["curl"] if "curl" in medians else medians["scitoken"]
-    print(f"\n### {name}\n\n| tool | wall s | x | CPU s | CPU s/GB | x | peak MiB |\n|---|---|---|---|---|---|---|")
-    for tool, (w, c, m) in medians.items():
-        print(f"| {tool} | {w:.2f} | {w / wall:.2f} | {c:.2f} | {c / gigabytes:.2f} | {c / cpu:.2f} | {m:.0f} |")
-    sys.stdout.flush()
-    return name, medians
+def small(lab, scheme):
+    where = lab.small(1, 20 * 1024)
+    commands = one_file(lab, lab.url(f"{where}/f0", scheme), lab.out)
+    rounds = lab.options.rounds * 5
+    return lab.measure(f"one file of 20 KiB, {scheme}", commands, 20 / 1024 / 1024, rounds=rounds)
 
 
-def delayed(lab):
-    """One file over a link of 50 ms, in a namespace of its own, where this script runs once more."""
-    if os.environ.get("SCITOKEN_BENCH_INSIDE") is None and shutil.which("unshare") is None:
-        return None
-    url = f"http://127.0.0.1:{HTTP}/medium"
-    return measure(lab, "one file over 50 ms", one_file(lab, url, streams=8), min(lab.options.size, 256) / 1024)
+def hundred_thousand(lab):
+    """The rates of the quarters, from the times that nginx writes down, and the peak."""
+    count = 100_000
+    where, listed, times = lab.small(count, 1024), lab.dir / "list", lab.dir / "times.log"
+    listed.write_text("".join(f"{lab.url(where)}/f{n}\n" for n in range(count)))
+    lab.fresh(lab.out)
+    times.write_text("")
+    command = [lab.options.scitoken, "get", "-q", "--no-auth", "-i", listed, "-P", lab.out, "-j", "16"]
+    wall, cpu, peak = run([str(part) for part in command], lab.environment)
+    if len(os.listdir(lab.out)) != count:
+        raise SystemExit(f"{len(os.listdir(lab.out))} of {count} files came")
+    time.sleep(1.5)
+    seen = sorted(float(line) for line in times.read_text().split())
+    quarters = [seen[(n + 1) * len(seen) // 4 - 1] - seen[n * len(seen) // 4] for n in range(4)]
+    shown = ", ".join(f"{quarter:.2f} s" for quarter in quarters)
+    text = (f"100,000 files of 1 KiB in one run: {wall:.1f} s ({count / wall:,.0f} files a second), CPU {cpu:.1f} s, peak "
+            f"{peak:.0f} MiB; the quarters took {shown}: the last one {quarters[3] / quarters[0]:.2f} of the first.")
+    print(text, flush=True)
+    return text
 
 
-def picture(path, results):
-    """Bars of wall time beside curl's, one group a case."""
-    colours = {"scitoken": "#2b6cb0", "curl": "#a0aec0", "aria2c": "#cbd5e0", "wget": "#e2e8f0"}
-    bars, y = [], 40
-    for name, medians in results:
-        bars.append(f'<text x="10" y="{y}" font-weight="bold">{name}</text>')
-        y += 8
-        base = medians.get("curl", medians["scitoken"])[0]
-        for tool, (wall, cpu, _) in medians.items():
-            width = min(wall / base, 3.0) * 160
-            bars.append(f'<rect x="90" y="{y}" width="{width:.0f}" height="14" fill="{colours[tool]}"/>'
-                        f'<text x="84" y="{y + 11}" text-anchor="end">{tool}</text>'
-                        f'<text x="{96 + width:.0f}" y="{y + 11}">{wall:.2f} s, CPU {cpu:.2f} s</text>')
-            y += 18
-        y += 22
-    body = "\n".join(bars)
-    Path(path).write_text(
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="760" height="{y}" font-family="sans-serif" font-size="12">\n'
-        f'<rect width="100%" height="100%" fill="white"/>\n<text x="10" y="18">Wall time, shorter is better</text>\n{body}\n</svg>\n')
+def delayed(options):
+    """Within the namespace of benches/download/link.py."""
+    lab = Lab(options, link.SERVER, link.SEEN_AS)
+    try:
+        size = min(options.size, 256)
+        file = lab.big(size)
+        commands = one_file(lab, lab.url(file.name), lab.out, streams=8)
+        plain = one_file(lab, lab.url(file.name), lab.out)
+        commands = {"scitoken -x 8": commands["scitoken"], "scitoken -x 1": plain["scitoken"], "curl": plain["curl"],
+                    "aria2c -x8": commands["aria2c"], "wget": plain["wget"]}
+        return [lab.measure(f"{size} MiB over a link of {DELAY} ms", commands, size / 1024)]
+    finally:
+        lab.close()
 
 
-def main():
+def heading(options):
+    today = datetime.date.today().isoformat()
+    system = "this system"
+    release = Path("/etc/os-release")
+    if release.exists():
+        words = dict(line.split("=", 1) for line in release.read_text().splitlines() if "=" in line)
+        system = f"{words.get('NAME', '').strip(chr(34)).split()[0]} {words.get('VERSION_ID', '').strip(chr(34))}"
+    return f"{today}, {os.cpu_count()} shared cores, {system} {platform.machine()}, medians of {options.rounds} rounds"
+
+
+def delay_elsewhere(options):
+    """The case `delay` in a namespace; its measurements come back as lines of JSON."""
+    command = [sys.executable, HERE / "download" / "link.py", str(DELAY), sys.executable, __file__, "--inside",
+               "--scitoken", options.scitoken, "--rounds", str(options.rounds), "--size", str(options.size),
+               "--memory", options.memory, "delay"]
+    told = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    if told.returncode != 0:
+        print("the case `delay` needs root and /dev/net/tun; it is left out", file=sys.stderr)
+        return []
+    cases = []
+    for line in told.stdout.splitlines():
+        if line.startswith("case: "):
+            cases.append(report.Case(**json.loads(line.removeprefix("case: "))))
+        else:
+            print(line)
+    return cases
+
+
+def options_of(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scitoken", default="target/release/scitoken")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=2048, help="MiB of the big file")
-    parser.add_argument("--files", type=int, default=5000)
-    parser.add_argument("--dir", default=None, help="where to work; the disc that is measured")
-    parser.add_argument("--svg")
-    parser.add_argument("cases", nargs="*", default=[])
-    options = parser.parse_args()
+    parser.add_argument("--files", type=int, default=5000, help="of the case `many`")
+    parser.add_argument("--memory", default="/dev/shm", help="a directory in memory, with room for twice the big file")
+    parser.add_argument("--disk", default=tempfile.gettempdir(), help="a directory on the disk that is measured")
+    parser.add_argument("--write", action="store_true", help="write README.md's table and docs/download-speed.svg")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.cases) - set(CASES):
+        parser.error(f"there is no case `{unknown.pop()}`; there are {', '.join(CASES)}")
     options.scitoken = str(Path(options.scitoken).resolve())
-    cases = options.cases or ["http", "https", "checksum", "many", "delay"]
-    inside = os.environ.get("SCITOKEN_BENCH_INSIDE")
-    if "delay" in cases and inside is None and len(cases) > 1:
-        cases.remove("delay")
-        print("the case `delay` runs by itself: benches/download.py delay", file=sys.stderr)
-    elif cases == ["delay"] and inside is None:
-        setup = "ip link set lo up && tc qdisc add dev lo root netem delay 25ms limit 100000 && exec \"$@\""
-        os.environ["SCITOKEN_BENCH_INSIDE"] = "1"
-        os.execvp("unshare", ["unshare", "-n", "sh", "-c", setup, "sh", sys.executable, *sys.argv])
-    lab = Lab(options)
-    results = []
-    try:
-        gigabytes = options.size / 1024
-        if "http" in cases:
-            results.append(measure(lab, f"one file of {options.size} MiB, http",
-                                   one_file(lab, f"http://127.0.0.1:{HTTP}/big"), gigabytes))
-        if "https" in cases:
-            results.append(measure(lab, f"one file of {options.size} MiB, https",
-                                   one_file(lab, f"https://127.0.0.1:{HTTPS}/big"), gigabytes))
-        if "checksum" in cases:
-            for algorithm, value in checksums(lab):
-                url = f"http://127.0.0.1:{HTTP}/big"
-                commands = one_file(lab, url, checksum=f"{algorithm}:{value}")
-                plain = one_file(lab, url)
-                commands = {"scitoken": commands["scitoken"], "curl": plain["curl"]}
-                results.append(measure(lab, f"the same, verified by {algorithm} (curl: not verified)", commands, gigabytes))
-        if "many" in cases:
-            results.append(measure(lab, f"{options.files} files of 20 KiB, 16 at once", many_files(lab),
-                                   options.files * 20 / 1024 / 1024))
-        if "delay" in cases:
-            results.append(delayed(lab))
-    finally:
-        lab.close()
-    if options.svg:
-        picture(options.svg, [result for result in results if result])
+    options.cases = options.cases or USUAL
+    return options
 
 
-def checksums(lab):
-    import hashlib
-    import zlib
-    adler, sha = 1, hashlib.sha256()
-    with open(lab.files / "big", "rb") as big:
-        while piece := big.read(1 << 20):
-            adler = zlib.adler32(piece, adler)
-            sha.update(piece)
-    return [("adler32", f"{adler:08x}"), ("sha-256", sha.hexdigest())]
+def main():
+    options = options_of(sys.argv[1:])
+    if options.inside:
+        for case in delayed(options):
+            print("case:", json.dumps({"name": case.name, "gigabytes": case.gigabytes, "medians": case.medians}))
+        return
+    with tempfile.TemporaryDirectory() as built:
+        options.limit = f"{built}/limit"
+        subprocess.run(["rustc", "-O", "-o", options.limit, HERE / "download" / "limit.rs"], check=True)
+        lab = Lab(options)
+        cases, texts = [], []
+        try:
+            for name in options.cases:
+                match name:
+                    case "http" | "https":
+                        cases.append(big(lab, name, lab.out, name))
+                    case "disk":
+                        cases.append(to_disk(lab))
+                    case "adler32" | "crc32c" | "sha-256":
+                        cases.append(verified(lab, name))
+                    case "many":
+                        cases.append(many(lab, options.files))
+                    case "thousands":
+                        cases.append(many(lab, 2000))
+                    case "small":
+                        cases += [small(lab, "http"), small(lab, "https")]
+                    case "delay":
+                        cases += delay_elsewhere(options)
+                    case "hundred-thousand":
+                        texts.append(hundred_thousand(lab))
+        finally:
+            lab.close()
+    if options.write:
+        root = HERE.parent
+        text = report.table(cases, f"{heading(options)}; `x` is against curl:") + "".join(f"\n{text}\n" for text in texts)
+        report.replace_between(root / "README.md", "<!-- download-speed -->", "<!-- /download-speed -->", text)
+        (root / "docs" / "download-speed.svg").write_text(report.picture(cases, heading(options)))
 
 
 if __name__ == "__main__":

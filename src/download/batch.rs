@@ -14,6 +14,8 @@ use super::job::{Download, Downloaded};
 
 /// Jobs that wait for a worker.
 const QUEUE: usize = 64;
+/// So many are made in one go: waking the thread that makes them for each one would cost more than a small file.
+const REFILL: usize = QUEUE / 2;
 
 /// What becomes of each file: the job, and how it ended.
 type Done<'d> = Mutex<&'d mut (dyn FnMut(Download, Result<Downloaded, TransferError>) + Send)>;
@@ -54,11 +56,12 @@ impl Downloader {
     {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let workers = parallel.get().min(processors);
+        let waiting = runtime()?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let jobs = tokio::sync::Mutex::new(jobs);
         let done: Done<'_> = Mutex::new(&mut done);
         std::thread::scope(|scope| {
-            scope.spawn(|| self.feed(downloads, queue));
+            scope.spawn(|| self.feed(downloads, queue, &waiting));
             let threads: Vec<_> = (0..workers)
                 .map(|worker| {
                     let share = parallel.get() / workers + usize::from(worker < parallel.get() % workers);
@@ -79,13 +82,21 @@ impl Downloader {
     }
 
     /// Hands the jobs on, as fast as they are taken.
-    fn feed(&self, downloads: impl Iterator<Item = Download>, queue: mpsc::Sender<Download>) {
-        for download in downloads {
-            if self.stopper().is_stopped() || queue.blocking_send(download).is_err() {
-                return;
+    fn feed(
+        &self,
+        mut downloads: impl Iterator<Item = Download>,
+        queue: mpsc::Sender<Download>,
+        waiting: &Runtime,
+    ) {
+        // No room and no end: all workers are gone.
+        while let Ok(room) = waiting.block_on(queue.reserve_many(REFILL)) {
+            for place in room {
+                match downloads.next() {
+                    Some(download) if !self.stopper().is_stopped() => place.send(download),
+                    _ => return,
+                }
             }
         }
-        drop(queue);
     }
 
     /// Works on up to `share` jobs at once until there are none left.
@@ -94,10 +105,13 @@ impl Downloader {
         let mut is_open = true;
         while is_open || !running.is_empty() {
             tokio::select! {
-                job = async { jobs.lock().await.recv().await }, if is_open && running.len() < share => match job {
+                job = next(jobs), if is_open && running.len() < share => match job {
                     Some(job) if !self.stopper().is_stopped() => {
                         let downloader = self.clone();
-                        running.spawn(async move { (job.clone(), downloader.download(job).await) });
+                        running.spawn(async move {
+                            let result = downloader.download(job.clone()).await;
+                            (job, result)
+                        });
                     }
                     _ => is_open = false,
                 },
@@ -108,6 +122,17 @@ impl Downloader {
             }
         }
     }
+}
+
+/// The next job; `None` when there are none left.
+async fn next(jobs: &tokio::sync::Mutex<mpsc::Receiver<Download>>) -> Option<Download> {
+    // Mostly there is one, and nobody else is just taking one: then no worker has to wake another.
+    if let Ok(mut jobs) = jobs.try_lock()
+        && let Ok(job) = jobs.try_recv()
+    {
+        return Some(job);
+    }
+    jobs.lock().await.recv().await
 }
 
 /// A runtime for one thread.

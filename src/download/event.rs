@@ -135,6 +135,11 @@ impl Events {
         self.0.recv().await
     }
 
+    /// The next event, if it is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.0.try_recv().ok()
+    }
+
     /// As [`next`](Self::next), for a thread without a runtime.
     ///
     /// # Panics

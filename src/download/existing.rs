@@ -6,6 +6,7 @@ use super::downloader::Downloader;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::hasher::digest_of_file;
 use super::job::{Download, Downloaded, Existing, Outcome, Timings, Verification};
+use super::part::check_target;
 use super::position::open_no_follow;
 use super::probe::Probe;
 use super::stop::Deadline;
@@ -20,12 +21,17 @@ pub(super) async fn look(
     deadline: Option<Deadline>,
 ) -> Result<Option<Downloaded>, TransferError> {
     let (by_size, checksum) = match (job.existing, &job.checksum) {
+        // Whoever opens the unfinished file looks at the target too.
         (Existing::Replace, _) => return Ok(None),
-        (Existing::Refuse, _) => return refuse_existing(target).map(|()| None),
+        (Existing::Refuse, _) => {
+            check_target(target)?;
+            return refuse_existing(target).map(|()| None);
+        }
         (Existing::SkipSameSize, _) => (true, Checksum::None),
         (Existing::SkipSameChecksum, Checksum::None) => (false, Checksum::Auto),
         (Existing::SkipSameChecksum, checksum) => (false, checksum.clone()),
     };
+    check_target(target)?;
     let Ok(file) = open_no_follow(target) else { return Ok(None) };
     let there = file.metadata().map_err(|error| TransferError::local("look at", target, error))?.len();
     let skipped = |verification| Downloaded {

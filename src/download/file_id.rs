@@ -28,7 +28,8 @@ impl FileId {
         fs_err::symlink_metadata(path).map(|metadata| Self::read(&metadata))
     }
 
-    fn read(metadata: &Metadata) -> Self {
+    /// The same, from what was read of the file already.
+    pub(super) fn read(metadata: &Metadata) -> Self {
         let born = metadata.created().ok().and_then(|born| born.duration_since(UNIX_EPOCH).ok());
         #[cfg(unix)]
         let (device, inode) = {

@@ -50,7 +50,7 @@ impl Output {
     }
 
     /// The leave to write the state of the unfinished file down now.
-    pub(super) fn checkpoint(&self, sidecar: &mut Sidecar) -> Option<Checkpoint> {
+    pub(super) fn checkpoint(&mut self, sidecar: &mut Sidecar) -> Option<Checkpoint> {
         match self {
             Self::Part(part) => part.checkpoint(sidecar),
             Self::Stream(_) => None,

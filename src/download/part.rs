@@ -38,6 +38,7 @@ pub(super) struct PartFile {
     lock: Lock,
     was_there: u64,
     contents: Contents,
+    state: StateFile,
     beginnings: Beginnings,
 }
 
@@ -63,6 +64,14 @@ enum Contents {
     /// An earlier run's, and this one has changed nothing yet.
     Earlier,
     Ours,
+}
+
+/// What is known of the state file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StateFile {
+    /// An earlier run may have left one, or this one has written it.
+    MayBeThere,
+    Gone,
 }
 
 impl PartFile {
@@ -91,7 +100,7 @@ impl PartFile {
             }
             let look_at = |error| TransferError::local("look at", &part, error);
             let metadata = file.metadata().map_err(look_at)?;
-            let id = FileId::of(&file).map_err(look_at)?;
+            let id = FileId::read(&metadata);
             if FileId::at(&part).is_ok_and(|named| named == id) {
                 check_part(&metadata, &part)?;
                 let was_there = metadata.len();
@@ -126,6 +135,7 @@ impl PartFile {
             lock,
             was_there,
             contents: if was_there == 0 { Contents::Ours } else { Contents::Earlier },
+            state: StateFile::MayBeThere,
             beginnings: Beginnings::default(),
         }
     }
@@ -141,10 +151,11 @@ impl PartFile {
     }
 
     /// The leave to write `sidecar` down now; `None` where no later run could use it.
-    pub(super) fn checkpoint(&self, sidecar: &mut Sidecar) -> Option<Checkpoint> {
+    pub(super) fn checkpoint(&mut self, sidecar: &mut Sidecar) -> Option<Checkpoint> {
         if self.lock == Lock::None {
             return None;
         }
+        self.state = StateFile::MayBeThere;
         sidecar.belongs_to(&self.id);
         Some(self.beginnings.checkpoint(Arc::clone(&self.file), self.sidecar.clone()))
     }
@@ -166,9 +177,14 @@ impl PartFile {
         Ok(())
     }
 
-    fn forget_state(&self) -> Result<(), TransferError> {
+    fn forget_state(&mut self) -> Result<(), TransferError> {
         self.beginnings.next();
-        remove_if_there(&self.sidecar).map_err(|error| TransferError::local("remove", &self.sidecar, error))
+        if self.state == StateFile::MayBeThere {
+            remove_if_there(&self.sidecar)
+                .map_err(|error| TransferError::local("remove", &self.sidecar, error))?;
+            self.state = StateFile::Gone;
+        }
+        Ok(())
     }
 
     pub(super) fn write(&mut self, data: &[u8], offset: u64) -> Result<(), TransferError> {
@@ -184,11 +200,10 @@ impl PartFile {
     ///
     /// # Errors
     /// The name is taken and [must not be](Existing::Refuse); the disk would not have it; somebody changed the file.
-    pub(super) fn finish(self, length: u64, existing: Existing) -> Result<PathBuf, TransferError> {
-        let keep = |error| TransferError::local("keep", &self.part, error);
-        let there = self.file.metadata().map_err(keep)?.len();
+    pub(super) fn finish(mut self, length: u64, existing: Existing) -> Result<PathBuf, TransferError> {
+        let there = self.file.metadata().map_err(|error| self.not_kept(error))?.len();
         if there < length {
-            return Err(keep(io::Error::other(format!("it has {there} of {length} bytes: somebody cut it"))));
+            return Err(self.not_kept(format!("it has {there} of {length} bytes: somebody cut it")));
         }
         if there > length {
             self.file.set_len(length).map_err(|error| TransferError::local("cut", &self.part, error))?;
@@ -200,7 +215,7 @@ impl PartFile {
         }
         self.forget_state()?;
         if !FileId::at(&self.part).is_ok_and(|named| named == self.id) {
-            return Err(keep(io::Error::other("it was removed or replaced while the data came")));
+            return Err(self.not_kept("it was removed or replaced while the data came"));
         }
         let renamed = match existing {
             Existing::Refuse => rename_to_free(&self.part, &self.target),
@@ -221,6 +236,10 @@ impl PartFile {
         Ok(self.target)
     }
 
+    fn not_kept(&self, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TransferError {
+        TransferError::local("keep", &self.part, io::Error::other(why))
+    }
+
     /// Removes the file and its state, unless they are an earlier run's still: an address with a typing error in it must
     /// not cost what the right one brought.
     pub(super) fn discard(self) {
@@ -230,7 +249,7 @@ impl PartFile {
         self.remove();
     }
 
-    fn remove(self) {
+    fn remove(mut self) {
         let _ = self.forget_state();
         let _ = remove_if_there(&self.part);
     }
@@ -507,7 +526,7 @@ mod tests {
             Ok(Opened::Ours(part)) => part,
             other => panic!("{other:?}"),
         };
-        let (mut one, other) = (unlocked(), unlocked());
+        let (mut one, mut other) = (unlocked(), unlocked());
         assert_ne!(one.part, other.part);
         one.restart(None).unwrap();
         one.write(b"whole", 0).unwrap();

@@ -32,12 +32,19 @@ pub(super) fn write_all_at(file: &File, mut data: &[u8], mut offset: u64) -> io:
 }
 
 /// Reserves the disk space of a whole file, so that a full disk is found before anything is fetched and the file lies
-/// in one piece. Where the file system cannot reserve, the length is set only.
+/// in one piece. Where the file system cannot reserve, or is memory, the length is set only.
 pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         use rustix::fs::FallocateFlags;
         use rustix::io::Errno;
+        if is_memory(file) {
+            let there = rustix::fs::fstatvfs(file)?;
+            if there.f_blocks > 0 && there.f_bavail.saturating_mul(there.f_frsize) < length {
+                return Err(Errno::NOSPC.into());
+            }
+            return file.set_len(length);
+        }
         loop {
             match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
                 Ok(()) => return Ok(()),
@@ -48,6 +55,13 @@ pub(super) fn reserve(file: &File, length: u64) -> io::Result<()> {
         }
     }
     file.set_len(length)
+}
+
+/// Whether a file lies in a `tmpfs`, where reserving would write every page once with zeros.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_memory(file: &File) -> bool {
+    const TMPFS: i64 = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|there| there.f_type == TMPFS)
 }
 
 /// Opens a file for reading, but not through a link at its end.

@@ -83,7 +83,7 @@ impl Transfer {
         }
         let (output, sidecar, length, there, resumed_from, mut timings) = {
             let mut state = self.state();
-            let sidecar = state.sidecar(&self.job);
+            let sidecar = if result.is_err() { state.sidecar(&self.job) } else { None };
             let length = state.board.length().unwrap_or_default();
             let there = state.board.done().total();
             (state.output.take(), sidecar, length, there, state.resumed_from, state.timings)

@@ -15,14 +15,17 @@ use super::widen;
 
 /// How long a number of streams is watched before another one is tried.
 const WATCH: Duration = Duration::from_millis(300);
+/// How often it is looked whether the first answer is there.
+const LOOK: Duration = Duration::from_millis(5);
 
 impl Transfer {
     /// Adds streams as long as that makes the file come faster.
     pub(super) async fn widen(self: Arc<Self>, most: usize) {
         let mut helpers: JoinSet<Result<(), TransferError>> = JoinSet::new();
         let mut before = None;
-        let mut wanted = 1;
         let mut most = most;
+        let mut wanted = widen::first_streams(self.first_answer().await, most);
+        self.open_more(&mut helpers, wanted).await;
         loop {
             let (at, bytes) = (Instant::now(), self.state().timings.fetched);
             sleep(WATCH).await;
@@ -46,14 +49,38 @@ impl Transfer {
                 wanted = widen::next_streams(before, now, most);
                 before = Some(now);
             }
-            while helpers.len() + 1 < wanted.min(most) {
-                let Some(claim) = self.state().board.claim(Split::Allowed) else { break };
-                helpers.spawn(Arc::clone(&self).help(claim));
+            self.open_more(&mut helpers, wanted.min(most)).await;
+        }
+    }
+
+    /// Waits for the first answer, and tells how long it took.
+    async fn first_answer(&self) -> Duration {
+        loop {
+            {
+                let state = self.state();
+                if state.identity.is_some() && state.timings.fetched > 0 {
+                    return state.timings.answering;
+                }
             }
-            if helpers.len() + 1 > streams {
-                let widened = EventKind::Widened { streams: helpers.len() + 1 };
-                self.downloader.reporter().send(self.job.number, widened).await;
-            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Opens streams until there are so many, as long as there is something left for them.
+    async fn open_more(self: &Arc<Self>, helpers: &mut JoinSet<Result<(), TransferError>>, wanted: usize) {
+        let before = helpers.len();
+        while helpers.len() + 1 < wanted {
+            let claim = {
+                let mut state = self.state();
+                let is_open = state.ranges && state.board.length().is_some();
+                if is_open { state.board.claim(Split::Allowed) } else { None }
+            };
+            let Some(claim) = claim else { break };
+            helpers.spawn(Arc::clone(self).help(claim));
+        }
+        if helpers.len() > before {
+            let widened = EventKind::Widened { streams: helpers.len() + 1 };
+            self.downloader.reporter().send(self.job.number, widened).await;
         }
     }
 

@@ -268,7 +268,7 @@ impl State {
         }
         self.checkpoint_at = Instant::now();
         let Some(mut sidecar) = self.sidecar(job) else { return };
-        let checkpoint = self.output.as_ref().and_then(|output| output.checkpoint(&mut sidecar));
+        let checkpoint = self.output.as_mut().and_then(|output| output.checkpoint(&mut sidecar));
         let Some(checkpoint) = checkpoint else { return };
         self.checkpoint = Some(tokio::task::spawn_blocking(move || checkpoint.write(&sidecar)));
     }

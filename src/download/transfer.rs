@@ -15,7 +15,7 @@ use super::error::{FailureKind, Remedy, TransferError, in_words};
 use super::event::EventKind;
 use super::job::{Download, Downloaded, Resume, Verification};
 use super::output::{Output, Stream};
-use super::part::{Opened, PartFile, check_target};
+use super::part::{Opened, PartFile};
 use super::retry::{self, Decision, Facts};
 use super::state::{Role, State};
 use super::stop::Deadline;
@@ -66,7 +66,6 @@ impl Transfer {
         let begun = Instant::now();
         let deadline = deadline(&downloader, begun);
         started(&downloader, &job).await;
-        check_target(&target)?;
         if let Some(skipped) = existing::look(&downloader, &job, &target, deadline).await? {
             return Ok(skipped);
         }
@@ -308,8 +307,10 @@ fn deadline(downloader: &Downloader, begun: Instant) -> Option<Deadline> {
 }
 
 async fn started(downloader: &Downloader, job: &Download) {
-    let url = SafeUrl::new(job.url()).to_string();
-    downloader.reporter().send(job.number, EventKind::Started { url, target: job.target.clone() }).await;
+    if downloader.reporter().is_listened_to() {
+        let url = SafeUrl::new(job.url()).to_string();
+        downloader.reporter().send(job.number, EventKind::Started { url, target: job.target.clone() }).await;
+    }
 }
 
 /// Opens the unfinished file. One that is busy may be ours still, from a transfer that was dropped a moment ago.

@@ -22,6 +22,18 @@ pub(super) fn time_for(bytes: u64, rate: f64) -> Duration {
     Duration::try_from_secs_f64(bytes as f64 / rate).unwrap_or(Duration::MAX)
 }
 
+/// An answer that takes so long comes from far away.
+const FAR: Duration = Duration::from_millis(15);
+
+/// How many streams to begin with, by how long the first answer took.
+///
+/// TCP begins slowly and sends no more than a window in each round trip, so far away several streams are sure to help,
+/// and trying one at a time would take longer than many a file. Nearby, one may well be all that the machine can do.
+pub(super) fn first_streams(answered_in: Duration, most: usize) -> usize {
+    const FAR_AWAY: usize = 4;
+    if answered_in >= FAR { most.min(FAR_AWAY) } else { 1 }
+}
+
 /// The rate must grow by so much to be worth more connections.
 const WORTH_IT: f64 = 1.15;
 
@@ -50,6 +62,14 @@ mod tests {
             before = Some(now);
         }
         streams
+    }
+
+    #[test]
+    fn what_is_far_away_begins_with_several_streams() {
+        let milliseconds = Duration::from_millis;
+        assert_eq!(first_streams(milliseconds(1), 8), 1);
+        assert_eq!(first_streams(milliseconds(100), 8), 4);
+        assert_eq!(first_streams(milliseconds(100), 2), 2);
     }
 
     #[test]

@@ -80,6 +80,8 @@ mod token_cli;
 #[cfg(feature = "cli")]
 mod transfer_cli;
 mod xrootd;
+#[cfg(feature = "download")]
+mod xrootd_files;
 
 /// A list of texts, for comparisons in tuples.
 fn texts(items: &[&str]) -> Vec<String> {

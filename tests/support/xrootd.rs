@@ -2,6 +2,8 @@
 //!
 //! What it says was seen on the real servers, word for word; what it leaves out is not needed by a client's tests.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
@@ -13,6 +15,7 @@ use percent_encoding::percent_decode_str;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use url::Url;
 
+use self::files::{Answer, Question};
 use super::listener::{Connection, Listener, Stream};
 use super::wire::{self, Framing, Head};
 use super::{Seen, tls};
@@ -55,6 +58,10 @@ struct State {
     files: Mutex<BTreeMap<String, Bytes>>,
     seen: Mutex<Vec<Seen>>,
     silence: Duration,
+    /// The digest of an earlier request.
+    stale: Mutex<Option<String>>,
+    /// After so many bytes the next body of a `GET` breaks off.
+    break_off: Mutex<Option<usize>>,
 }
 
 impl XRootD {
@@ -91,6 +98,8 @@ impl XRootD {
             files: Mutex::new(files.into()),
             seen: Mutex::default(),
             silence,
+            stale: Mutex::default(),
+            break_off: Mutex::default(),
         });
         let shared = Arc::clone(&state);
         let serve = move |connection| {
@@ -127,6 +136,19 @@ impl XRootD {
     /// How many connections came in.
     pub(crate) fn connections(&self) -> usize {
         self.listener.accepted()
+    }
+
+    /// Stores a file.
+    #[cfg(feature = "download")]
+    pub(crate) fn store(&self, path: &str, content: impl Into<Bytes>) {
+        let mut files = self.state.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(path.to_owned(), content.into());
+    }
+
+    /// Lets the next body of a `GET` break off after so many bytes.
+    #[cfg(feature = "download")]
+    pub(crate) fn break_off_after(&self, bytes: usize) {
+        *self.state.break_off.lock().unwrap_or_else(PoisonError::into_inner) = Some(bytes);
     }
 
     /// What is stored under a path.
@@ -225,22 +247,30 @@ impl State {
                         let body = format!("Unable to open {path}; permission denied");
                         self.refuse(stream, seen, "403 Forbidden", &body).await
                     }
-                    None => {
-                        let body = format!("Unable to open {path}; no such file or directory");
-                        self.refuse(stream, seen, "404 Not Found", &body).await
-                    }
-                    Some(content) => {
-                        let range = seen.headers.iter().find(|(name, _)| same(name, "Range"));
-                        let range = range.and_then(|(_, value)| parse_range(value, content.len()));
-                        let (status, part, extra) = match range {
-                            None => ("200 OK", content.clone(), Vec::new()),
-                            Some((first, last)) => (
-                                "206 Partial Content",
-                                content.slice(first..=last),
-                                vec![format!("Content-Range: bytes {first}-{last}/{}", content.len())],
-                            ),
+                    content => {
+                        let header = |wanted: &str| {
+                            let header = seen.headers.iter().rev().find(|(name, _)| same(name, wanted));
+                            header.map(|(_, value)| value.as_str())
                         };
-                        self.say(stream, seen, status, After::Keep, &extra, &part).await
+                        let question = Question {
+                            release: self.release,
+                            is_head: seen.method == "HEAD",
+                            range: header("Range"),
+                            want_digest: header("Want-Digest"),
+                            want_repr_digest: header("Want-Repr-Digest"),
+                        };
+                        let answer = match content {
+                            Some(content) => {
+                                let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+                                files::file(&question, &content, &mut stale)
+                            }
+                            None if self.is_directory(&path) => files::directory(&question, &path),
+                            None => {
+                                let body = format!("Unable to open {path}; no such file or directory");
+                                return self.refuse(stream, seen, "404 Not Found", &body).await;
+                            }
+                        };
+                        self.send(stream, seen, answer).await
                     }
                 }
             }
@@ -283,6 +313,12 @@ impl State {
             }
             _ => self.refuse(stream, seen, "501 Unknown", "Request not supported.").await,
         }
+    }
+
+    fn is_directory(&self, path: &str) -> bool {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.keys().any(|file| file.starts_with(&below))
     }
 
     /// A manager's redirect. Its address is not properly encoded, and holds the whole token.
@@ -334,29 +370,37 @@ impl State {
         extra: &[String],
         body: &[u8],
     ) -> io::Result<After> {
+        let refused_head = seen.method == "HEAD" && after == After::Close;
+        let promised = if refused_head { 0 } else { body.len() };
+        let (headers, body) = (extra.to_vec(), Bytes::copy_from_slice(body));
+        let status = status.to_owned();
+        self.send(stream, seen, Answer { status, after, headers, promised, body }).await
+    }
+
+    async fn send(&self, stream: &mut Box<dyn Stream>, seen: &Seen, answer: Answer) -> io::Result<After> {
+        let Answer { status, mut after, headers, promised, body } = answer;
         let connection = if after == After::Close { "Close" } else { "Keep-Alive" };
         let server = if self.release == Release::V5_5_3 { "XrootD/v5.5.3" } else { "XRootD" };
-        let refused_head = seen.method == "HEAD" && after == After::Close;
-        let length = if refused_head { 0 } else { body.len() };
         let mut text = format!("HTTP/1.1 {status}\r\nConnection: {connection}\r\nServer: {server}\r\n");
-        let _ = write!(text, "Content-Length: {length}\r\n");
-        for line in extra {
+        let _ = write!(text, "Content-Length: {promised}\r\n");
+        for line in &headers {
             text.push_str(line);
             text.push_str("\r\n");
         }
         text.push_str("\r\n");
         let mut bytes = text.into_bytes();
         if seen.method != "HEAD" {
-            bytes.extend_from_slice(body);
+            let break_off = match seen.method.as_str() {
+                "GET" => self.break_off.lock().unwrap_or_else(PoisonError::into_inner).take(),
+                _ => None,
+            };
+            let end = break_off.unwrap_or(body.len()).min(body.len());
+            bytes.extend_from_slice(&body[..end]);
+            if end < body.len() {
+                after = After::Close;
+            }
         }
         stream.write_all(&bytes).await?;
         Ok(after)
     }
-}
-
-/// `bytes=first-last`, both given; what else the real one makes of ranges is another story.
-fn parse_range(value: &str, length: usize) -> Option<(usize, usize)> {
-    let (first, last) = value.strip_prefix("bytes=")?.split_once('-')?;
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last && last < length).then_some((first, last))
 }

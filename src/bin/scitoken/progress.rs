@@ -38,6 +38,13 @@ pub(crate) struct Show {
     pub(crate) interval: Duration,
 }
 
+impl Show {
+    /// Whether nothing would be shown at all.
+    pub(crate) fn is_nothing(self) -> bool {
+        self.json == Json::No && self.quiet == Quiet::Yes
+    }
+}
+
 /// Whether events are written as JSON, one a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Json {

@@ -136,15 +136,20 @@ impl Get {
             return plan.tell(&engine, &self.tries);
         }
         signals::watch(engine.downloader.stopper().clone());
-        let (reporter, stream) = events();
         let show = self.show(&plan, loudness);
-        let watch = Watch::begin(stream, show, plan.expected())
-            .map_err(|error| Failure::from_error(Exit::Local, &error))?;
-        engine.downloader = engine.downloader.with_reporter(reporter);
+        let mut watch = None;
+        if !show.is_nothing() {
+            let (reporter, stream) = events();
+            let begun = Watch::begin(stream, show, plan.expected());
+            watch = Some(begun.map_err(|error| Failure::from_error(Exit::Local, &error))?);
+            engine.downloader = engine.downloader.with_reporter(reporter);
+        }
         let stopper = engine.downloader.stopper().clone();
         let outcome = self.download(&engine, &plan, settings);
         drop(engine);
-        watch.end();
+        if let Some(watch) = watch {
+            watch.end();
+        }
         let outcome = outcome?;
         outcome.report(show.json);
         Ok(if stopper.is_stopped() { Exit::TryLater } else { outcome.exit() })

@@ -1,16 +1,23 @@
 //! Events as they come, on a terminal, in a log, or as JSON.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::time::Duration;
 
 use console::{Term, truncate_str};
 use indicatif::{BinaryBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest_scitokens::download::{Event, EventKind, Events};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::tally::{End, Tally};
 use super::words::{ending, shown};
 use super::{Files, Json, Quiet, Show, Style};
 use crate::{events, print};
+
+/// When many files end at once, their events are looked at so often: being woken for each one would cost more than a small
+/// file does.
+const REST: Duration = Duration::from_millis(10);
+/// So many events in a [`REST`] are many.
+const MANY: usize = 16;
 
 #[derive(Debug)]
 pub(super) struct Screen {
@@ -36,6 +43,7 @@ impl Screen {
         let mut lines = interval(self.show.interval);
         lines.set_missed_tick_behavior(MissedTickBehavior::Delay);
         lines.tick().await;
+        let (mut since, mut taken) = (Instant::now(), 0);
         loop {
             tokio::select! {
                 event = events.next() => match event {
@@ -43,6 +51,18 @@ impl Screen {
                     None => break,
                 },
                 _ = lines.tick() => self.line(),
+            }
+            taken += 1;
+            while let Some(event) = events.try_next() {
+                self.take(event);
+                taken += 1;
+            }
+            self.draw();
+            if taken >= MANY && since.elapsed() < REST {
+                sleep(REST).await;
+            }
+            if since.elapsed() >= REST {
+                (since, taken) = (Instant::now(), 0);
             }
         }
         if let Some(bar) = &self.bar {
@@ -91,7 +111,6 @@ impl Screen {
                 }
             }
         }
-        self.draw();
     }
 
     fn write_json(&self, event: &Event) {
