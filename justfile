@@ -47,8 +47,8 @@ bench-auth:
 
 # what it costs to verify a token, beside the signature alone and beside the libraries of others that are installed
 bench-verify:
-  cargo build --release --manifest-path benches/peers/Cargo.toml
-  cargo bench --features sqlite --bench verify_peers
+  cargo build --release --locked --manifest-path benches/peers/Cargo.toml
+  cargo bench --profile release --features sqlite --bench verify_peers
 
 # scitoken beside curl, aria2c and wget, on the same nginx: one big file, with and without TLS and checksum, and many small ones
 bench-download *ARGS:

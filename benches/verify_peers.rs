@@ -1,8 +1,9 @@
 //! One table: what it costs to verify a token here and elsewhere, beside the limit, which is the signature alone.
 //!
-//! `just bench-verify` runs it. The rounds of all take turns, and the medians are shown, so that a machine that is busy is
-//! busy for everybody. Peers that are not installed are left out: Python of `SCITOKEN_PYTHON` or `python3` with PyJWT
-//! and scitokens, libscitokens, and jsonwebtoken built in `benches/peers`.
+//! `just bench-verify` runs it. The rounds of all take turns, so that a machine that is busy is busy for everybody: a time
+//! is the median of the rounds, `x` the median of what each round has in times of its own limit. Peers are Python of
+//! `SCITOKEN_PYTHON` or `python3` with PyJWT and scitokens, libscitokens, and jsonwebtoken built in `benches/peers`;
+//! those that are not there are named below the table, and why.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and it prints")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock that it measures with")]
@@ -20,54 +21,83 @@ use reqwest_scitokens::ResourcePath;
 use reqwest_scitokens::keys::{Algorithm, JwkSet};
 use reqwest_scitokens::scitokens::{Access, CacheTimes, CachedKeys, KeyCache};
 use reqwest_scitokens::sys::SharedClock;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use fixture::{Fixture, ISSUER};
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 fn main() {
     // `cargo test` runs benches too, with this argument; there is nothing to test.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let mut times: BTreeMap<(Which, String), Vec<f64>> = BTreeMap::new();
     let subjects = [Subject::new(Algorithm::Rs256), Subject::new(Algorithm::Es256)];
+    let mut board = Board::default();
     for _ in 0..ROUNDS {
         for subject in &subjects {
-            for (name, nanoseconds) in subject.round() {
-                times.entry((subject.which, name)).or_default().push(nanoseconds);
-            }
+            board.add(subject.which, subject.round());
         }
     }
-    let median = |which: Which, name: &str| {
-        let mut runs = times.get(&(which, name.to_owned()))?.clone();
-        runs.sort_by(f64::total_cmp);
-        runs.get(runs.len() / 2).copied()
-    };
-    let length = subjects[0].fixture.token.len();
-    println!(
-        "one token of {length} (RS256) and {} (ES256) bytes, one thread, medians of {ROUNDS} rounds\n",
-        subjects[1].fixture.token.len()
-    );
-    println!("| | RS256 ns | x | ES256 ns | x |\n|---|---|---|---|---|");
-    let mut names: Vec<&String> = times.keys().map(|(_, name)| name).collect();
-    names.sort_by(|a, b| {
-        let time = |name: &str| median(Which::Es256, name).unwrap_or(f64::MAX);
-        time(a).total_cmp(&time(b))
-    });
-    names.dedup();
-    let limit = |which| median(which, LIMIT).unwrap();
-    for name in names {
-        let cells = [Which::Rs256, Which::Es256].map(|which| match median(which, name) {
-            Some(time) => format!("{time:.0} | {:.3}", time / limit(which)),
-            None => "- | -".to_owned(),
-        });
-        println!("| {name} | {} |", cells.join(" | "));
+    let [rs256, es256] = subjects.each_ref().map(|subject| subject.fixture.token.len());
+    println!("one token of {rs256} (RS256) and {es256} (ES256) bytes, one thread, {ROUNDS} rounds\n");
+    board.print();
+}
+
+/// What all rounds have brought.
+#[derive(Default)]
+struct Board {
+    times: BTreeMap<(Which, String), Vec<f64>>,
+    ratios: BTreeMap<(Which, String), Vec<f64>>,
+    missing: BTreeMap<String, String>,
+}
+
+/// Times of one round by name, and peers that have none, with the reason.
+#[derive(Default)]
+struct Round {
+    times: Vec<(String, f64)>,
+    missing: Vec<(String, String)>,
+}
+
+impl Board {
+    fn add(&mut self, which: Which, round: Round) {
+        let limit = round.times.iter().find(|(name, _)| name == LIMIT).unwrap().1;
+        for (name, time) in round.times {
+            self.ratios.entry((which, name.clone())).or_default().push(time / limit);
+            self.times.entry((which, name)).or_default().push(time);
+        }
+        self.missing.extend(round.missing);
+    }
+
+    fn print(&self) {
+        println!("| | RS256 ns | x | ES256 ns | x |\n|---|---|---|---|---|");
+        let mut names: Vec<&String> = self.times.keys().map(|(_, name)| name).collect();
+        let order = |name: &String| median(&self.times, Which::Es256, name).unwrap_or(f64::MAX);
+        names.sort_by(|a, b| order(a).total_cmp(&order(b)).then_with(|| a.cmp(b)));
+        names.dedup();
+        for name in names {
+            let cells = [Which::Rs256, Which::Es256].map(|which| {
+                match (median(&self.times, which, name), median(&self.ratios, which, name)) {
+                    (Some(time), Some(ratio)) if ratio < 0.1 => format!("{time:.0} | {ratio:.3}"),
+                    (Some(time), Some(ratio)) => format!("{time:.0} | {ratio:.2}"),
+                    _ => "- | -".to_owned(),
+                }
+            });
+            println!("| {name} | {} |", cells.join(" | "));
+        }
+        for (name, reason) in &self.missing {
+            println!("\nnot measured: {name} ({reason})");
+        }
     }
 }
 
-const LIMIT: &str = "aws-lc, parsed key: the limit";
+fn median(of: &BTreeMap<(Which, String), Vec<f64>>, which: Which, name: &str) -> Option<f64> {
+    let mut runs = of.get(&(which, name.to_owned()))?.clone();
+    runs.sort_by(f64::total_cmp);
+    runs.get(runs.len() / 2).copied()
+}
+
+const LIMIT: &str = "the limit: aws-lc, parsed key, signature alone";
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Which {
@@ -87,7 +117,7 @@ impl Subject {
         Self { which, algorithm, fixture: Fixture::new(algorithm) }
     }
 
-    fn round(&self) -> Vec<(String, f64)> {
+    fn round(&self) -> Round {
         let fixture = &self.fixture;
         let (key, signed, signature) = fixture.for_aws_lc();
         let offline = fixture.offline();
@@ -95,55 +125,68 @@ impl Subject {
         let token = offline.verify(&fixture.token).unwrap();
         let enforcer = Fixture::enforcer();
         let path: ResourcePath = "/data/six/file".parse().unwrap();
-        let mut times = vec![
+        let times = vec![
             (
                 LIMIT.to_owned(),
                 measure(|| key.verify_sig(black_box(&signed), black_box(&signature)).unwrap()),
             ),
             (
-                "here, with all rules and scopes".to_owned(),
+                "here: all rules, scopes parsed".to_owned(),
                 measure(|| {
                     let token = offline.verify(black_box(&fixture.token)).unwrap();
                     black_box(token.has_capabilities());
                 }),
             ),
             (
-                "here, seen before".to_owned(),
+                "here: seen before".to_owned(),
                 measure(|| drop(black_box(warm.verify_at_hand(black_box(&fixture.token)).unwrap().unwrap()))),
             ),
             (
-                "here, one decision among six scopes".to_owned(),
+                "here: one decision among six scopes".to_owned(),
                 measure(|| {
                     enforcer.test(black_box(&token), Access::to("storage.read", black_box(&path))).unwrap();
                 }),
             ),
         ];
-        times.extend(self.peers());
-        times
+        let mut round = Round { times, missing: Vec::new() };
+        self.ask_peers(&mut round);
+        round
     }
 
-    fn peers(&self) -> Vec<(String, f64)> {
+    fn ask_peers(&self, round: &mut Round) {
         let question = json!({
             "token": self.fixture.token,
             "public": self.fixture.key.verifying_key().to_pem().unwrap(),
             "algorithm": self.algorithm.name(),
             "issuer": ISSUER,
         });
-        let mut times = Vec::new();
         let jsonwebtoken = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/target/release/bench-peers");
-        let mut command = Command::new(jsonwebtoken);
-        if let Some(time) = ask(&mut command, &question).and_then(|answer| answer.as_f64()) {
-            times.push(("jsonwebtoken 11 alone".to_owned(), time));
-        }
+        round.take("jsonwebtoken", ask(&mut Command::new(jsonwebtoken), &question));
         let python = std::env::var("SCITOKEN_PYTHON").unwrap_or_else(|_| "python3".to_owned());
         let cache = cpp_cache(&self.fixture.keys);
         let mut command = Command::new(python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/python.py"));
         command.env("XDG_CACHE_HOME", cache.path());
-        if let Some(Value::Object(answer)) = ask(&mut command, &question) {
-            times.extend(answer.into_iter().filter_map(|(name, time)| Some((name, time.as_f64()?))));
+        round.take("PyJWT, Python scitokens and scitokens-cpp", ask(&mut command, &question));
+    }
+}
+
+impl Round {
+    /// Takes an answer: a number of nanoseconds for each name, or a text that says why there is none.
+    fn take(&mut self, who: &str, answer: Result<Map<String, Value>, String>) {
+        match answer {
+            Err(reason) => self.missing.push((who.to_owned(), reason)),
+            Ok(answer) => {
+                for (name, value) in answer {
+                    match (value.as_f64(), value.as_str()) {
+                        (Some(time), _) => self.times.push((name, time)),
+                        (None, reason) => {
+                            self.missing.push((name, reason.unwrap_or("no number").to_owned()));
+                        }
+                    }
+                }
+            }
         }
-        times
     }
 }
 
@@ -156,17 +199,20 @@ fn cpp_cache(keys: &JwkSet) -> tempfile::TempDir {
     dir
 }
 
-fn ask(command: &mut Command, question: &Value) -> Option<Value> {
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
-    child.stdin.take()?.write_all(question.to_string().as_bytes()).ok()?;
-    serde_json::from_slice(&child.wait_with_output().ok()?.stdout).ok()
+fn ask(command: &mut Command, question: &Value) -> Result<Map<String, Value>, String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let told = |error: std::io::Error| format!("`{program}`: {error}");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(told)?;
+    child.stdin.take().unwrap().write_all(question.to_string().as_bytes()).map_err(told)?;
+    let output = child.wait_with_output().map_err(told)?;
+    serde_json::from_slice(&output.stdout).map_err(|_| format!("`{program}` ended with {}", output.status))
 }
 
-/// Nanoseconds a call, over a tenth of a second.
+/// Nanoseconds a call, over a twentieth of a second.
 fn measure(mut once: impl FnMut()) -> f64 {
     (0..200).for_each(|_| once());
     let (start, mut count) = (Instant::now(), 0_u32);
-    while start.elapsed() < Duration::from_millis(100) {
+    while start.elapsed() < Duration::from_millis(50) {
         (0..100).for_each(|_| once());
         count += 100;
     }

@@ -42,7 +42,7 @@ fn demand(store: &Store, method: &Method, path: &ResourcePath) -> Demand {
     match *method {
         Method::GET | Method::HEAD => Demand::access("read", path),
         _ if store.get(&name).is_some() => Demand::access("write", path),
-        _ => Demand::access("write", path).or("create", path),
+        _ => Demand::access("write", path).or(Demand::access("create", path)),
     }
 }
 

@@ -1,66 +1,76 @@
 """How long the libraries of others take for one token.
 
-A question in JSON on standard input (`token`, `public`, `algorithm`, `issuer`), an answer with nanoseconds by library;
-a library that is not installed is not in it. `XDG_CACHE_HOME` has a key cache of scitokens-cpp with the issuer's keys.
+A question in JSON on standard input (`token`, `public`, `algorithm`, `issuer`), an answer by library: nanoseconds, or
+why there are none. `XDG_CACHE_HOME` has a key cache of scitokens-cpp with the issuer's keys.
 """
 
 import ctypes
-import ctypes.util
+import importlib.metadata
 import json
-import os
+import subprocess
 import sys
 import time
 
 question = json.load(sys.stdin)
 token, public, algorithm = question["token"], question["public"], question["algorithm"]
-answer = {}
 
 
-def measure(name, once):
+def measure(once):
     for _ in range(20):
         once()
     start, count = time.perf_counter_ns(), 0
-    while time.perf_counter_ns() - start < 200_000_000:
+    while time.perf_counter_ns() - start < 100_000_000:
         for _ in range(10):
             once()
         count += 10
-    answer[name] = (time.perf_counter_ns() - start) // count
+    return (time.perf_counter_ns() - start) // count
 
 
-try:
+def pyjwt():
     import jwt
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     key = load_pem_public_key(public.encode())
     options = {"verify_aud": False}
-    measure("PyJWT " + jwt.__version__, lambda: jwt.decode(token, key, algorithms=[algorithm], options=options))
-except ImportError:
-    pass
+    return jwt.__version__, lambda: jwt.decode(token, key, algorithms=[algorithm], options=options)
 
-try:
-    import importlib.metadata
 
+def python_scitokens():
     import scitokens
 
     pem = public.encode()
-    name = "Python scitokens " + importlib.metadata.version("scitokens")
-    measure(name, lambda: scitokens.SciToken.deserialize(token, public_key=pem))
-except ImportError:
-    pass
+    once = lambda: scitokens.SciToken.deserialize(token, public_key=pem)  # noqa: E731
+    return importlib.metadata.version("scitokens"), once
 
-try:
-    cpp = ctypes.CDLL("libscitokens.so.0")
+
+def scitokens_cpp():
+    library = ctypes.CDLL("libscitokens.so.0")
     issuers = (ctypes.c_char_p * 2)(question["issuer"].encode(), None)
     raw = token.encode()
 
     def deserialize():
         parsed, error = ctypes.c_void_p(), ctypes.c_char_p()
-        if cpp.scitoken_deserialize(raw, ctypes.byref(parsed), issuers, ctypes.byref(error)) != 0:
-            raise RuntimeError(error.value)
-        cpp.scitoken_destroy(parsed)
+        if library.scitoken_deserialize(raw, ctypes.byref(parsed), issuers, ctypes.byref(error)) != 0:
+            raise RuntimeError(error.value.decode())
+        library.scitoken_destroy(parsed)
 
-    measure("scitokens-cpp", deserialize)
-except OSError:
-    pass
+    return cpp_version(), deserialize
 
+
+def cpp_version():
+    """The library does not say; the package does, where it came as one."""
+    query = ["dpkg-query", "-W", "-f=${Version}", "libscitokens0"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.split("-")[0]
+    except (OSError, subprocess.CalledProcessError):
+        return "of unknown version"
+
+
+answer = {}
+for name, peer in [("PyJWT", pyjwt), ("Python scitokens", python_scitokens), ("scitokens-cpp", scitokens_cpp)]:
+    try:
+        version, once = peer()
+        answer[f"{name} {version}"] = measure(once)
+    except Exception as error:  # whatever it is, it belongs below the table
+        answer[name] = f"{type(error).__name__}: {error}"
 print(json.dumps(answer))

@@ -13,7 +13,7 @@ use crate::token::AccessToken;
 pub(crate) struct Chain {
     /// What was sent so far.
     trace: AuthTrace,
-    /// A copy of the request of this step, if it can be made.
+    /// A copy of the request of this step, until the auth middleware takes it along.
     spare: Option<Arc<Spare>>,
     /// The origin that the user named.
     start: Origin,
@@ -45,19 +45,25 @@ pub(crate) enum Permission {
 }
 
 impl Chain {
-    /// A chain that starts at the origin that the user named.
-    pub(crate) fn new(start: Origin) -> Self {
-        Self { trace: AuthTrace::default(), spare: None, start, strayed: Strayed::No, tls: Tls::Kept }
+    /// A chain that starts at the origin that the user named, with a request of which this is a copy.
+    pub(crate) fn new(start: Origin, spare: Arc<Spare>) -> Self {
+        let spare = Some(spare);
+        Self { trace: AuthTrace::default(), spare, start, strayed: Strayed::No, tls: Tls::Kept }
     }
 
-    /// Begins a step with a request of which this is a copy.
-    pub(crate) fn step(&mut self, spare: Option<Arc<Spare>>) {
-        self.spare = spare;
+    /// Begins another step with a request of which this is a copy.
+    pub(crate) fn step(&mut self, spare: Arc<Spare>) {
+        self.spare = Some(spare);
     }
 
-    /// What the auth middleware needs of the chain while it has its turn.
-    pub(crate) fn take_along(&mut self) -> (AuthTrace, Option<Arc<Spare>>) {
-        (std::mem::take(&mut self.trace), self.spare.take())
+    /// What the auth middleware needs of the chain when it has its turn: whether it may send a token to this origin, the
+    /// trace, and the copy of the request.
+    pub(crate) fn take_along(
+        &mut self,
+        origin: &Origin,
+        trust: &RedirectTrust,
+    ) -> (Permission, AuthTrace, Option<Arc<Spare>>) {
+        (self.permission(origin, trust), std::mem::take(&mut self.trace), self.spare.take())
     }
 
     /// The trace, after the auth middleware had its turn.
@@ -81,7 +87,7 @@ impl Chain {
     }
 
     /// Who may have a token at this step.
-    pub(crate) fn permission(&self, origin: &Origin, trust: &RedirectTrust) -> Permission {
+    fn permission(&self, origin: &Origin, trust: &RedirectTrust) -> Permission {
         match self.tls {
             Tls::Lost => Permission::Denied,
             Tls::Kept if *origin == self.start && self.strayed == Strayed::No => Permission::Granted,

@@ -235,6 +235,7 @@ mod tests {
         }
     }
 
+    /// Mistake 35: requests-scitokens drops all parameters of a challenge but the first.
     #[test]
     fn its_parameters_are_read() {
         let found = challenge(&[

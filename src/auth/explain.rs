@@ -439,6 +439,18 @@ mod tests {
         Credential::Token(AccessToken::new(format!("e30.{payload}.sig")).unwrap())
     }
 
+    fn attempt(method: Method, url: Url, sent: Credential, status: u16, headers: &HeaderMap) -> Attempt {
+        let status = StatusCode::from_u16(status).unwrap();
+        let challenge = Challenge::from_headers(headers);
+        Attempt {
+            method,
+            url,
+            credential: sent,
+            sent_at: SystemTime::UNIX_EPOCH + Duration::from_secs(NOW),
+            answer: Some(ServerAnswer::from_parts(status, headers, challenge.as_ref())),
+        }
+    }
+
     fn explain(
         method: Method,
         status: u16,
@@ -451,11 +463,8 @@ mod tests {
             map.append(name, HeaderValue::from_str(value).unwrap());
         }
         let url = Url::parse("https://data.example:8443/vo/hello.txt?authz=secret").unwrap();
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
         let mut trace = AuthTrace::default();
-        trace.begin(method, url, sent, case, now);
-        let challenge = Challenge::from_headers(&map);
-        trace.answer(ServerAnswer::of(StatusCode::from_u16(status).unwrap(), &map, challenge.as_ref()));
+        trace.record(attempt(method, url, sent, status, &map), case);
         trace.end(Outcome::Refused(Refusal::NoOtherToken(None)));
         trace.explain().unwrap()
     }
@@ -533,15 +542,14 @@ mod tests {
 
     #[test]
     fn a_token_that_a_manager_put_into_the_url_is_laid_beside_what_the_user_asked_for() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
         let Credential::Token(token) = jwt(r#"{"aud":"https://manager","scope":"storage.read:/other"}"#)
         else {
             panic!("a token was made")
         };
         let mut trace = AuthTrace::default();
         let mut go = |url: String, status: u16, sent: Credential| {
-            trace.begin(Method::GET, Url::parse(&url).unwrap(), sent, HeaderCase::Title, now);
-            trace.answer(ServerAnswer::of(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), None));
+            let url = Url::parse(&url).unwrap();
+            trace.record(attempt(Method::GET, url, sent, status, &HeaderMap::new()), HeaderCase::Title);
         };
         go("https://manager/vo/f".to_owned(), 302, Credential::Token(token.clone()));
         let location = format!("https://data/vo/f?authz=Bearer%20{}", token.expose_secret());

@@ -1,8 +1,8 @@
 //! One request on its way to one origin: may a token go there, and which?
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
+use http::Extensions;
 use http::header::AUTHORIZATION;
 use reqwest::{Request, Response};
 
@@ -11,7 +11,8 @@ use super::chain::Permission;
 use super::challenge::Challenge;
 use super::in_url;
 use super::middleware::Inner;
-use super::options::{Attach, Settings};
+use super::options::{Attach, AuthOptions, Settings};
+use super::spare::Spare;
 use super::trace::{Credential, NotAttached, Refusal};
 use crate::error::{Error, Kind, with_causes};
 use crate::origin::Origin;
@@ -21,58 +22,63 @@ use crate::token::AccessToken;
 /// One request on its way to one origin.
 pub(super) struct Hop<'a> {
     pub(super) middleware: &'a Inner,
-    pub(super) settings: Cow<'a, Settings>,
+    pub(super) settings: &'a Settings,
     pub(super) origin: Origin,
     pub(super) permission: Permission,
 }
 
+/// With what a request is sent, and when.
+pub(super) struct Departure {
+    pub(super) credential: Credential,
+    pub(super) at: SystemTime,
+}
+
 impl Hop<'_> {
-    /// Whether a copy of the request can be of any use.
-    pub(super) fn may_replay(&self, request: &Request) -> bool {
-        self.settings.attach != Attach::Never && !request.headers().contains_key(AUTHORIZATION)
+    /// A copy of the request; of one that is never sent again only what tells about it.
+    pub(super) fn spare(&self, request: &Request, extensions: &Extensions) -> Spare {
+        if self.settings.attach == Attach::Never || request.headers().contains_key(AUTHORIZATION) {
+            return Spare::of_line(request);
+        }
+        Spare::of(request, extensions.get::<AuthOptions>().and_then(|options| options.body.as_ref()))
     }
 
     /// What to send the request with.
-    pub(super) async fn credential(&self, request: &Request, replayable: bool) -> Result<Credential, Error> {
-        if let Some(why) = self.hindrance(request) {
-            return Ok(Credential::None(why));
+    pub(super) async fn depart(&self, request: &Request, spare: &Spare) -> Result<Departure, Error> {
+        let now = self.middleware.clock.now();
+        if let Some(why) = self.hindrance(request, spare) {
+            return Ok(Departure { credential: Credential::None(why), at: now });
         }
-        let waits = match self.settings.attach {
-            Attach::Never => return Ok(Credential::None(NotAttached::Never)),
-            Attach::WhenFound | Attach::Required => false,
-            Attach::OnChallenge => replayable && !self.middleware.challengers.contains(&self.origin),
+        let (answer, at) = match self.at_hand(request, now) {
+            Some(answer) => (answer, now),
+            // Rare and large: kept out of the future that every request is.
+            None => (Box::pin(self.ask(request, None, None)).await, self.middleware.clock.now()),
         };
-        if waits {
-            return Ok(Credential::None(NotAttached::WaitsForChallenge));
-        }
-        let credential = match self.ask(request, None, None).await {
-            Answer::Token(token) if !self.permission.holds_for(&token, &self.origin) => {
-                Credential::None(NotAttached::Stranger)
-            }
+        Ok(Departure { credential: self.judge(answer)?, at })
+    }
+
+    /// What the answer of the sources means for a request that has not been sent.
+    fn judge(&self, answer: Answer) -> Result<Credential, Error> {
+        let why = match answer {
+            Answer::Token(token) if !self.permission.holds_for(&token, &self.origin) => NotAttached::Stranger,
             Answer::Token(_) if !self.settings.transport_is_fine(&self.origin) => {
                 return Err(Kind::PlainHttp(self.origin.clone()).into());
             }
-            Answer::Token(token) => Credential::Token(token),
-            Answer::Nothing(reasons) => Credential::None(NotAttached::NoToken(reasons)),
-            Answer::Failed(error) => Credential::None(NotAttached::SourceFailed(error)),
+            Answer::Token(token) => return Ok(Credential::Token(token)),
+            Answer::Nothing(reasons) => NotAttached::NoToken(reasons),
+            Answer::Failed(error) => NotAttached::SourceFailed(error),
         };
-        match credential {
-            // A server that a redirect named may do without: data servers often do.
-            Credential::None(why)
-                if self.settings.attach == Attach::Required && self.permission == Permission::Granted =>
-            {
-                self.required(why)
-            }
-            Credential::None(NotAttached::SourceFailed(error)) => {
-                tracing::warn!(origin = %self.origin, "{}; sending the request without a token", with_causes(&error));
-                Ok(Credential::None(NotAttached::SourceFailed(error)))
-            }
-            credential => Ok(credential),
+        // A server that a redirect named may do without: data servers often do.
+        if self.settings.attach == Attach::Required && self.permission == Permission::Granted {
+            return self.required(why);
         }
+        if let NotAttached::SourceFailed(error) = &why {
+            tracing::warn!(origin = %self.origin, "{}; sending the request without a token", with_causes(error));
+        }
+        Ok(Credential::None(why))
     }
 
     /// Why no token goes with the request, whatever the sources have.
-    fn hindrance(&self, request: &Request) -> Option<NotAttached> {
+    fn hindrance(&self, request: &Request, spare: &Spare) -> Option<NotAttached> {
         if self.settings.attach == Attach::Never {
             Some(NotAttached::Never)
         } else if request.headers().contains_key(AUTHORIZATION) {
@@ -81,6 +87,11 @@ impl Hop<'_> {
             Some(NotAttached::InUrl)
         } else if self.permission == Permission::Denied {
             Some(NotAttached::Stranger)
+        } else if self.settings.attach == Attach::OnChallenge
+            && spare.is_whole()
+            && !self.middleware.challengers.contains(&self.origin)
+        {
+            Some(NotAttached::WaitsForChallenge)
         } else {
             None
         }
@@ -96,39 +107,51 @@ impl Hop<'_> {
         }
     }
 
+    /// The answer that can be had without asking anybody.
+    fn at_hand(&self, request: &Request, now: SystemTime) -> Option<Answer> {
+        if let Some(token) = self.settings.source.fixed() {
+            return Some(fixed(token, now));
+        }
+        self.middleware.cache.at_hand(&self.asked(), &self.question(request, now))
+    }
+
+    /// Asks the sources.
     pub(super) async fn ask(
         &self,
         request: &Request,
         challenge: Option<&Challenge>,
         rejected: Option<&AccessToken>,
     ) -> Answer {
-        let settings = &*self.settings;
-        if let Some(token) = settings.source.fixed() {
-            return fixed(token, self.middleware.clock.now());
+        let now = self.middleware.clock.now();
+        if let Some(token) = self.settings.source.fixed() {
+            return fixed(token, now);
         }
-        let mut question = TokenRequest::for_origin(request.url(), &self.origin, self.middleware.clock.now())
-            .with_scopes(&settings.scopes)
-            .with_min_validity(settings.min_validity);
-        if let Some(audience) = &settings.audience {
-            question = question.with_audience(audience);
-        }
+        let mut question = self.question(request, now);
         if let Some(challenge) = challenge {
             question = question.with_challenge(challenge);
         }
         if let Some(rejected) = rejected {
             question = question.with_rejected(rejected);
         }
-        let asked = Asked {
-            source: &settings.source,
+        self.middleware.cache.get(self.asked().to_key(), question).await
+    }
+
+    fn question<'q>(&'q self, request: &'q Request, now: SystemTime) -> TokenRequest<'q> {
+        let question = TokenRequest::for_origin(request.url(), &self.origin, now)
+            .with_scopes(&self.settings.scopes)
+            .with_min_validity(self.settings.min_validity);
+        match &self.settings.audience {
+            Some(audience) => question.with_audience(audience),
+            None => question,
+        }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            source: &self.settings.source,
             origin: &self.origin,
-            audience: settings.audience.as_ref(),
-            scopes: &settings.scopes,
-        };
-        let cache = &self.middleware.cache;
-        match cache.at_hand(&asked, &question) {
-            Some(answer) => answer,
-            // Rare and large: kept out of the future that every request is.
-            None => Box::pin(cache.get(asked.to_key(), question)).await,
+            audience: self.settings.audience.as_ref(),
+            scopes: &self.settings.scopes,
         }
     }
 
@@ -156,8 +179,7 @@ impl Hop<'_> {
         if permission == Permission::Denied {
             return Err(Refusal::NotSent(NotAttached::Stranger));
         }
-        let settings = Cow::Borrowed(&*self.settings);
-        Ok(Some(Hop { middleware: self.middleware, settings, origin, permission }))
+        Ok(Some(Hop { middleware: self.middleware, settings: self.settings, origin, permission }))
     }
 }
 

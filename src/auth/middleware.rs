@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use http::{Extensions, Method, StatusCode};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
+use url::Url;
 
 use super::broken;
 use super::builder::AuthMiddlewareBuilder;
@@ -16,10 +17,10 @@ use super::challengers::Challengers;
 use super::conceal::conceal;
 use super::decide::{self, AnsweredBy, AttemptNumber, BodyState, Challenged, Facts, MethodKind, Step};
 use super::drain::drain;
-use super::hop::Hop;
-use super::options::{AuthOptions, Settings};
+use super::hop::{Departure, Hop};
+use super::options::Settings;
 use super::spare::{self, Spare};
-use super::trace::{AuthTrace, Credential, HeaderCase, NotAttached, Outcome, Refusal, ServerAnswer};
+use super::trace::{Attempt, AuthTrace, Credential, HeaderCase, NotAttached, Outcome, Refusal, ServerAnswer};
 use crate::error::{self, Error, Kind};
 use crate::origin::Origin;
 use crate::source::SharedTokenSource;
@@ -85,136 +86,96 @@ impl AuthMiddleware {
 impl Middleware for AuthMiddleware {
     async fn handle(
         &self,
-        request: Request,
+        mut request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
         let Ok(origin) = Origin::try_from(request.url()) else {
             return next.run(request, extensions).await.map_err(error::masked);
         };
-        let settings = self.0.settings.with(extensions);
-        let body = extensions.get::<AuthOptions>().and_then(|options| options.body.clone());
-        let hop = Hop {
-            middleware: &self.0,
-            permission: permission(extensions, &origin, &settings),
-            settings,
-            origin,
-        };
-
-        let (mut trace, spare) = match extensions.get_mut::<Chain>() {
-            Some(chain) => chain.take_along(),
-            None => (AuthTrace::default(), None),
-        };
+        let wishes = self.0.settings.with(extensions);
+        let settings = wishes.as_deref().unwrap_or(&self.0.settings);
         // The redirect middleware has made a copy already, if it is there.
-        let spare = match hop.may_replay(&request) {
-            true if spare.is_none() => Spare::of(&request, body.as_ref()).map(Arc::new),
-            true => spare,
-            false => None,
+        let (permission, mut trace, spare) = match extensions.get_mut::<Chain>() {
+            Some(chain) => chain.take_along(&origin, &settings.redirect_trust),
+            None => (Permission::Granted, AuthTrace::default(), None),
         };
+        let hop = Hop { middleware: &self.0, settings, origin, permission };
+        let spare = spare.unwrap_or_else(|| Arc::new(hop.spare(&request, extensions)));
         let before = trace.attempts().len();
-        let answered = hop.run(request, spare.as_deref(), &mut trace, extensions, &next).await;
-        let trusted = trace.attempts()[before..].iter().any(|attempt| attempt.token().is_some());
-        if let (false, Permission::IfNamed | Permission::Denied, Some(chain)) =
-            (trusted, hop.permission, extensions.get_mut::<Chain>())
-        {
-            chain.stray();
-        }
-        match answered {
-            Ok((response, outcome)) => Ok(hop.finish(response, outcome, trace, extensions)),
-            Err(error) => {
-                // There is no answer to hang the trace on; it stays with the request.
-                match extensions.get_mut::<Chain>() {
-                    Some(chain) => chain.bring_back(trace),
-                    None => drop(extensions.insert(trace)),
-                }
-                Err(error)
+
+        let sent = match hop.depart(&request, &spare).await {
+            Ok(sent) => sent,
+            Err(error) => return hop.finish(Err(error.into()), trace, before, extensions),
+        };
+        hop.attach(&mut request, &sent.credential);
+        let upload = Upload::of(&request);
+        let answered = match next.clone().run(request, extensions).await {
+            // Rare and large: kept out of the future that every request is.
+            Ok(response) if is_refusal(&response) => {
+                Box::pin(hop.answer(response, sent, &spare, &mut trace, extensions, &next)).await
             }
-        }
+            Ok(response) => {
+                let answer = ServerAnswer::of(&response, None);
+                trace.record(sent.attempt(line(spare), Some(answer)), self.0.headers);
+                Ok((response, Outcome::Answered))
+            }
+            Err(error) => {
+                trace.record(sent.attempt(line(spare), None), self.0.headers);
+                Err(upload.explain(error))
+            }
+        };
+        hop.finish(answered, trace, before, extensions)
     }
 }
 
 impl Hop<'_> {
-    /// Sends the request, and once more where that may help.
-    async fn run(
-        &self,
-        mut request: Request,
-        spare: Option<&Spare>,
-        trace: &mut AuthTrace,
-        extensions: &mut Extensions,
-        next: &Next<'_>,
-    ) -> reqwest_middleware::Result<(Response, Outcome)> {
-        let sent = self.credential(&request, spare.is_some()).await?;
-        self.attach(&mut request, &sent);
-        let answered = self.send(request, &sent, trace, extensions, next).await?;
-        match answered.response.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                let spare = spare.and_then(Spare::make);
-                Box::pin(self.answer(answered, sent, spare, trace, extensions, next)).await
-            }
-            _ => Ok((answered.response, Outcome::Answered)),
-        }
-    }
-
-    async fn send(
-        &self,
-        request: Request,
-        credential: &Credential,
-        trace: &mut AuthTrace,
-        extensions: &mut Extensions,
-        next: &Next<'_>,
-    ) -> reqwest_middleware::Result<Answered> {
-        let method = request.method().clone();
-        let (headers, url) = (self.middleware.headers, request.url().clone());
-        let now = self.middleware.clock.now();
-        trace.begin(method.clone(), url, credential.clone(), headers, now);
-        let uploads = request.body().is_some();
-        let response = match next.clone().run(request, extensions).await {
-            Ok(response) => response,
-            Err(error) => {
-                let error = error::masked(error);
-                let refused = uploads && broken::is_broken_connection(&error);
-                return Err(if refused { Error::from(Kind::UploadBroken(error)).into() } else { error });
-            }
-        };
-        let challenge = match response.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Challenge::from_headers(response.headers())
-                .map(|challenge| challenge.without(credential.token())),
-            _ => None,
-        };
-        let answer = ServerAnswer::of(response.status(), response.headers(), challenge.as_ref());
-        trace.answer(answer);
-        Ok(Answered { response, challenge, method })
-    }
-
-    /// Looks at the answer, and sends the request once more where that may help.
+    /// Looks at a refusal, and sends the request once more where that may help.
     async fn answer(
         &self,
-        first: Answered,
-        sent: Credential,
-        copy: Option<Request>,
+        refusal: Response,
+        sent: Departure,
+        spare: &Spare,
         trace: &mut AuthTrace,
         extensions: &mut Extensions,
         next: &Next<'_>,
     ) -> reqwest_middleware::Result<(Response, Outcome)> {
-        let body = if copy.is_some() { BodyState::CanBeSent } else { BodyState::Gone };
-        let step = decide::decide(&self.facts(&first, &sent, AttemptNumber::First, body));
-        let mut copy = match (step, copy) {
-            (Step::AskForAnother, Some(copy)) => copy,
-            (Step::AskForAnother, None) => return Ok((first.response, Outcome::Refused(Refusal::BodyGone))),
+        let headers = self.middleware.headers;
+        let first = Answered::of(refusal, &sent.credential);
+        let credential = sent.credential.clone();
+        trace.record(sent.attempt(spare.line(), Some(first.to_record())), headers);
+        let body = if spare.is_whole() { BodyState::CanBeSent } else { BodyState::Gone };
+        let facts = self.facts(&first, spare.method(), &credential, AttemptNumber::First, body);
+        let mut copy = match (decide::decide(&facts), spare) {
             (Step::Return(outcome), _) => return Ok((first.response, outcome)),
+            (Step::AskForAnother, spare) => match spare.make() {
+                Some(copy) => copy,
+                None => return Ok((first.response, Outcome::Refused(Refusal::BodyGone))),
+            },
         };
-        let token = match self.another(&first, &sent, &mut copy).await {
-            Ok(token) => Credential::Token(token),
+        let token = match self.another(&first, &credential, &mut copy).await {
+            Ok(token) => token,
             Err(why) => return Ok((first.response, Outcome::Refused(why))),
         };
         drain(first.response).await;
-        self.attach(&mut copy, &token);
-        let second = self.send(copy, &token, trace, extensions, next).await?;
-        let outcome =
-            match decide::decide(&self.facts(&second, &token, AttemptNumber::Replay, BodyState::Gone)) {
-                Step::Return(outcome) => outcome,
-                Step::AskForAnother => Outcome::Refused(Refusal::Again),
-            };
+
+        let sent = Departure { credential: Credential::Token(token), at: self.middleware.clock.now() };
+        self.attach(&mut copy, &sent.credential);
+        let (upload, line) = (Upload::of(&copy), (copy.method().clone(), copy.url().clone()));
+        let second = match next.clone().run(copy, extensions).await {
+            Ok(response) => Answered::of(response, &sent.credential),
+            Err(error) => {
+                trace.record(sent.attempt(line, None), headers);
+                return Err(upload.explain(error));
+            }
+        };
+        let credential = sent.credential.clone();
+        trace.record(sent.attempt(line, Some(second.to_record())), headers);
+        let facts = self.facts(&second, spare.method(), &credential, AttemptNumber::Replay, BodyState::Gone);
+        let outcome = match decide::decide(&facts) {
+            Step::Return(outcome) => outcome,
+            Step::AskForAnother => Outcome::Refused(Refusal::Again),
+        };
         Ok((second.response, outcome))
     }
 
@@ -251,13 +212,14 @@ impl Hop<'_> {
     fn facts<'f>(
         &self,
         answered: &Answered,
+        method: &Method,
         sent: &'f Credential,
         attempt: AttemptNumber,
         body: BodyState,
     ) -> Facts<'f> {
         let response = &answered.response;
         let elsewhere = Origin::try_from(response.url()).is_ok_and(|origin| origin != self.origin);
-        let read = matches!(answered.method, Method::GET | Method::HEAD);
+        let read = matches!(*method, Method::GET | Method::HEAD);
         Facts {
             status: response.status(),
             challenge: if answered.challenge.is_some() { Challenged::Yes } else { Challenged::No },
@@ -270,23 +232,50 @@ impl Hop<'_> {
         }
     }
 
-    /// Hands the trace on: to the redirect loop, if there is one, else to the caller.
+    /// Hands the trace on: to the redirect loop, if there is one, else to the caller. Where there is no answer to hang
+    /// it on, it stays with the request.
     fn finish(
         &self,
-        mut response: Response,
-        outcome: Outcome,
+        answered: reqwest_middleware::Result<(Response, Outcome)>,
         mut trace: AuthTrace,
+        before: usize,
         extensions: &mut Extensions,
-    ) -> Response {
-        if let Outcome::Refused(why) = &outcome {
-            tracing::debug!(origin = %self.origin, status = response.status().as_u16(), "refused: {why}");
+    ) -> reqwest_middleware::Result<Response> {
+        let trusted = trace.attempts()[before..].iter().any(|attempt| attempt.token().is_some());
+        let chain = extensions.get_mut::<Chain>().map(|chain| {
+            if !trusted && self.permission != Permission::Granted {
+                chain.stray();
+            }
+            chain
+        });
+        match (answered, chain) {
+            (Ok((mut response, outcome)), chain) => {
+                if let Outcome::Refused(why) = &outcome {
+                    let status = response.status().as_u16();
+                    tracing::debug!(origin = %self.origin, status, "refused: {why}");
+                }
+                trace.end(outcome);
+                match chain {
+                    Some(chain) => chain.bring_back(trace),
+                    None => drop(response.extensions_mut().insert(trace)),
+                }
+                Ok(conceal(response))
+            }
+            (Err(error), Some(chain)) => {
+                chain.bring_back(trace);
+                Err(error)
+            }
+            (Err(error), None) => {
+                extensions.insert(trace);
+                Err(error)
+            }
         }
-        trace.end(outcome);
-        match extensions.get_mut::<Chain>() {
-            Some(chain) => chain.bring_back(trace),
-            None => drop(response.extensions_mut().insert(trace)),
-        }
-        conceal(response)
+    }
+}
+
+impl Departure {
+    fn attempt(self, (method, url): (Method, Url), answer: Option<ServerAnswer>) -> Attempt {
+        Attempt { method, url, credential: self.credential, sent_at: self.at, answer }
     }
 }
 
@@ -294,16 +283,55 @@ impl Hop<'_> {
 struct Answered {
     response: Response,
     challenge: Option<Challenge>,
-    method: Method,
 }
 
-fn permission(extensions: &Extensions, origin: &Origin, settings: &Settings) -> Permission {
-    extensions
-        .get::<Chain>()
-        .map_or(Permission::Granted, |chain| chain.permission(origin, &settings.redirect_trust))
+impl Answered {
+    fn of(response: Response, sent: &Credential) -> Self {
+        let challenge =
+            if is_refusal(&response) { Challenge::from_headers(response.headers()) } else { None };
+        let challenge = challenge.map(|challenge| challenge.without(sent.token()));
+        Self { response, challenge }
+    }
+
+    fn to_record(&self) -> ServerAnswer {
+        ServerAnswer::of(&self.response, self.challenge.as_ref())
+    }
 }
 
-fn without_userinfo(response: &Response) -> url::Url {
+fn is_refusal(response: &Response) -> bool {
+    matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+/// Whether a request takes a body along.
+#[derive(Clone, Copy)]
+enum Upload {
+    Yes,
+    No,
+}
+
+impl Upload {
+    fn of(request: &Request) -> Self {
+        if request.body().is_some() { Self::Yes } else { Self::No }
+    }
+
+    /// The error of the HTTP client, in which an upload that was cut off may have been refused.
+    fn explain(self, error: reqwest_middleware::Error) -> reqwest_middleware::Error {
+        let error = error::masked(error);
+        match self {
+            Self::Yes if broken::is_broken_connection(&error) => {
+                Error::from(Kind::UploadBroken(error)).into()
+            }
+            Self::Yes | Self::No => error,
+        }
+    }
+}
+
+/// Method and URL of what was sent; the copy is given up for them if nobody else has it.
+fn line(spare: Arc<Spare>) -> (Method, Url) {
+    Arc::try_unwrap(spare).map_or_else(|shared| shared.line(), Spare::into_line)
+}
+
+fn without_userinfo(response: &Response) -> Url {
     let mut url = response.url().clone();
     // These fail only for URLs without a host, and then there is no user in them.
     let _ = url.set_username("");

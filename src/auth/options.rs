@@ -247,12 +247,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// What holds for a request with these extensions.
-    pub(crate) fn with(&self, extensions: &Extensions) -> std::borrow::Cow<'_, Self> {
-        use std::borrow::Cow;
-        let Some(wishes) = extensions.get::<AuthOptions>() else { return Cow::Borrowed(self) };
+    /// What holds for a request with wishes of its own; `None` where it has none.
+    pub(crate) fn with(&self, extensions: &Extensions) -> Option<Box<Self>> {
+        let wishes = extensions.get::<AuthOptions>()?;
         let scopes = if wishes.scopes.is_empty() { &self.scopes } else { &wishes.scopes };
-        Cow::Owned(Self {
+        Some(Box::new(Self {
             attach: wishes.attach.unwrap_or(self.attach),
             source: wishes.source.as_ref().unwrap_or(&self.source).clone(),
             audience: wishes.audience.as_ref().or(self.audience.as_ref()).cloned(),
@@ -262,7 +261,7 @@ impl Settings {
             forbidden: wishes.forbidden.unwrap_or(self.forbidden),
             placement: wishes.placement.unwrap_or(self.placement),
             plain_http: self.plain_http.clone(),
-        })
+        }))
     }
 
     /// Whether a token may travel to the origin as far as its transport goes.

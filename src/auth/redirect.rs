@@ -71,44 +71,35 @@ impl RedirectMiddleware {
         self
     }
 
+    /// Goes where a redirect leads, and on from there.
     async fn follow(
         &self,
-        mut request: Request,
+        mut response: Response,
+        mut spare: Arc<Spare>,
         extensions: &mut Extensions,
         next: &Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let body = extensions.get::<AuthOptions>().and_then(|options| options.body.clone());
         let mut followed = 0;
         loop {
-            let (method, url) = (request.method().clone(), request.url().clone());
-            let copy = Spare::of(&request, body.as_ref()).map(Arc::new);
-            if let Some(chain) = extensions.get_mut::<Chain>() {
-                chain.step(copy.clone());
-            }
-            let shell = copy.is_none().then(|| spare::without_body(&request));
-            let response = next.clone().run(request, extensions).await?;
-            let hop =
-                location::next_hop(response.status(), response.headers(), &method, &url, self.cleartext)
-                    .map_err(Error::from)?;
+            let (method, url) = (spare.method(), spare.url());
+            let hop = location::next_hop(response.status(), response.headers(), method, url, self.cleartext)
+                .map_err(Error::from)?;
             let Some(hop) = hop else { return Ok(response) };
             if followed == self.most {
                 let next = SafeUrl::new(&hop.url).to_string();
                 return Err(Error::from(RedirectProblem::TooMany { followed, next }).into());
             }
             tracing::debug!(
-                from = %SafeUrl::new(&url), to = %SafeUrl::new(&hop.url), status = response.status().as_u16(),
+                from = %SafeUrl::new(url), to = %SafeUrl::new(&hop.url), status = response.status().as_u16(),
                 "following a redirect"
             );
-            request = match (copy, shell, hop.body) {
-                (Some(copy), ..) => match copy.make() {
-                    Some(request) => request,
-                    None => return Ok(response),
-                },
+            let request = match hop.body {
+                BodyFate::Kept => spare.make(),
                 // A stream that is not wanted any more need not be made again.
-                (None, Some(shell), BodyFate::Dropped) => shell,
-                _ => return Ok(response),
+                BodyFate::Dropped => Some(spare.without_body()),
             };
-            aim(&mut request, hop, &url);
+            let Some(mut request) = request else { return Ok(response) };
+            aim(&mut request, hop, url);
             if let (Some(chain), "https", "http") =
                 (extensions.get_mut::<Chain>(), url.scheme(), request.url().scheme())
             {
@@ -116,8 +107,19 @@ impl RedirectMiddleware {
             }
             drain(response).await;
             followed += 1;
+            spare = copy(&request, extensions);
+            if let Some(chain) = extensions.get_mut::<Chain>() {
+                chain.step(Arc::clone(&spare));
+            }
+            response = next.clone().run(request, extensions).await?;
         }
     }
+}
+
+/// A copy of a request, with the wishes that came with it.
+fn copy(request: &Request, extensions: &Extensions) -> Arc<Spare> {
+    let body = extensions.get::<AuthOptions>().and_then(|options| options.body.as_ref());
+    Arc::new(Spare::of(request, body))
 }
 
 /// An extension of a request whose redirects are its sender's business: each answer comes back as it is.
@@ -136,9 +138,16 @@ impl Middleware for RedirectMiddleware {
             return next.run(request, extensions).await;
         }
         let Ok(start) = Origin::try_from(request.url()) else { return next.run(request, extensions).await };
+        let spare = copy(&request, extensions);
         // A new one each time: a retry middleware above hands the same extensions to each try.
-        extensions.insert(Chain::new(start));
-        let answered = self.follow(request, extensions, &next).await;
+        extensions.insert(Chain::new(start, Arc::clone(&spare)));
+        let answered = match next.clone().run(request, extensions).await {
+            // Rare and large: kept out of the future that every request is.
+            Ok(response) if response.status().is_redirection() => {
+                Box::pin(self.follow(response, spare, extensions, &next)).await
+            }
+            answered => answered,
+        };
         let trace = extensions.remove::<Chain>().and_then(Chain::into_trace);
         match (answered, trace) {
             (Ok(mut response), Some(trace)) => {

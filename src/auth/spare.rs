@@ -1,47 +1,115 @@
-//! A request that can be sent a second time.
+//! What a request was, kept for when it has been sent.
+
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, PROXY_AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, Method, Version};
 use reqwest::Request;
+use url::Url;
 
 use super::options::ReplayableBody;
 
-/// A copy of a request, from which it can be made again.
+/// A copy of a request: to make it again from, and to tell about it.
+///
+/// Sending takes a request away, so this is made for each one, and only what is needed later is copied.
 #[derive(Debug)]
 pub(crate) struct Spare {
-    request: Request,
-    /// Makes the body when it is needed; it may open a file.
-    body: Option<ReplayableBody>,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    timeout: Option<Duration>,
+    version: Version,
+    body: SpareBody,
+}
+
+/// How the body is had again.
+#[derive(Debug)]
+enum SpareBody {
+    /// There was none.
+    None,
+    /// It was in memory: here is the request with it.
+    Whole(Box<Request>),
+    /// This makes it when it is needed; it may open a file.
+    Made(ReplayableBody),
+    /// Not at all: it was a stream.
+    Gone,
 }
 
 impl Spare {
-    /// A copy of the request; `None` when its body is a stream that nobody can make again.
-    pub(crate) fn of(request: &Request, body: Option<&ReplayableBody>) -> Option<Self> {
-        match body {
+    /// A copy of the request, which gets its body from `body` if it is told how to make one.
+    pub(crate) fn of(request: &Request, body: Option<&ReplayableBody>) -> Self {
+        let body = match (request.body(), body) {
             // The wish to make a body again holds only while there is one: a redirect may have dropped it.
-            Some(body) if request.body().is_some() => {
-                Some(Self { request: without_body(request), body: Some(body.clone()) })
+            (None, _) => SpareBody::None,
+            (Some(_), Some(body)) => SpareBody::Made(body.clone()),
+            (Some(_), None) => {
+                request.try_clone().map_or(SpareBody::Gone, |request| SpareBody::Whole(Box::new(request)))
             }
-            _ => Some(Self { request: request.try_clone()?, body: None }),
+        };
+        Self { headers: request.headers().clone(), body, ..Self::of_line(request) }
+    }
+
+    /// A copy that only tells what was asked of whom.
+    pub(crate) fn of_line(request: &Request) -> Self {
+        Self {
+            method: request.method().clone(),
+            url: request.url().clone(),
+            headers: HeaderMap::new(),
+            timeout: request.timeout().copied(),
+            version: request.version(),
+            body: SpareBody::Gone,
         }
     }
 
-    /// The request once more.
+    /// The method.
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Where the request was sent to.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// Method and URL.
+    pub(crate) fn line(&self) -> (Method, Url) {
+        (self.method.clone(), self.url.clone())
+    }
+
+    /// The same, without copying them.
+    pub(crate) fn into_line(self) -> (Method, Url) {
+        (self.method, self.url)
+    }
+
+    /// Whether the request can be made again, body and all.
+    pub(crate) fn is_whole(&self) -> bool {
+        !matches!(self.body, SpareBody::Gone)
+    }
+
+    /// The request once more; `None` if its body cannot be had again.
     pub(crate) fn make(&self) -> Option<Request> {
-        let mut request = self.request.try_clone()?;
-        if let Some(body) = &self.body {
-            *request.body_mut() = Some(body.make());
+        match &self.body {
+            SpareBody::None => Some(self.without_body()),
+            SpareBody::Whole(request) => request.try_clone(),
+            SpareBody::Made(body) => {
+                let mut request = self.without_body();
+                *request.body_mut() = Some(body.make());
+                Some(request)
+            }
+            SpareBody::Gone => None,
         }
-        Some(request)
     }
-}
 
-/// A copy of a request without its body.
-pub(crate) fn without_body(request: &Request) -> Request {
-    let mut copy = Request::new(request.method().clone(), request.url().clone());
-    copy.headers_mut().clone_from(request.headers());
-    *copy.timeout_mut() = request.timeout().copied();
-    *copy.version_mut() = request.version();
-    copy
+    /// The request once more, but for its body.
+    pub(crate) fn without_body(&self) -> Request {
+        let mut request = Request::new(self.method.clone(), self.url.clone());
+        request.headers_mut().clone_from(&self.headers);
+        if let Some(timeout) = self.timeout {
+            *request.timeout_mut() = Some(timeout);
+        }
+        *request.version_mut() = self.version;
+        request
+    }
 }
 
 /// Takes off what is meant for the origin that the request leaves.

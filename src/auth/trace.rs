@@ -38,6 +38,7 @@ pub struct Attempt {
     pub(crate) url: Url,
     pub(crate) credential: Credential,
     pub(crate) sent_at: SystemTime,
+    /// `None` when there was none.
     pub(crate) answer: Option<ServerAnswer>,
 }
 
@@ -161,7 +162,11 @@ pub(crate) struct RefusalAnswer {
 }
 
 impl ServerAnswer {
-    pub(crate) fn of(status: StatusCode, headers: &HeaderMap, challenge: Option<&Challenge>) -> Self {
+    pub(crate) fn of(response: &Response, challenge: Option<&Challenge>) -> Self {
+        Self::from_parts(response.status(), response.headers(), challenge)
+    }
+
+    pub(crate) fn from_parts(status: StatusCode, headers: &HeaderMap, challenge: Option<&Challenge>) -> Self {
         let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let text = |name| headers.get(name).map(|v| redact::text(&String::from_utf8_lossy(v.as_bytes())));
         let refusal = refused.then(|| {
@@ -213,25 +218,13 @@ impl AuthTrace {
         self.headers
     }
 
-    /// Notes that a request is about to be sent.
-    pub(crate) fn begin(
-        &mut self,
-        method: Method,
-        url: Url,
-        credential: Credential,
-        headers: HeaderCase,
-        now: SystemTime,
-    ) {
+    /// Notes that the request was sent, and what came of it.
+    pub(crate) fn record(&mut self, attempt: Attempt, headers: HeaderCase) {
         self.headers = headers;
         self.outcome = Outcome::NoAnswer;
-        self.attempts.push(Attempt { method, url, credential, sent_at: now, answer: None });
-    }
-
-    /// Notes what the server answered to the last one.
-    pub(crate) fn answer(&mut self, answer: ServerAnswer) {
-        if let Some(last) = self.attempts.last_mut() {
-            last.answer = Some(answer);
-        }
+        // Nearly always the only one.
+        self.attempts.reserve_exact(1);
+        self.attempts.push(attempt);
     }
 
     pub(crate) fn end(&mut self, outcome: Outcome) {

@@ -229,8 +229,8 @@ impl JwkClient {
         kept.last_attempt = Some(now);
         kept.attempts += 1;
         let outcome = match answer {
-            Ok((set, _)) if set.is_empty() => Err(Failure::NoKeys),
-            Ok((set, _)) => Ok(set),
+            Ok(set) if set.is_empty() => Err(Failure::NoKeys),
+            Ok(set) => Ok(set),
             Err(error) => Err(Failure::Fetch(Arc::new(error))),
         };
         kept.failure = outcome.as_ref().err().cloned();

@@ -19,7 +19,7 @@ pub enum KeyError {
         name: String,
     },
     /// The key is of another kind than the algorithm takes.
-    #[error("`{algorithm}` takes a {}, this is a {kind}", algorithm.key_kind())]
+    #[error("`{algorithm}` is not for this sort of key ({kind}), but for another ({})", algorithm.key_kind())]
     WrongKind {
         /// The algorithm that was asked for.
         algorithm: Algorithm,

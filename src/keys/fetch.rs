@@ -7,8 +7,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{ACCEPT, CACHE_CONTROL, LOCATION};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
+use http::header::{ACCEPT, LOCATION};
 use reqwest_middleware::ClientWithMiddleware;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -53,9 +53,6 @@ pub struct Document {
     pub body: Vec<u8>,
     /// Where it came from in the end.
     pub url: Url,
-    /// How long its server allows to keep it (`Cache-Control: max-age`, RFC 9111 section 5.2.2.1); zero for
-    /// `no-store` and `no-cache`.
-    pub max_age: Option<Duration>,
 }
 
 impl Fetcher {
@@ -116,16 +113,13 @@ impl Fetcher {
             .map_err(|error| FetchError::new(&document.url, Problem::NotJson(error)))
     }
 
-    /// Gets a key set, and how long its server allows to keep it.
+    /// Gets a key set. How long it may be kept is for who keeps it to say: issuers forbid caches that their tokens need.
     ///
     /// # Errors
     /// As [`get`](Self::get), and when the document is no key set.
-    pub async fn key_set(&self, url: &Url) -> Result<(JwkSet, Option<Duration>), FetchError> {
+    pub async fn key_set(&self, url: &Url) -> Result<JwkSet, FetchError> {
         let document = self.get(url).await?;
-        match JwkSet::parse(&document.body) {
-            Ok(set) => Ok((set, document.max_age)),
-            Err(error) => Err(FetchError::new(&document.url, Problem::NotKeys(error))),
-        }
+        JwkSet::parse(&document.body).map_err(|error| FetchError::new(&document.url, Problem::NotKeys(error)))
     }
 
     async fn exchange(&self, url: &Url) -> Result<Document, FetchError> {
@@ -144,13 +138,12 @@ impl Fetcher {
         if usize::try_from(announced).map_or(true, |length| length > self.limit) {
             return Err(too_large());
         }
-        let max_age = max_age(response.headers());
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
             let chunk =
                 chunk.map_err(|e| FetchError::new(&url, Problem::Transport(Box::new(e.without_url()))))?;
-            let Some(chunk) = chunk else { return Ok(Document { body, url, max_age }) };
+            let Some(chunk) = chunk else { return Ok(Document { body, url }) };
             if chunk.len() > self.limit - body.len() {
                 return Err(too_large());
             }
@@ -209,21 +202,6 @@ fn redirect(response: &reqwest::Response) -> Option<Url> {
     }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     response.url().join(location).ok()
-}
-
-/// `max-age` of `Cache-Control`; zero when the answer must not be kept.
-fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let directives = headers.get_all(CACHE_CONTROL).into_iter().filter_map(|value| value.to_str().ok());
-    let mut age = None;
-    for directive in directives.flat_map(|value| value.split(',')).map(str::trim) {
-        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-        match name.to_ascii_lowercase().as_str() {
-            "no-store" | "no-cache" => return Some(Duration::ZERO),
-            "max-age" => age = value.trim_matches('"').parse().ok().map(Duration::from_secs),
-            _ => {}
-        }
-    }
-    age
 }
 
 /// A document could not be had.
@@ -317,20 +295,6 @@ impl Error for FetchError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn age(values: &[&'static str]) -> Option<Duration> {
-        let values = values.iter().map(|value| (CACHE_CONTROL, http::HeaderValue::from_static(value)));
-        max_age(&values.collect())
-    }
-
-    #[test]
-    fn how_long_to_keep_a_document_is_read_from_its_header() {
-        assert_eq!(age(&[]), None);
-        assert_eq!(age(&["public, max-age=600"]), Some(Duration::from_secs(600)));
-        assert_eq!(age(&["public", "Max-Age=\"5\""]), Some(Duration::from_secs(5)));
-        assert_eq!(age(&["max-age=600, no-store"]), Some(Duration::ZERO));
-        assert_eq!(age(&["max-age=soon"]), None);
-    }
 
     #[test]
     fn only_https_without_credentials_is_asked() {

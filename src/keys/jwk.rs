@@ -10,6 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::der::{self, Der};
+use super::purpose::Purpose;
 use super::{Algorithm, KeyError, KeyKind, SigningKey, VerifyingKey};
 
 /// Unpadded as the RFC says, padded as some issuers do.
@@ -45,6 +46,7 @@ const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
 pub struct Jwk {
     members: Map<String, Value>,
     kind: KeyKind,
+    purpose: Purpose,
     key: OnceLock<Result<VerifyingKey, KeyError>>,
 }
 
@@ -62,7 +64,7 @@ impl Jwk {
 
     pub(super) fn from_members(members: Map<String, Value>) -> Result<Self, KeyError> {
         let kind = kind_of(&members)?;
-        Ok(Self { members, kind, key: OnceLock::new() })
+        Ok(Self { purpose: Purpose::of(&members, kind), members, kind, key: OnceLock::new() })
     }
 
     /// What sort of key it is.
@@ -90,20 +92,7 @@ impl Jwk {
     /// Its type must fit, `alg` must be the algorithm or absent, `use` must be `sig` or absent, and `key_ops` must
     /// have `verify` or `sign` in it or be absent (RFC 7517 section 4). A member of a wrong type counts as absent.
     pub fn is_for(&self, algorithm: Algorithm) -> bool {
-        let named = |name: &str| {
-            name == algorithm.name()
-                // RFC 9864 gives EdDSA with this curve a name of its own
-                || (algorithm == Algorithm::EdDsa && name == "Ed25519")
-        };
-        let operation = |value: &Value| matches!(value.as_str(), Some("verify" | "sign"));
-        self.kind == algorithm.key_kind()
-            && self.algorithm_name().is_none_or(named)
-            && self.key_use().is_none_or(|key_use| key_use == "sig")
-            && self
-                .members
-                .get("key_ops")
-                .and_then(Value::as_array)
-                .is_none_or(|ops| ops.iter().any(operation))
+        self.purpose.includes(algorithm)
     }
 
     /// Whether it holds private members, or a shared secret.
@@ -181,6 +170,7 @@ impl Jwk {
 
     fn with(mut self, member: &str, value: &str) -> Self {
         self.members.insert(member.to_owned(), Value::from(value));
+        self.purpose = Purpose::of(&self.members, self.kind);
         self
     }
 
@@ -279,7 +269,7 @@ fn made_of(kind: KeyKind, numbers: &[(&str, &[u8])]) -> Jwk {
     for (name, number) in numbers {
         members.insert((*name).to_owned(), Value::from(BASE64.encode(number)));
     }
-    Jwk { members, kind, key: OnceLock::new() }
+    Jwk { purpose: Purpose::of(&members, kind), members, kind, key: OnceLock::new() }
 }
 
 pub(super) fn of_secret(secret: &[u8]) -> Jwk {

@@ -15,6 +15,7 @@ mod error;
 pub mod fetch;
 mod jwk;
 mod kind;
+mod purpose;
 mod secret;
 mod set;
 mod signing;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use indexmap::IndexSet;
+
 use super::access::{Access, Target};
 use super::{Claims, Profile, Refusal};
 use crate::redact;
@@ -59,14 +61,19 @@ pub(super) struct Grants {
 impl Grants {
     /// Reads the scopes; one that is malformed voids them all, in whatever order they stand (vector 16).
     pub(super) fn of(claims: &Claims) -> Result<Self, Refusal> {
-        let scopes = claims.scope_text().ok_or(Refusal::missing("scope"))?;
-        let capabilities = scopes.split(' ').filter(|scope| !scope.is_empty());
-        Ok(Self {
-            capabilities: capabilities
-                .filter_map(|scope| parse(scope).transpose())
-                .collect::<Result<_, _>>()?,
-            is_wlcg: claims.profile().is_same_kind(Profile::WLCG),
-        })
+        let scopes = claims.scope_text().ok_or_else(|| Refusal::missing("scope"))?;
+        // One look at the whole, without a way out in the middle, is quicker than one at each.
+        let is_plain = scopes.bytes().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'));
+        let mut capabilities = Vec::with_capacity(8);
+        for scope in scopes.as_bytes().split(|byte| *byte == b' ').filter(|scope| !scope.is_empty()) {
+            // Cut at blanks, a text is still text.
+            let scope = std::str::from_utf8(scope).unwrap_or("\u{fffd}");
+            if !is_plain && scope.contains(|c: char| c.is_control() || c.is_whitespace()) {
+                return Err(malformed(scope, InvalidCapability::ForeignCharacter));
+            }
+            capabilities.extend(parse(scope)?);
+        }
+        Ok(Self { capabilities, is_wlcg: claims.profile().is_same_kind(Profile::WLCG) })
     }
 
     /// Whether any scope is a capability of storage or compute, so that groups no longer count (WLCG profile).
@@ -119,12 +126,9 @@ impl Grants {
 
     /// Everything that is allowed, each entry once, in the token's order.
     pub(super) fn acls(&self, vocabulary: Vocabulary) -> Vec<Acl> {
-        let mut acls: Vec<Acl> = Vec::new();
+        let mut acls: IndexSet<Acl> = IndexSet::new();
         let mut add = |authorization: &str, path: ResourcePath| {
-            let acl = Acl { authorization: authorization.to_owned(), path };
-            if !acls.contains(&acl) {
-                acls.push(acl);
-            }
+            acls.insert(Acl { authorization: authorization.to_owned(), path });
         };
         let translates = self.is_wlcg && vocabulary == Vocabulary::Compat;
         for granted in &self.capabilities {
@@ -148,7 +152,7 @@ impl Grants {
         if translates && self.writes_compute() {
             add("condor", condor("/WRITE"));
         }
-        acls
+        acls.into_iter().collect()
     }
 }
 
@@ -176,24 +180,26 @@ fn reaches(granted: &Capability, target: Target<'_>) -> bool {
 /// Reads one scope; `None` for those that are no capability and of no concern here, such as `openid` aliases of
 /// other systems (`urn:globus:auth:scope:transfer`).
 fn parse(scope: &str) -> Result<Option<Capability>, Refusal> {
-    let malformed = |reason| Refusal::MalformedScope { scope: redact::text(scope), reason };
+    let problem = match scope.parse::<Capability>() {
+        Ok(capability) if capability.path().is_none() && needs_path(capability.authorization()) => {
+            return Err(Refusal::ScopeWithoutPath { scope: redact::text(scope) });
+        }
+        Ok(capability) => return Ok(Some(capability)),
+        Err(problem) => problem,
+    };
     let name = scope.split(':').next().unwrap_or_default();
-    let is_plain = scope.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_plain && scope.contains(|c: char| c.is_control() || c.is_whitespace()) {
-        return Err(malformed(InvalidCapability::ForeignCharacter));
-    }
-    match scope.parse::<Capability>() {
-        Ok(capability) if capability.path().is_none() && needs_path(name) => {
-            Err(Refusal::ScopeWithoutPath { scope: redact::text(scope) })
-        }
-        Ok(capability) => Ok(Some(capability)),
+    match problem {
         // `read:` is `read` without a path, written by a program that had an empty one.
-        Err(_) if needs_path(name) && scope.len() == name.len() + 1 => {
+        _ if needs_path(name) && scope.len() == name.len() + 1 => {
             Err(Refusal::ScopeWithoutPath { scope: redact::text(scope) })
         }
-        Err(InvalidCapability::Path(InvalidPath::Relative)) if !is_known(name) => Ok(None),
-        Err(reason) => Err(malformed(reason)),
+        InvalidCapability::Path(InvalidPath::Relative) if !is_known(name) => Ok(None),
+        reason => Err(malformed(scope, reason)),
     }
+}
+
+fn malformed(scope: &str, reason: InvalidCapability) -> Refusal {
+    Refusal::MalformedScope { scope: redact::text(scope), reason }
 }
 
 /// Authorizations that mean nothing without a path: to read everything is `read:/` (mistake 6).

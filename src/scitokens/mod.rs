@@ -35,70 +35,81 @@
 //! | here | `scitokens` (Python) | `scitokens.h` (C, C++) | `scitokens-go` |
 //! |---|---|---|---|
 //! | [`SciToken::new`], [`TokenSigner`] | `SciToken(key=, algorithm=, key_id=)` | `scitoken_key_create`, `scitoken_create` | - |
-//! | [`SciToken::set`], [`claim`](SciToken::claim), [`get`](SciToken::get), [`remove`](SciToken::remove) | `token[name]`, `update_claims`, `del` | `scitoken_set_claim_string`, `_set_claim_string_list`, `_get_claim_string` | `Set`, `Get`, `Remove` |
+//! | [`SciToken::set`], [`claim`](SciToken::claim), [`get`](SciToken::get), [`remove`](SciToken::remove) | `token[name]`, `get`, `update_claims`, `del` | `scitoken_set_claim_string`, `scitoken_set_claim_string_list` | `Set`, `Get`, `Remove` |
 //! | [`SciToken::lifetime`] | `serialize(lifetime=)` | `scitoken_set_lifetime` | - |
-//! | [`Profile`] of [`SciToken::new`] | set `ver` by hand | `scitoken_set_serialize_profile`, `_mode` | - |
+//! | [`Profile`] of [`SciToken::new`] | set `ver` by hand | `scitoken_set_serialize_profile`, `scitoken_set_serialize_mode` | - |
 //! | [`SciToken::sign`] | `serialize()` | `scitoken_serialize` | - |
 //! | [`SciToken::dangerously_unprotected`] | `serialize(serialization_type="unprotected")` of old | - | - |
 //! | [`SigningKey::from_pem`](crate::keys::SigningKey::from_pem), [`generate`](crate::keys::SigningKey::generate) | `utils.keycache`, `scitokens-admin-create-key` | `scitokens-generate-jwks` | - |
-//! | [`Verifier::verify`] | `SciToken.deserialize(token)` | `scitoken_deserialize`, `_v2`, `_start` and `_continue` | `Enforcer.ValidateToken`, `ValidateTokenString` |
+//! | [`Verifier::verify`] | `SciToken.deserialize(token)` | `scitoken_deserialize`, `scitoken_deserialize_v2`; `scitoken_deserialize_start`, `_continue` and `scitoken_status_*` are what `async` is here | `Enforcer.ValidateToken`, `ValidateTokenString` |
 //! | [`OfflineVerifier::with_key`] | `deserialize(public_key=)` | `scitoken_store_public_ec_key` | - |
 //! | [`Verifier::builder`], [`issuer`](VerifierBuilder::issuer) | - | `allowed_issuers` | `NewEnforcer`, `AddIssuer` |
 //! | [`VerifierBuilder::profiles`] | - | `scitoken_set_deserialize_profile`, `validator_set_token_profile` | - |
 //! | [`Issuer::insecure_over_loopback_http`] | `deserialize(insecure=True)` | - | - |
 //! | [`Discovery`](crate::Discovery) | `SciToken.discover` | - | `ValidateTokenEnvironment` |
-//! | [`Claims`] of a [`VerifiedToken`] | `claims()`, `token[name]` | `scitoken_get_claim_string`, `scitoken_get_expiration` | `Subject`, `Scopes`, `Groups`, `Version` |
+//! | [`Claims`] of a [`VerifiedToken`] | `claims()`, `token[name]`; what is not verified is of another type here, so there is no `verified_only` | `scitoken_get_claim_string`, `scitoken_get_claim_string_list`, `scitoken_get_expiration` | `NewSciToken`, `Subject`, `Scopes`, `Groups`, `Version` |
 //! | [`Validator::claim`] | `Validator.add_validator` | `validator_add` | `RequireValidator` |
 //! | [`Validator::critical`] | `validate(critical_claims=)` | `validator_add_critical_claims` | - |
 //! | [`Validator::validate`] | `Validator.validate`, `validator(token)` | `validator_validate` | `Validator.Validate` |
 //! | [`Enforcer::builder`] | `Enforcer(issuer, audience)` | `enforcer_create` | `NewEnforcer` |
 //! | [`Enforcer::test`] with [`Access`] | `Enforcer.test(token, authz, path)` | `enforcer_test` with `Acl` | `Validate` with `WithScope` |
-//! | [`Enforcer::acls`] | `generate_acls` | `enforcer_generate_acls` | `Scopes` |
+//! | [`Enforcer::acls`] | `generate_acls` | `enforcer_generate_acls`, `_start` and `_continue` | `Scopes` |
 //! | [`Enforcer::test_group`] | - | - | `RequireGroup`, `WithGroup` |
-//! | [`EnforcerBuilder::audience`] | `audience=` | `audience_list` of `enforcer_create` | `RequireAudience` (there, all of them) |
+//! | [`EnforcerBuilder::audience`] | `audience=` | `audience_list` of `enforcer_create` | `RequireAudience` (there, all of them), `WithAudience` |
 //! | [`EnforcerBuilder::vocabulary`] with [`Vocabulary::Compat`] | - | `enforcer_set_validate_profile(COMPAT)` | - |
 //! | [`EnforcerBuilder::time_left`] | igwn's `timeleft=` | - | - |
 //! | [`EnforcerBuilder::clock`], [`VerifierBuilder::clock`] | - | `enforcer_set_time`, `validator_set_time` | - |
 //! | [`Refusal`] | `last_failure`, `ValidationFailure` and its kin | the text in `err_msg` | `TokenValidationError` |
 //! | [`VerifyError::Keys`] | `URLError`, `MissingKeyException` | the text in `err_msg` | the error of the request |
 //! | [`KeyCache`], `KeyCache::sqlite`, `KeyCache::user_file` | `KeyCache`, `cache_location` | `keycache_set_jwks`, `keycache.cache_home` | - |
-//! | [`KeyCache::list`], [`put`](KeyCache::put), [`remove`](KeyCache::remove), [`Verifier::refresh`] | `list_keys`, `add_key`, `remove_key`, `update_all_keys` | `keycache_get_cached_jwks`, `_set_jwks`, `_delete_jwks`, `_refresh_jwks` | - |
+//! | [`KeyCache::list`], [`put`](KeyCache::put), [`remove`](KeyCache::remove), [`Verifier::refresh`] | `list_keys`, `add_key`, `remove_key`, `update_all_keys` | `keycache_get_cached_jwks`, `keycache_set_jwks`, `keycache_delete_jwks`, `keycache_refresh_jwks` | - |
 //! | [`CacheTimes`] | `cache_lifetime` | `keycache.update_interval_s`, `keycache.expiration_interval_s` | - |
 //! | [`AuthorizeLayer`](#for-servers) | `utils.scitokens_protect.protect` | - | `ValidateTokenRequest` |
 //! | [`OfflineVerifier::new`] with a [`JwkSet`](crate::keys::JwkSet) | - | `keycache_load_jwks` | - |
 //! | [`CachedKeys::next_update`], [`expires`](CachedKeys::expires) | the row of the cache | `keycache_get_jwks_metadata` | - |
 //! | `KeyCache::user_file` | - | `keycache_get_location`, `keycache_set_location` | - |
-//! | [`Verifier`] refreshes beside the work, always | - | `keycache_set_background_refresh`, `_stop_background_refresh` | the cache of `NewEnforcerDaemon` |
-//! | methods of [`VerifierBuilder`] and [`CacheTimes`], each for one verifier | `set_config` | `scitoken_config_set_int`, `_set_str` and their `get` | - |
+//! | [`Verifier`] refreshes beside the work, always | - | `keycache_set_background_refresh`, `keycache_stop_background_refresh` | the cache of `NewEnforcerDaemon` |
+//! | methods of [`VerifierBuilder`] and [`CacheTimes`], each for one verifier | `set_config` (`cache_lifetime`, `cache_location`, `default_alg`; `log_file` and `log_level` are the business of a `tracing` subscriber) | `scitoken_config_set_int`, `scitoken_config_set_str` and their `get` | - |
 //! | [`Validator::new`] | `Validator()` | `validator_create` | `NewValidator` |
-//! | not here: `tracing` has the events | - | `scitoken_get_monitoring_json` | - |
+//! | not here: `tracing` has the events | - | `scitoken_get_monitoring_json`, `scitoken_reset_monitoring_stats` | - |
 //! | [`AuthorizeLayer`](#for-servers); for a text at hand [`Verifier::verify`] | - | - | `ValidateTokenReader`, `ValidateTokenForm`, `ValidateTokenHeader` |
 //! | [`Enforcer::test`] for each | - | - | `RequireScope` |
+//! | the client that [`Verifier::builder`] takes; [`Session::builder`](crate::Session::builder) has `ca_file` | `SSL_CERT_FILE` | `tls.ca_file` | - |
+//! | a [`KeyCache`] of a file always falls back on memory | it goes on without | `keycache.allow_in_memory` | - |
+//! | what a [`Verifier`] does by itself | `KeyCache.addkeyinfo`, `getkeyinfo` | - | - |
+//! | not needed: values are dropped | - | `scitoken_destroy`, `enforcer_destroy`, `enforcer_acl_free` and their like | - |
+//! | not here: not there either | `serialize(include_key=True)`, `deserialize(require_key=True)` | - | - |
 //! | not here: a site's demonstration service | `utils.demo` | - | - |
 //!
 //! What their errors are called here:
 //!
 //! | theirs | ours |
 //! |---|---|
+//! | Python `SciTokensException`, the base of all | [`VerifyError`], [`Refusal`], [`CreateError`], each for its own work |
+//! | Python `MissingKey` | [`Refusal::UnknownKey`], [`CreateError::MissingKeyId`] |
 //! | Python `UnsupportedKey` | [`KeyError`](crate::keys::KeyError) |
-//! | Python `MissingIssuer`, `MissingClaims`, `InvalidTokenFormat`; Go `NotSciToken` | [`Refusal::MissingClaim`], [`Refusal::NotJwt`], [`Refusal::UnknownProfile`] |
+//! | Python `MissingIssuer`, `MissingClaims`, `InvalidTokenFormat`; Go `NotSciToken`, `VersionParse` | [`Refusal::MissingClaim`], [`Refusal::NotJwt`], [`Refusal::UnknownProfile`] |
 //! | Python `NonHTTPSIssuer` | the error of parsing an [`Issuer`] |
 //! | Python `UnableToCreateCache` | [`KeyCacheError`] |
 //! | Python `NoRegisteredValidator` | [`Refusal::UnknownClaim`] |
 //! | Python `ClaimInvalid` | [`Refusal::ClaimRefused`] |
-//! | Python `InvalidAuthorizationResource`, `InvalidPathError` | [`Refusal::MalformedScope`], [`Refusal::ScopeWithoutPath`], [`InvalidPath`](crate::InvalidPath) |
-//! | Python `EnforcementError` | [`Refusal::NotGranted`] and the others of [`Refusal`] |
+//! | Python `InvalidAuthorizationResource`, `InvalidPathError`; Go `ScopeParse` | [`Refusal::MalformedScope`], [`Refusal::ScopeWithoutPath`], [`InvalidPath`](crate::InvalidPath) |
+//! | Go `GroupParse` | [`Refusal::WrongType`] for `wlcg.groups` |
+//! | Go `UntrustedIssuer` | [`Refusal::UntrustedIssuer`] |
+//! | Go `TokenNotFound` | `Ok(None)` of a [source](crate::TokenSource) |
+//! | Python `EnforcementError`, `ValidationFailure`; Go `TokenValidationError` | [`Refusal::NotGranted`] and the others of [`Refusal`] |
 //!
 //! And their programs:
 //!
 //! | theirs | ours |
 //! |---|---|
-//! | `scitokens-verify`, `scitoken-validate` | `scitoken token verify` |
+//! | `scitokens-verify`, `scitokens-verify-token`, `scitoken-validate` | `scitoken token verify` |
 //! | `scitokens-test-access` | `scitoken token enforce` |
 //! | `scitokens-list-access` | `scitoken token acls` |
 //! | `scitokens-create`, `scitokens-admin-create-token` | `scitoken token create` |
 //! | `scitokens-admin-create-key`, `scitokens-generate-jwks` | `scitoken keys generate`, `scitoken keys jwks` |
-//! | `httokendecode` | `scitoken token show` |
+//! | `python -m scitokens.tools.admin_list_keys`, `admin_add_key`, `admin_remove_key`, `admin_update_keys` | `scitoken keys cache list`, `add`, `remove`, `refresh` |
+//! | `httokendecode`, `htdecodetoken` | `scitoken token show` |
 //!
 //! # For servers
 //!

@@ -238,6 +238,8 @@ mod tests {
     fn only_what_is_about_permission_is_forbidden_rather_than_unauthorized() {
         assert!(Refusal::NotGranted.is_scope());
         assert!(!Refusal::Signature.is_scope());
+        assert!(Refusal::missing("scope").is_scope(), "a new token of the same kind would have none either");
+        assert!(!Refusal::missing("aud").is_scope());
         assert!(!Refusal::ScopeWithoutPath { scope: "read".to_owned() }.is_scope());
     }
 

@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn token(json: &str) -> VerifiedToken {
-        VerifiedToken::new(Claims::parse(json.as_bytes().to_vec(), None).unwrap(), None)
+        VerifiedToken::new(Claims::parse(json.to_owned(), None).unwrap(), None)
     }
 
     #[test]

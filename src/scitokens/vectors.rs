@@ -10,7 +10,7 @@ use crate::token::{InvalidCapability, InvalidPath, ResourcePath};
 const NOW: u64 = 1_700_000_000;
 
 fn verified(json: &str) -> Result<VerifiedToken, Refusal> {
-    let claims = Claims::parse(json.as_bytes().to_vec(), None)?;
+    let claims = Claims::parse(json.to_owned(), None)?;
     claims.check_demanded()?;
     Ok(VerifiedToken::new(claims, None))
 }
@@ -128,8 +128,19 @@ fn vectors_11_and_12_mistake_7_a_request_that_climbs_cannot_even_be_asked() {
 
 #[test]
 fn vector_13_mistake_6_a_scope_without_the_path_that_it_needs_voids_the_token() {
-    for scope in ["read", "read:", "write", "storage.read", "storage.read:", "storage.stage", "storage.poll"]
-    {
+    for scope in [
+        "read",
+        "read:",
+        "write",
+        "storage.read",
+        "storage.read:",
+        "storage.create",
+        "storage.create:",
+        "storage.modify",
+        "storage.modify:",
+        "storage.stage",
+        "storage.poll",
+    ] {
         let void = Err(Refusal::ScopeWithoutPath { scope: scope.to_owned() });
         for token in
             [scitokens2(&format!("read:/data {scope}")), wlcg(&format!("storage.read:/data {scope}"))]
@@ -252,7 +263,7 @@ fn vector_25_mistake_26_without_an_audience_there_is_neither_test_nor_acl() {
         NOW + 600
     );
     assert_eq!(verified(&json).map(|_| ()), Err(Refusal::missing("aud")));
-    let unchecked = VerifiedToken::new(Claims::parse(json.into_bytes(), None).unwrap(), None);
+    let unchecked = VerifiedToken::new(Claims::parse(json, None).unwrap(), None);
     assert_eq!(ask(&builder().build(), &unchecked, "read", "/"), Err(Refusal::missing("aud")));
     assert_eq!(builder().build().acls(&unchecked), Err(Refusal::missing("aud")));
 }
@@ -410,6 +421,17 @@ fn acls_list_each_entry_once_in_the_tokens_order() {
         ["storage.read:/b"],
         "only WLCG is translated"
     );
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it is about the time that it takes")]
+fn a_token_full_of_scopes_is_listed_in_no_time() {
+    // As many as fit into a token; compared one with another they would take a minute.
+    let scopes: Vec<String> = (0..9_000).map(|n| format!("a:/{n:x}")).collect();
+    let token = wlcg(&scopes.join(" "));
+    let started = std::time::Instant::now();
+    assert_eq!(builder().build().acls(&token).unwrap().len(), 9_000);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
 #[test]

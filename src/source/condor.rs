@@ -28,6 +28,7 @@ pub(super) fn token_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
 mod tests {
     use super::*;
 
+    /// Mistake 37: igwn-auth-utils takes HTCondor's files in whatever order the directory has them.
     #[test]
     fn scitokens_come_first_then_the_others_by_name() {
         let dir = tempfile::tempdir().unwrap();

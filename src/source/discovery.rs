@@ -405,6 +405,7 @@ mod tests {
         }
     }
 
+    /// Mistake 37: in igwn-auth-utils one `SCITOKEN_FILE` that is missing ends the search.
     #[tokio::test]
     async fn a_named_file_that_is_missing_or_no_file_leads_to_the_next_step() {
         let desk = || Desk::new().file("bt_u4711", "tok").file("directory/x", "");

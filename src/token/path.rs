@@ -25,7 +25,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ResourcePath {
-    components: Vec<String>,
+    /// The decoded components, none of which has a `/` in it, each with one in front; empty for the root.
+    text: Box<str>,
     directory: bool,
 }
 
@@ -56,17 +57,17 @@ pub enum InvalidPath {
 impl ResourcePath {
     /// The root, which contains every path.
     pub fn root() -> Self {
-        Self { components: Vec::new(), directory: true }
+        Self { text: Box::default(), directory: true }
     }
 
     /// Takes a path as the file system knows it: nothing in it is an escape.
     pub fn from_decoded(path: &str) -> Result<Self, InvalidPath> {
-        Self::build(path, |component| Ok(component.to_owned()))
+        Self::build(path, |component| Ok(Cow::Borrowed(component)))
     }
 
     /// The decoded components.
     pub fn components(&self) -> impl Iterator<Item = &str> {
-        self.components.iter().map(String::as_str)
+        self.text.split('/').skip(1)
     }
 
     /// Whether the path was written with a `/` at its end, so that it means a directory only.
@@ -79,26 +80,36 @@ impl ResourcePath {
     /// A path that was written with a `/` at its end means the directory: it contains what lies beneath, and
     /// itself when `other` is written as a directory too (WLCG profile, "Capability based authorization").
     pub fn contains(&self, other: &Self) -> bool {
-        other.components.starts_with(&self.components)
-            && (!self.directory || other.directory || other.components.len() > self.components.len())
+        match other.text.strip_prefix(&*self.text) {
+            Some("") => !self.directory || other.directory,
+            Some(rest) => rest.starts_with('/'),
+            None => false,
+        }
     }
 
-    fn build(path: &str, decode: impl Fn(&str) -> Result<String, InvalidPath>) -> Result<Self, InvalidPath> {
+    fn build(
+        path: &str,
+        decode: impl Fn(&str) -> Result<Cow<'_, str>, InvalidPath>,
+    ) -> Result<Self, InvalidPath> {
+        if is_plain(path) {
+            return Ok(Self { text: path.into(), directory: false });
+        }
         let rest = path.strip_prefix('/').ok_or(InvalidPath::Relative)?;
-        let mut components = Vec::new();
+        let mut text = String::with_capacity(path.len());
         for component in rest.split('/') {
             let component = decode(component)?;
-            match component.as_str() {
-                "" | "." => continue,
-                hostile => check_decoded_again(hostile)?,
+            if matches!(&*component, "" | ".") {
+                continue;
             }
-            match component.as_str() {
-                hostile if hostile.contains(['/', '\\', '\0']) => return Err(InvalidPath::Separator),
-                _ => components.push(component),
+            check_decoded_again(&component)?;
+            if component.bytes().any(|byte| matches!(byte, b'/' | b'\\' | b'\0')) {
+                return Err(InvalidPath::Separator);
             }
+            text.push('/');
+            text.push_str(&component);
         }
-        let directory = components.is_empty() || path.ends_with('/') || path.ends_with("/.");
-        Ok(Self { components, directory })
+        let directory = text.is_empty() || path.ends_with('/') || path.ends_with("/.");
+        Ok(Self { text: text.into_boxed_str(), directory })
     }
 }
 
@@ -131,17 +142,31 @@ impl fmt::Display for ResourcePath {
             .remove(b'=')
             .remove(b':')
             .remove(b'@');
-        for component in &self.components {
+        for component in self.components() {
             write!(f, "/{}", utf8_percent_encode(component, KEEP))?;
         }
         if self.directory { f.write_str("/") } else { Ok(()) }
     }
 }
 
+/// Whether a path is in its final form as it stands, as most are: nothing to decode, to leave out or to refuse.
+fn is_plain(path: &str) -> bool {
+    let [b'/', rest @ ..] = path.as_bytes() else { return false };
+    let mut previous = b'/';
+    for &byte in rest {
+        let starts_component = previous == b'/';
+        if matches!(byte, b'%' | b'\\' | b'\0') || (starts_component && matches!(byte, b'/' | b'.')) {
+            return false;
+        }
+        previous = byte;
+    }
+    previous != b'/'
+}
+
 /// Decodes every escape once.
-fn decode(component: &str) -> Result<String, InvalidPath> {
+fn decode(component: &str) -> Result<Cow<'_, str>, InvalidPath> {
     if !component.contains('%') {
-        return Ok(component.to_owned());
+        return Ok(Cow::Borrowed(component));
     }
     let bytes = component.as_bytes();
     let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -149,7 +174,7 @@ fn decode(component: &str) -> Result<String, InvalidPath> {
     if !bytes.iter().enumerate().all(all_escapes) {
         return Err(InvalidPath::Escape);
     }
-    percent_decode_str(component).decode_utf8().map(Cow::into_owned).map_err(|_| InvalidPath::Encoding)
+    percent_decode_str(component).decode_utf8().map_err(|_| InvalidPath::Encoding)
 }
 
 /// How often a component is decoded again in search of `..`. Each round takes time in the length of the component, which a

@@ -27,6 +27,7 @@ fn stream(parts: &'static [&'static str]) -> Body {
 
 // ---- before the first send
 
+/// Mistake 33: a token of bytes becomes `Bearer b'eyJ…'` in requests-scitokens and igwn-auth-utils.
 #[tokio::test]
 async fn a_token_that_is_found_goes_with_the_first_request() {
     let server = Server::protected("t").await;
@@ -46,6 +47,7 @@ async fn where_no_token_is_found_the_request_goes_out_bare() {
     assert_eq!(server.tokens(), ["-"]);
 }
 
+/// Mistake 30: requests-scitokens raises an `OSError` where a server asks for a token and there is none.
 #[tokio::test]
 async fn without_a_token_the_caller_gets_the_servers_own_refusal() {
     let server = Server::http(|_| Reply::challenge("Bearer").body("go away")).await;
@@ -64,6 +66,7 @@ async fn a_token_that_appears_after_the_refusal_is_used() {
     assert_eq!(server.tokens(), ["-", "t"]);
 }
 
+/// Mistake 30: what is wrong with a token reaches the caller of requests-scitokens as exceptions of four libraries.
 #[tokio::test]
 async fn a_failing_source_leaves_the_servers_answer_as_it_is() {
     let server = Server::http(|_| Reply::ok("public")).await;
@@ -280,6 +283,7 @@ async fn a_replay_is_the_same_request_but_for_the_token() {
     }
 }
 
+/// Mistake 32: requests-scitokens replays a stream that has been read, announces a body and sends none, and hangs.
 #[tokio::test]
 async fn a_stream_gets_its_token_at_the_first_send_and_is_not_replayed() {
     let server = Server::http(|_| Reply::challenge("Bearer")).await;

@@ -22,6 +22,7 @@ async fn after(values: &[&[u8]]) -> Vec<String> {
     server.tokens()
 }
 
+/// Mistake 29: in requests-scitokens a challenge with any parameter, as RFC 6750 has them, ends in a `TypeError`.
 #[tokio::test]
 async fn a_bearer_challenge_anywhere_and_in_any_case_is_answered() {
     for values in [

@@ -274,6 +274,7 @@ async fn full_run(token: &str) {
     broken.get(server.url("/f")).attach(Attach::Required).send().await.unwrap_err();
 }
 
+/// Mistake 34: requests-scitokens logs the whole `Authorization` header.
 #[tokio::test]
 async fn the_trace_logs_of_full_runs_do_not_tell_the_token() {
     for token in [OPAQUE.to_owned(), jwt()] {

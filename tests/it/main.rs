@@ -57,6 +57,8 @@ mod jwk_client;
 mod jwt;
 #[cfg(feature = "cli")]
 mod jwt_cli;
+#[cfg(feature = "cli")]
+mod key_cache_cli;
 #[cfg(feature = "aws-lc-rs")]
 mod keys;
 #[cfg(feature = "aws-lc-rs")]

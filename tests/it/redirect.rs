@@ -273,6 +273,7 @@ async fn an_opaque_token_stays_with_the_server_that_the_user_named() {
     assert_eq!((first.tokens(), second.tokens()), (texts(&["opaque"]), texts(&["-"])));
 }
 
+/// Mistake 31: requests-scitokens sends the token to whatever host a redirect leads to, if that answers 401.
 #[tokio::test]
 async fn a_stranger_that_challenges_gets_nothing_either() {
     for attach in [Attach::WhenFound, Attach::OnChallenge] {

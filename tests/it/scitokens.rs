@@ -230,6 +230,7 @@ fn a_token_is_made_and_verified_in_every_profile_with_both_algorithms() {
     }
 }
 
+/// Mistake 38: the crate `scitokens` 0.1 takes the algorithm from the token's header.
 #[test]
 fn vector_34_algorithms_come_from_the_configuration_and_the_key() {
     let key = TestKey::new("k");
@@ -360,9 +361,18 @@ fn bad_input_is_refused_quickly_and_by_name() {
             "{exp}"
         );
     }
-    let hostile = r#"{"iss":"https://evil/\u001b[2J\u202eeyJhbGciOiJIUzI1NiJ9.e30.abcdefghijklmnop"}"#;
-    let shown = verifier.verify(&payload(hostile)).unwrap_err().to_string();
-    assert!(!shown.contains(['\u{1b}', '\u{202e}']) && !shown.contains("eyJhbGciOiJ"), "mistake 39: {shown}");
+}
+
+#[test]
+fn mistake_39_a_hostile_issuer_reaches_no_log_as_it_is() {
+    let verifier = offline(set(&[&TestKey::new("k")]));
+    let claims = json!({"iss": "https://evil/\u{1b}[2J\u{202e}eyJhbGciOiJIUzI1NiJ9.e30.abcdefghijklmnop"});
+    let token = raw(&json!({"alg":"ES256","kid":"k"}), &claims, |_| vec![0; 64]);
+    let shown = verifier.verify(&token).unwrap_err().to_string();
+    assert!(!shown.contains(['\u{1b}', '\u{202e}']) && !shown.contains("eyJhbGciOiJ"), "{shown}");
+    let long = json!({"iss": format!("https://evil/{}", "a".repeat(10_000))});
+    let token = raw(&json!({"alg":"ES256","kid":"k"}), &long, |_| vec![0; 64]);
+    assert!(verifier.verify(&token).unwrap_err().to_string().len() < 500);
 }
 
 #[test]
@@ -378,6 +388,7 @@ fn ten_thousand_keys_are_no_trouble() {
     assert_eq!(verifier.verify(nameless.expose_secret()).unwrap_err(), Refusal::AmbiguousKey);
 }
 
+/// Mistake 38: the crate `scitokens` 0.1 fetches keys for each token.
 #[tokio::test]
 async fn keys_are_fetched_once_however_many_ask() {
     let key = TestKey::new("k");
@@ -412,13 +423,13 @@ async fn a_cancelled_leader_leaves_nobody_waiting() {
 }
 
 #[tokio::test]
-async fn nobody_else_is_ever_asked_for_keys() {
+async fn mistake_38_nobody_else_is_ever_asked_for_keys() {
     let key = TestKey::new("k");
     let (trusted, stranger) =
         (TestIssuer::with_keys(&set(&[&key])).await, TestIssuer::with_keys(&set(&[&key])).await);
     let verifier = trusted.verifier(&clock());
     let error = verifier.verify(&stranger.token(&key)).await.unwrap_err();
-    assert!(matches!(error.refusal(), Some(Refusal::UntrustedIssuer { .. })), "mistake 38");
+    assert!(matches!(error.refusal(), Some(Refusal::UntrustedIssuer { .. })));
     assert_eq!((trusted.requests(), stranger.requests()), (0, 0));
 }
 
@@ -474,6 +485,7 @@ async fn vector_40_mistakes_14_and_15_metadata_that_lies_or_leads_to_http_is_ref
     assert_eq!(issuer.log().iter().filter(|path| *path == "/jwks").count(), 0);
 }
 
+/// Mistake 38: the crate `scitokens` 0.1 has no time limits.
 #[tokio::test]
 async fn metadata_that_loops_hangs_or_never_ends_is_given_up() {
     let key = TestKey::new("k");
@@ -769,6 +781,33 @@ async fn keys_that_are_put_and_removed_reach_a_running_verifier() {
     assert!(verifier.verify(&token).await.is_err(), "its key is gone, also for tokens that were seen before");
     assert!(cache.remove(&issuer.issuer).unwrap());
     assert!(matches!(verifier.verify(&others).await, Err(VerifyError::Keys { .. })));
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn what_is_put_and_removed_counts_also_where_the_file_cannot_be_written() {
+    let (old, new) = (TestKey::new("k"), TestKey::new("k"));
+    let issuer = TestIssuer::with_keys(&set(&[&old])).await;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys");
+    let cache = KeyCache::sqlite(&path);
+    let keep =
+        |key| cache.put(&issuer.issuer, CachedKeys::of(&set(&[key]), CacheTimes::default(), clock().now()));
+    let verifier =
+        Verifier::builder(issuer.issuer.clone(), client()).key_cache(cache.clone()).clock(clock()).build();
+    verifier.verify(&issuer.token(&old)).await.unwrap();
+    issuer.break_down();
+    // Whoever holds this lock lets others read, and nobody write.
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(keep(&new).is_err());
+    verifier.verify(&issuer.token(&new)).await.unwrap();
+    assert!(verifier.verify(&issuer.token(&old)).await.is_err(), "the file still has its key");
+    assert!(cache.remove(&issuer.issuer).is_err());
+    for key in [&old, &new] {
+        let error = verifier.verify(&issuer.token(key)).await.unwrap_err();
+        assert!(matches!(error, VerifyError::Keys { .. }), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -42,8 +42,12 @@ impl Server {
             match (path.components().next(), &request.method) {
                 (Some("public"), _) => Demand::nothing(),
                 (Some("whoami"), _) => Demand::any_token(),
+                (Some("jobs"), _) => Demand::everywhere("compute.create"),
+                (Some("members"), _) => Demand::group("/vo"),
+                (Some("shared"), _) => Demand::access("read", path).or(Demand::group("/vo")),
+                (_, method) if method.as_str() == "MKCOL" => Demand::make_parent(path),
                 (_, &Method::GET) => Demand::access("read", path),
-                _ => Demand::access("write", path).or("create", path),
+                _ => Demand::access("write", path).or(Demand::access("create", path)),
             }
         })
         .realm("data.example");
@@ -184,4 +188,84 @@ async fn a_good_token_without_any_scope_is_forbidden_not_refused() {
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(challenge.contains("error=\"insufficient_scope\""), "{challenge}");
     assert!(challenge.ends_with("scope=\"read:/vo/file\""), "{challenge}");
+}
+
+#[tokio::test]
+async fn a_demand_can_be_for_everywhere_for_a_directory_on_the_way_or_for_a_group() {
+    let server = Server::start().await;
+    let mkcol = || Method::from_bytes(b"MKCOL").unwrap();
+    let (create, submit) = (server.token("storage.create:/vo/run1/out"), server.token("compute.create"));
+    let somewhere = server.token("compute.create:/queue");
+    for (method, path, token, expected) in [
+        (Method::POST, "/jobs", &submit, Ok(())),
+        (Method::POST, "/jobs", &somewhere, Err("compute.create")),
+        (Method::POST, "/jobs", &create, Err("compute.create")),
+        (mkcol(), "/vo", &create, Ok(())),
+        (mkcol(), "/vo/run1/", &create, Ok(())),
+        (mkcol(), "/vo/run2", &create, Err("storage.create:/vo/run2")),
+        (mkcol(), "/vo", &submit, Err("storage.create:/vo")),
+    ] {
+        let (status, challenge, _) = server.ask(method, path, &[token]).await;
+        match expected {
+            Ok(()) => assert_eq!(status, StatusCode::OK, "{path} {challenge}"),
+            Err(scope) => {
+                assert_eq!(status, StatusCode::FORBIDDEN, "{path}");
+                assert!(challenge.ends_with(&format!("scope=\"{scope}\"")), "{challenge}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn groups_do_not_count_beside_capabilities() {
+    let server = Server::start().await;
+    let token = |scope: &str, groups: &[&str]| {
+        let signer = TokenSigner::new(server.key.clone()).unwrap().with_key_id("k");
+        let token = SciToken::new(Profile::WLCG, &server.issuer)
+            .subject("alice")
+            .audience("https://data.example")
+            .claim("scope", scope)
+            .claim("wlcg.groups", groups.to_vec());
+        format!("Bearer {}", token.sign(&signer).unwrap().expose_secret())
+    };
+    let (member, stranger) = (token("openid", &["/vo"]), token("openid", &["/vo/sub"]));
+    let restricted = token("storage.read:/elsewhere", &["/vo"]);
+    for (path, token, expected) in [
+        ("/members", &member, StatusCode::OK),
+        ("/members", &stranger, StatusCode::FORBIDDEN),
+        ("/members", &restricted, StatusCode::OK),
+        ("/shared/file", &member, StatusCode::OK),
+        ("/shared/file", &stranger, StatusCode::FORBIDDEN),
+        ("/shared/file", &restricted, StatusCode::FORBIDDEN),
+    ] {
+        assert_eq!(server.ask(Method::GET, path, &[token]).await.0, expected, "{path}");
+    }
+    let (_, challenge, _) = server.ask(Method::GET, "/members", &[&stranger]).await;
+    assert!(challenge.ends_with("scope=\"wlcg.groups:/vo\""), "{challenge}");
+}
+
+#[tokio::test]
+async fn a_request_target_that_is_no_path_is_not_taken_for_one() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let server = Server::start().await;
+    let token = server.token("storage.read:/");
+    let ask = |line: &'static str, authorization: String| {
+        let host = server.base.trim_start_matches("http://").to_owned();
+        async move {
+            let mut stream = tokio::net::TcpStream::connect(&host).await.unwrap();
+            let request =
+                format!("{line} HTTP/1.1\r\nhost: {host}\r\n{authorization}connection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer.split(' ').nth(1).unwrap_or_default().to_owned()
+        }
+    };
+    let authorization = format!("authorization: {token}\r\n");
+    assert_eq!(ask("OPTIONS *", String::new()).await, "401", "not the rule of some path");
+    assert_eq!(ask("OPTIONS *", authorization.clone()).await, "200");
+    assert_eq!(ask("CONNECT host.example:443", authorization.clone()).await, "400");
+    assert_eq!(ask("GET http://host.example/public/x", String::new()).await, "200");
+    assert_eq!(ask("GET http://host.example", String::new()).await, "401", "the root");
+    assert_eq!(ask("GET *", authorization).await, "400");
 }

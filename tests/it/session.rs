@@ -17,6 +17,7 @@ use crate::support::server::Place;
 use crate::support::{Reply, Script, Server, tls};
 use crate::{chain, texts};
 
+/// Mistake 28: `Session()` of requests-scitokens always raises a `TypeError`.
 #[tokio::test]
 async fn every_verb_is_sent_as_itself() {
     let server = Server::http(|_| Reply::ok("")).await;
@@ -243,6 +244,7 @@ async fn attach_of_the_session_is_the_default_of_its_requests() {
     assert_eq!(server.tokens(), texts(&["-"]));
 }
 
+/// Mistake 36: igwn-auth-utils changes the class of requests for everybody in the process.
 #[tokio::test]
 async fn sessions_share_nothing() {
     let server = Server::http(|_| Reply::challenge("Bearer")).await;

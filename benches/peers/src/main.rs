@@ -1,4 +1,4 @@
-//! How long jsonwebtoken takes for one token: `{"token":…,"public":…,"algorithm":…}` in, nanoseconds out.
+//! How long jsonwebtoken takes for one token: `{"token":…,"public":…,"algorithm":…}` in, nanoseconds by name out.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -21,9 +21,10 @@ fn main() {
     };
     (0..200).for_each(|_| once());
     let (start, mut count) = (Instant::now(), 0_u32);
-    while start.elapsed() < Duration::from_millis(200) {
+    while start.elapsed() < Duration::from_millis(50) {
         (0..50).for_each(|_| once());
         count += 50;
     }
-    println!("{}", start.elapsed().as_nanos() / u128::from(count));
+    let nanoseconds = start.elapsed().as_nanos() / u128::from(count);
+    println!("{{\"jsonwebtoken 11, aws-lc\":{nanoseconds}}}");
 }

@@ -58,6 +58,12 @@ impl Failure {
         self
     }
 
+    /// Leaves it out again where it would not help.
+    pub(crate) fn without_hint(mut self) -> Self {
+        self.hint = None;
+        self
+    }
+
     /// Writes the failure to standard error and gives the code to exit with.
     pub(crate) fn report(&self) -> ExitCode {
         print::note(&format!("scitoken: {}", self.message));

@@ -211,8 +211,7 @@ impl SciToken {
     /// Header and payload, encoded.
     fn unsigned(&self, header: &Map<String, Value>) -> Result<String, CreateError> {
         let payload = Value::Object(self.filled_in()?).to_string();
-        let claims =
-            Claims::parse(payload.clone().into_bytes(), Some(self.typ())).map_err(CreateError::Refused)?;
+        let claims = Claims::parse(payload.clone(), Some(self.typ())).map_err(CreateError::Refused)?;
         self.check(&claims)?;
         let mut token =
             base64_simd::URL_SAFE_NO_PAD.encode_to_string(Value::Object(header.clone()).to_string());

@@ -1,16 +1,19 @@
 //! Keys of issuers, kept between tokens and between processes.
 
+mod memory;
 mod record;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod times;
 
-use std::collections::BTreeMap;
+#[cfg(feature = "sqlite")]
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use memory::Memory;
 pub use record::CachedKeys;
 pub use times::CacheTimes;
 pub(super) use times::{Ends, Known, Step, Wanted, decide, is_live};
@@ -21,13 +24,14 @@ use super::Issuer;
 ///
 /// In memory it lives as long as the process. In a SQLite file (feature `sqlite`) all processes of a user share it: what
 /// one has fetched, the others need not. A file that cannot be read or written costs its benefit and nothing else: there
-/// is one warning, and the keys are kept in memory (mistake 18 of the peers).
+/// is one warning, and the keys are kept in memory (mistake 18 of the peers). Keys that a file would not take count more
+/// than older ones that are in it.
 #[derive(Clone, Debug)]
 pub struct KeyCache(Arc<Backend>);
 
 #[derive(Debug)]
 struct Backend {
-    memory: Mutex<BTreeMap<String, CachedKeys>>,
+    memory: Mutex<Memory>,
     /// How often [`KeyCache::put`] and [`KeyCache::remove`] were called, so that running verifiers notice.
     changes: AtomicU64,
     #[cfg(feature = "sqlite")]
@@ -106,10 +110,22 @@ impl KeyCache {
     /// [`KeyCacheError`] when the file is there and cannot be read.
     pub fn list(&self) -> Result<Vec<(String, CachedKeys)>, KeyCacheError> {
         #[cfg(feature = "sqlite")]
-        if let Some(file) = &self.0.file {
-            return file.list();
+        let mut in_file: BTreeMap<_, _> = match &self.0.file {
+            Some(file) => file.list()?.into_iter().collect(),
+            None => BTreeMap::new(),
+        };
+        let memory = self.memory();
+        #[cfg(feature = "sqlite")]
+        if self.0.file.is_some() {
+            let in_memory = memory.list().map(|(issuer, _)| issuer.to_owned());
+            let issuers: BTreeSet<String> = in_file.keys().cloned().chain(in_memory).collect();
+            let counting = |issuer: String| {
+                let keys = memory.over(&issuer, in_file.remove(&issuer))?;
+                Some((issuer, keys))
+            };
+            return Ok(issuers.into_iter().filter_map(counting).collect());
         }
-        Ok(self.memory().iter().map(|(issuer, keys)| (issuer.clone(), keys.clone())).collect())
+        Ok(memory.list().map(|(issuer, keys)| (issuer.to_owned(), keys.clone())).collect())
     }
 
     /// Forgets the keys of an issuer; tells whether there were any.
@@ -119,11 +135,17 @@ impl KeyCache {
     /// they do not know.
     ///
     /// # Errors
-    /// [`KeyCacheError`] when the file cannot be written.
+    /// [`KeyCacheError`] when the file cannot be written; this cache and its clones do without the keys all the same.
     pub fn remove(&self, issuer: &Issuer) -> Result<bool, KeyCacheError> {
-        let removed = self.memory().remove(issuer.as_str()).is_some();
+        let removed = self.memory().forget(issuer.as_str());
         #[cfg(feature = "sqlite")]
-        let in_file = self.0.file.as_ref().map_or(Ok(false), |file| file.remove(issuer.as_str()));
+        let in_file = self.0.file.as_ref().map_or(Ok(false), |file| {
+            let outcome = file.remove(issuer.as_str());
+            if let (Err(_), Ok(Some(keys))) = (&outcome, file.load(issuer.as_str())) {
+                self.memory().hide(issuer.as_str(), keys);
+            }
+            outcome
+        });
         self.note_change();
         #[cfg(feature = "sqlite")]
         let removed = in_file? || removed;
@@ -143,10 +165,12 @@ impl KeyCache {
     #[cfg_attr(not(feature = "sqlite"), expect(clippy::unnecessary_wraps, reason = "only a file can fail"))]
     fn store(&self, issuer: &Issuer, keys: CachedKeys) -> Result<(), KeyCacheError> {
         #[cfg(feature = "sqlite")]
-        let stored = self.0.file.as_ref().map_or(Ok(()), |file| file.save(issuer.as_str(), &keys));
-        self.memory().insert(issuer.as_str().to_owned(), keys);
-        #[cfg(feature = "sqlite")]
-        stored?;
+        if let Some(file) = &self.0.file {
+            let saved = file.save(issuer.as_str(), &keys);
+            self.memory().keep(issuer.as_str(), keys, saved.is_ok());
+            return saved;
+        }
+        self.memory().keep(issuer.as_str(), keys, false);
         Ok(())
     }
 
@@ -174,20 +198,17 @@ impl KeyCache {
 
     /// The keys of an issuer: what a file says that can be read, else what is in memory.
     pub(super) fn get(&self, issuer: &Issuer) -> Option<CachedKeys> {
-        let in_memory = self.memory().get(issuer.as_str()).cloned();
+        let issuer = issuer.as_str();
         #[cfg(feature = "sqlite")]
         if let Some(file) = &self.0.file {
-            return match file.load(issuer.as_str()) {
+            match file.load(issuer) {
                 // A file that cannot even be made decides nothing.
-                Ok(None) if !file.is_there() => in_memory,
-                Ok(keys) => keys,
-                Err(error) => {
-                    file.warn(&error);
-                    in_memory
-                }
-            };
+                Ok(None) if !file.is_there() => {}
+                Ok(keys) => return self.memory().over(issuer, keys),
+                Err(error) => file.warn(&error),
+            }
         }
-        in_memory
+        self.memory().get(issuer).cloned()
     }
 
     /// Keeps the keys of an issuer as well as it can be done.
@@ -204,7 +225,7 @@ impl KeyCache {
         }
     }
 
-    fn memory(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, CachedKeys>> {
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

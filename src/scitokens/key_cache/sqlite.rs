@@ -242,6 +242,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_file_does_not_take_counts_more_than_what_is_in_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("keys");
+        let cache = KeyCache::sqlite(&path);
+        let iss = issuer("https://iss");
+        cache.put(&iss, keys("a")).unwrap();
+        // Whoever holds this lock lets others read, and nobody write.
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        assert!(cache.put(&iss, keys("b")).is_err());
+        assert_eq!(cache.get(&iss), Some(keys("b")));
+        assert_eq!(cache.list().unwrap(), [("https://iss".to_owned(), keys("b"))]);
+        assert!(cache.remove(&iss).is_err());
+        assert_eq!((cache.get(&iss), cache.list().unwrap()), (None, Vec::new()));
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(KeyCache::sqlite(&path).get(&iss), Some(keys("a")), "others see what there is");
+        cache.put(&iss, keys("c")).unwrap();
+        assert_eq!(cache.get(&iss), Some(keys("c")));
+        KeyCache::sqlite(&path).remove(&iss).unwrap();
+        assert_eq!(cache.get(&iss), None, "the file decides again");
+    }
+
+    #[test]
     fn many_may_make_the_file_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new/keys");

@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::super::{Enforcer, VerifiedToken, Verifier};
 use super::Demand;
 use super::challenge::Denial;
-use crate::token::{InvalidPath, ResourcePath};
+use crate::token::ResourcePath;
 
 /// Lets a request through to its service if it brings a token for it (RFC 6750).
 ///
@@ -28,6 +28,8 @@ use crate::token::{InvalidPath, ResourcePath};
 /// * `401` `invalid_token`, where the token is refused;
 /// * `403` `insufficient_scope`, with the scope that would do, where it allows something else;
 /// * `503`, where the keys of its issuer are not to be had.
+///
+/// `OPTIONS *` is about the server and no resource of it, so that the function is not asked: any good token will do.
 ///
 /// ```
 /// use reqwest_scitokens::scitokens::{AuthorizeLayer, Demand, Enforcer, Verifier};
@@ -135,9 +137,7 @@ where
 
 impl Settings {
     async fn admit(&self, parts: &Parts) -> Result<Option<VerifiedToken>, (Denial, Option<String>)> {
-        let path: Result<ResourcePath, InvalidPath> = parts.uri.path().parse();
-        let path = path.map_err(|_| (Denial::BadRequest("the path is not one of a resource"), None))?;
-        let demand = (self.demand)(parts, &path);
+        let demand = self.demand(parts).map_err(|denial| (denial, None))?;
         if demand.is_nothing() {
             return Ok(None);
         }
@@ -147,6 +147,16 @@ impl Settings {
             Ok(token)
         };
         outcome.await.map(Some).map_err(|denial| (denial, demand.scope()))
+    }
+
+    fn demand(&self, parts: &Parts) -> Result<Demand, Denial> {
+        // The asterisk of RFC 9110 section 9.3.7, which is no path.
+        if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
+            return Ok(Demand::any_token());
+        }
+        let path = parts.uri.path().parse();
+        let path: ResourcePath = path.map_err(|_| Denial::BadRequest("the path is not one of a resource"))?;
+        Ok((self.demand)(parts, &path))
     }
 }
 

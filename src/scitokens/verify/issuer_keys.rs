@@ -239,6 +239,7 @@ impl IssuerKeys {
 
     /// Fetches the issuer's keys; tells how many there are. What failed leaves the keys at hand as they are.
     async fn ask_issuer(&self) -> Result<usize, Arc<KeysError>> {
+        let changes = self.cache.changes();
         let fetched = fetch::issuer_keys(&self.fetcher, &self.issuer).await;
         let now = self.clock.now();
         match fetched {
@@ -249,7 +250,10 @@ impl IssuerKeys {
                 let count = set.len();
                 self.write_cache(CachedKeys::new(text, next_update, expires)).await;
                 self.install(set, (next_update, expires));
-                self.write().note_answer(now, None);
+                let mut state = self.write();
+                state.note_answer(now, None);
+                // Newer than what others had put there or removed by then; what they do from now on counts again.
+                state.changes = changes;
                 Ok(count)
             }
             Err(error) => {

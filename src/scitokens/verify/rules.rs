@@ -60,7 +60,7 @@ pub(super) struct Parsed<'t> {
 impl Parsed<'_> {
     /// Who the token says that it is from.
     pub(super) fn issuer(&self) -> Result<&str, Refusal> {
-        self.claims.issuer().ok_or(Refusal::missing("iss"))
+        self.claims.issuer().ok_or_else(|| Refusal::missing("iss"))
     }
 
     /// Whether the keys have one that this token could be signed with.
@@ -132,7 +132,7 @@ fn signing_key(parsed: &Parsed<'_>, keys: &JwkSet, lookup: Lookup) -> Result<Ver
     if key_id.is_none() && !others.is_empty() {
         return Err(Refusal::AmbiguousKey);
     }
-    let mut refusal = unknown();
+    let mut is_tried = false;
     for jwk in std::iter::once(first).chain(others) {
         // A key that cannot be read, or that is too short to be trusted, is no key.
         let Ok(key) = jwk.verifying_key() else { continue };
@@ -142,7 +142,7 @@ fn signing_key(parsed: &Parsed<'_>, keys: &JwkSet, lookup: Lookup) -> Result<Ver
         if key.verify(parsed.algorithm, parsed.signed, &parsed.signature).is_ok() {
             return Ok(key.clone());
         }
-        refusal = Refusal::Signature;
+        is_tried = true;
     }
-    Err(refusal)
+    Err(if is_tried { Refusal::Signature } else { unknown() })
 }

@@ -25,7 +25,8 @@ struct Halves {
     old: HashMap<Digest, Seen>,
 }
 
-type Digest = [u8; 32];
+/// The name of a token here: the SHA-256 of its text.
+pub(super) type Digest = [u8; 32];
 
 /// A token, whose it is, and with which of the issuer's keys it was verified.
 #[derive(Clone)]
@@ -48,10 +49,9 @@ impl Seen {
 
     /// Whether the issuer still publishes the very key.
     pub(super) fn key_is_in(&self, keys: &JwkSet) -> bool {
-        let ours = self.key.to_pem().ok();
         keys.candidates(self.key_id.as_deref(), self.algorithm)
             .filter_map(|jwk| jwk.verifying_key().ok())
-            .any(|key| ours.is_some() && key.to_pem().ok() == ours)
+            .any(|key| *key == self.key)
     }
 }
 
@@ -61,30 +61,31 @@ impl SeenTokens {
         Self { halves: Mutex::default(), half: capacity.div_ceil(2) }
     }
 
-    pub(super) fn get(&self, token: &str) -> Option<(Digest, Seen)> {
-        // What is too long was never put here, and is not worth a hash.
+    /// The name of a token here; none where no token is kept, and for what is too long to be one, which is not worth a hash.
+    pub(super) fn name(&self, token: &str) -> Option<Digest> {
         if self.half == 0 || token.len() > crate::MAX_TOKEN_LENGTH {
             return None;
         }
-        let name = name(token);
-        let mut halves = self.lock();
-        if let Some(seen) = halves.young.get(&name) {
-            return Some((name, seen.clone()));
-        }
-        let seen = halves.old.remove(&name)?;
-        self.insert(&mut halves, name, seen.clone());
-        Some((name, seen))
+        digest(&SHA256, token.as_bytes()).as_ref().try_into().ok()
     }
 
-    pub(super) fn put(&self, token: &str, seen: Seen) {
-        if self.half > 0 {
-            self.insert(&mut self.lock(), name(token), seen);
+    pub(super) fn get(&self, name: &Digest) -> Option<Seen> {
+        let mut halves = self.lock();
+        if let Some(seen) = halves.young.get(name) {
+            return Some(seen.clone());
         }
+        let seen = halves.old.remove(name)?;
+        self.insert(&mut halves, *name, seen.clone());
+        Some(seen)
+    }
+
+    pub(super) fn put(&self, name: Digest, seen: Seen) {
+        self.insert(&mut self.lock(), name, seen);
     }
 
     /// Notes in which key set the token's key has been found since.
-    pub(super) fn renew(&self, name: Digest, generation: u64) {
-        if let Some(seen) = self.lock().young.get_mut(&name) {
+    pub(super) fn renew(&self, name: &Digest, generation: u64) {
+        if let Some(seen) = self.lock().young.get_mut(name) {
             seen.generation = generation;
         }
     }
@@ -107,12 +108,6 @@ impl SeenTokens {
     }
 }
 
-fn name(token: &str) -> Digest {
-    let mut name = [0; 32];
-    name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
-    name
-}
-
 impl fmt::Debug for SeenTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let halves = self.lock();
@@ -128,7 +123,7 @@ mod tests {
 
     fn seen(key: &SigningKey) -> Seen {
         Seen {
-            token: VerifiedToken::new(Claims::parse(b"{}".to_vec(), None).unwrap(), None),
+            token: VerifiedToken::new(Claims::parse("{}".to_owned(), None).unwrap(), None),
             issuer: 0,
             generation: 1,
             key: key.verifying_key(),
@@ -141,23 +136,22 @@ mod tests {
     fn the_cache_is_bounded_and_keeps_what_is_in_use() {
         let key = SigningKey::generate(KeyKind::P256).unwrap();
         let cache = SeenTokens::new(10);
+        let name = |token: &str| cache.name(token).unwrap();
         for n in 0..1_000 {
-            cache.put(&format!("token {n}"), seen(&key));
-            cache.put("used", seen(&key));
-            assert!(cache.get("used").is_some());
+            cache.put(name(&format!("token {n}")), seen(&key));
+            cache.put(name("used"), seen(&key));
+            assert!(cache.get(&name("used")).is_some());
             let halves = cache.lock();
             assert!(halves.young.len() <= 5 && halves.old.len() <= 5);
         }
-        assert!(cache.get("token 999").is_some());
-        assert!(cache.get("token 1").is_none());
+        assert!(cache.get(&name("token 999")).is_some());
+        assert!(cache.get(&name("token 1")).is_none());
     }
 
     #[test]
-    fn a_cache_without_room_keeps_nothing() {
-        let key = SigningKey::generate(KeyKind::P256).unwrap();
-        let cache = SeenTokens::new(0);
-        cache.put("token", seen(&key));
-        assert!(cache.get("token").is_none());
+    fn a_cache_without_room_has_no_name_for_any_token() {
+        assert_eq!(SeenTokens::new(0).name("token"), None);
+        assert_eq!(SeenTokens::new(2).name(&"a".repeat(crate::MAX_TOKEN_LENGTH + 1)), None);
     }
 
     #[test]

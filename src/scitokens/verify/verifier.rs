@@ -7,8 +7,8 @@ use reqwest_middleware::ClientWithMiddleware;
 
 use super::super::{CacheTimes, Issuer, KeyCache, Profile, Refusal, VerifiedToken};
 use super::issuer_keys::IssuerKeys;
-use super::rules::{Lookup, Parsed, Rules};
-use super::seen::{Seen, SeenTokens};
+use super::rules::{Lookup, Parsed, Rules, Verified};
+use super::seen::{Digest, Seen, SeenTokens};
 use super::{KeyNames, VerifyError};
 use crate::keys::Algorithm;
 use crate::keys::fetch::Fetcher;
@@ -78,7 +78,8 @@ impl Verifier {
     /// [`VerifyError::Refused`] with the rule that the token breaks, or [`VerifyError::Keys`] when the keys of its issuer
     /// are not to be had.
     pub async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
-        if let Some(outcome) = self.verify_at_hand(token) {
+        let name = self.0.seen.name(token);
+        if let Some(outcome) = self.at_hand(token, name) {
             return outcome.map_err(VerifyError::Refused);
         }
         let parsed = self.0.rules.parse(token)?;
@@ -91,16 +92,17 @@ impl Verifier {
             let parsed = self.0.rules.parse(token)?;
             verified = self.0.rules.verify(parsed, &keys.set, Lookup::ByName, self.0.clock.now());
         }
-        let verified = verified?;
-        let outcome = verified.token.clone();
-        self.0.seen.put(token, Seen::new(verified, place, keys.generation));
-        Ok(outcome)
+        Ok(self.remember(name, verified?, place, keys.generation))
     }
 
     /// Verifies a token if that needs no waiting: it was verified before, or it breaks a rule that needs no keys, or the
     /// keys of its issuer are at hand. `None` says to call [`Verifier::verify`].
     pub fn verify_at_hand(&self, token: &str) -> Option<Result<VerifiedToken, Refusal>> {
-        if let Some(token) = self.seen_before(token) {
+        self.at_hand(token, self.0.seen.name(token))
+    }
+
+    fn at_hand(&self, token: &str, name: Option<Digest>) -> Option<Result<VerifiedToken, Refusal>> {
+        if let Some(token) = name.and_then(|name| self.seen_before(&name)) {
             return Some(token);
         }
         let parsed = match self.0.rules.parse(token) {
@@ -114,11 +116,7 @@ impl Verifier {
         let now = self.0.clock.now();
         let keys = issuer.at_hand(now).filter(|keys| parsed.has_key_in(&keys.set))?;
         match self.0.rules.verify(parsed, &keys.set, Lookup::ByName, now) {
-            Ok(verified) => {
-                let outcome = verified.token.clone();
-                self.0.seen.put(token, Seen::new(verified, place, keys.generation));
-                Some(Ok(outcome))
-            }
+            Ok(verified) => Some(Ok(self.remember(name, verified, place, keys.generation))),
             Err(Refusal::Signature) if issuer.may_ask() => None,
             Err(refusal) => Some(Err(refusal)),
         }
@@ -139,22 +137,30 @@ impl Verifier {
     }
 
     /// A token that was verified before, if nothing has changed since but the time.
-    fn seen_before(&self, token: &str) -> Option<Result<VerifiedToken, Refusal>> {
-        let (name, seen) = self.0.seen.get(token)?;
+    fn seen_before(&self, name: &Digest) -> Option<Result<VerifiedToken, Refusal>> {
+        let seen = self.0.seen.get(name)?;
         let now = self.0.clock.now();
         if let Err(refusal) = seen.token.claims().check_times(now, self.0.rules.skew) {
-            self.0.seen.remove(&name);
+            self.0.seen.remove(name);
             return Some(Err(refusal));
         }
         let keys = self.0.issuers[seen.issuer].at_hand(now)?;
         if seen.generation != keys.generation {
             if !seen.key_is_in(&keys.set) {
-                self.0.seen.remove(&name);
+                self.0.seen.remove(name);
                 return None;
             }
             self.0.seen.renew(name, keys.generation);
         }
         Some(Ok(seen.token))
+    }
+
+    fn remember(&self, name: Option<Digest>, verified: Verified, issuer: usize, keys: u64) -> VerifiedToken {
+        let token = verified.token.clone();
+        if let Some(name) = name {
+            self.0.seen.put(name, Seen::new(verified, issuer, keys));
+        }
+        token
     }
 
     fn issuer_of(&self, parsed: &Parsed<'_>) -> Result<(usize, &Arc<IssuerKeys>), Refusal> {

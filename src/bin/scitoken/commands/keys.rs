@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use reqwest_scitokens::Session;
+use reqwest_scitokens::keys::{Algorithm, KeyKind};
 use reqwest_scitokens::scitokens::KeyCache;
 use reqwest_scitokens::sys::Env;
 
@@ -37,6 +38,17 @@ impl Keys {
             Command::Cache(cache) => cache.run(),
         }
     }
+}
+
+/// Reads the name of an algorithm, in whatever case it was typed.
+pub(crate) fn algorithm(name: &str) -> Result<Algorithm, String> {
+    let found = Algorithm::ALL.iter().copied().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name));
+    // HMAC is for who shares a secret with the issuer, and nobody does.
+    let mut asymmetric = Algorithm::ALL.iter().filter(|algorithm| algorithm.key_kind() != KeyKind::Secret);
+    found.filter(|found| asymmetric.clone().any(|known| known == found)).ok_or_else(|| {
+        let names: Vec<&str> = asymmetric.by_ref().map(|algorithm| algorithm.name()).collect();
+        format!("no algorithm that tokens are signed with: choose one of {}", names.join(", "))
+    })
 }
 
 /// How keys are fetched, and where they are kept.

@@ -40,6 +40,9 @@ enum Command {
         /// The file with its key set, or one public key as PEM
         #[arg(long, value_name = "FILE")]
         jwks: PathBuf,
+        /// The name of a key that comes as PEM, by which tokens call it
+        #[arg(long, value_name = "NAME")]
+        kid: Option<String>,
         /// How long to keep them, in seconds: an hour to four days
         #[arg(long, value_name = "SECONDS", default_value = "172800",
               value_parser = clap::value_parser!(u64).range(3_600..=345_600))]
@@ -59,13 +62,25 @@ enum Command {
 
 impl Cache {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        match self.answer() {
+            Err(failure) if self.json => {
+                print(&json!({"ok": false, "error": failure.message(), "reason": "failed"}).to_string())?;
+                Ok(failure.exit())
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn answer(&self) -> Result<Exit, Failure> {
         let cache = self.network.cache().ok_or_else(|| {
             Failure::new(Exit::Local, "there is no place for a key cache")
                 .with_hint("set `HOME` or `XDG_CACHE_HOME`, or name a file with `--cache`")
         })?;
         match &self.command {
             Command::List => self.list(&cache),
-            Command::Add { issuer, jwks, lifetime } => self.add(&cache, issuer, jwks, *lifetime),
+            Command::Add { issuer, jwks, kid, lifetime } => {
+                self.add(&cache, issuer, &read(jwks, kid.as_deref())?, *lifetime)
+            }
             Command::Remove { issuer } => self.remove(&cache, issuer),
             Command::Refresh { issuers } => self.refresh(&cache, issuers),
         }
@@ -105,25 +120,10 @@ impl Cache {
         Ok(Exit::Ok)
     }
 
-    fn add(&self, cache: &KeyCache, issuer: &Issuer, path: &PathBuf, lifetime: u64) -> Result<Exit, Failure> {
-        let bytes = fs_err::read(path).map_err(|error| Failure::from_error(Exit::Local, &error))?;
-        let keys = if bytes.trim_ascii_start().first() == Some(&b'{') {
-            JwkSet::parse(&bytes)
-        } else {
-            VerifyingKey::from_pem(&bytes).map(|key| [key.to_jwk()].into_iter().collect())
-        };
-        let keys = keys.map_err(|error| {
-            Failure::new(Exit::Local, format!("the keys in `{}` cannot be used: {error}", path.display()))
-        })?;
-        if keys.is_empty() {
-            let problem = format!("`{}` has no key in it that can be used", path.display());
-            return Err(Failure::new(Exit::Local, problem));
-        }
+    fn add(&self, cache: &KeyCache, issuer: &Issuer, keys: &JwkSet, lifetime: u64) -> Result<Exit, Failure> {
         let times = CacheTimes::default().expire_after(Duration::from_secs(lifetime));
-        cache
-            .put(issuer, CachedKeys::of(&keys, times, SystemClock.now()))
-            .map_err(|error| failure(&error))?;
-        self.done(&format!("{} keys of {issuer} are kept", keys.len()), &json!({"keys": keys.len()}))
+        cache.put(issuer, CachedKeys::of(keys, times, SystemClock.now())).map_err(|error| failure(&error))?;
+        self.done(&kept(issuer, keys.len()), &json!({"keys": keys.len()}))
     }
 
     fn remove(&self, cache: &KeyCache, issuer: &Issuer) -> Result<Exit, Failure> {
@@ -165,13 +165,18 @@ impl Cache {
                 }
             });
             match outcome {
-                Ok(count) if !self.json => print(&format!("{count} keys of {issuer} are kept"))?,
+                Ok(count) if !self.json => print(&kept(&issuer, count))?,
                 Ok(_) => {}
-                Err(error) => failed = Some(keys_failure(&error)),
+                Err(error) => failed = Some(keys_failure(&error).without_hint()),
             }
         }
         if self.json {
-            print(&json!({"ok": failed.is_none(), "issuers": list}).to_string())?;
+            let error = failed.as_ref().map(Failure::message);
+            let reason = error.map(|_| "failed");
+            print(
+                &json!({"ok": error.is_none(), "error": error, "reason": reason, "issuers": list})
+                    .to_string(),
+            )?;
         }
         match failed {
             None => Ok(Exit::Ok),
@@ -192,6 +197,37 @@ impl Cache {
         }
         Ok(Exit::Ok)
     }
+}
+
+/// Reads a key set, or one key as PEM, which has no name of its own.
+fn read(path: &PathBuf, kid: Option<&str>) -> Result<JwkSet, Failure> {
+    let bytes = fs_err::read(path).map_err(|error| Failure::from_error(Exit::Local, &error))?;
+    let keys = if bytes.trim_ascii_start().first() == Some(&b'{') {
+        JwkSet::parse(&bytes)
+    } else {
+        let named = |key: VerifyingKey| kid.map_or_else(|| key.to_jwk(), |kid| key.to_jwk().with_key_id(kid));
+        VerifyingKey::from_pem(&bytes).map(|key| [named(key)].into_iter().collect())
+    };
+    let keys = keys.map_err(|error| {
+        Failure::new(Exit::Local, format!("the keys in `{}` cannot be used: {error}", path.display()))
+    })?;
+    match keys.iter().next() {
+        None => {
+            let problem = format!("`{}` has no key in it that can be used", path.display());
+            Err(Failure::new(Exit::Local, problem))
+        }
+        Some(key) if keys.len() == 1 && key.key_id().is_none() => {
+            let problem =
+                format!("the key in `{}` has no name, and tokens call theirs by name", path.display());
+            Err(Failure::new(Exit::Usage, problem).with_hint("give it with `--kid`"))
+        }
+        Some(_) => Ok(keys),
+    }
+}
+
+fn kept(issuer: &Issuer, count: usize) -> String {
+    let keys = if count == 1 { "key" } else { "keys" };
+    format!("{count} {keys} of {issuer} kept")
 }
 
 fn failure(error: &KeyCacheError) -> Failure {

@@ -15,9 +15,11 @@ use crate::failure::Failure;
 /// The private key goes to standard output as PEM, or into the files that are named; files that are there are never
 /// overwritten, and those with a private key are for you alone.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Example:
+  scitoken keys generate --kid 2026-11 --private key.pem --jwks jwks.json")]
 pub(super) struct Generate {
     /// The algorithm that the key is for
-    #[arg(long, value_name = "NAME", default_value = "es256")]
+    #[arg(long, visible_alias = "alg", value_name = "NAME", default_value = "es256", ignore_case = true)]
     algorithm: Choice,
     /// The key's name; without it, the start of its fingerprint
     #[arg(long, value_name = "NAME")]

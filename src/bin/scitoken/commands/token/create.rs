@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use reqwest_scitokens::Capability;
-use reqwest_scitokens::keys::{Jwk, KeyError, SigningKey};
+use reqwest_scitokens::keys::{Algorithm, Jwk, KeyError, KeyKind, SigningKey};
 use reqwest_scitokens::scitokens::{ClaimValue, CreateError, Issuer, Profile, SciToken, TokenSigner};
 use reqwest_scitokens::sys::ManualClock;
 use serde_json::{Map, json};
@@ -19,10 +19,15 @@ use crate::failure::Failure;
 /// What the profile demands and does not depend on the user is filled in: its marker, the times, a fresh `jti`, and the
 /// audience that means every server where none is given.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Example:
+  scitoken token create --key key.pem --kid 2026-11 --issuer https://issuer.example --claim sub=alice --scope read:/vo")]
 pub(super) struct Create {
     /// The file with the issuer's private key: PEM (PKCS#8, PKCS#1 or SEC 1) or a JWK
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// The algorithm to sign with; without it, RS256 for an RSA key and ES256 for one on P-256, which every verifier knows
+    #[arg(long, visible_alias = "algorithm", value_name = "NAME", value_parser = crate::commands::keys::algorithm)]
+    alg: Option<Algorithm>,
     /// The name of the key, by which verifiers find it; without it, the `kid` of a JWK
     #[arg(long, value_name = "NAME")]
     kid: Option<String>,
@@ -96,11 +101,29 @@ impl Create {
         } else {
             (SigningKey::from_pem(&bytes).map_err(unusable)?, None)
         };
-        let signer = TokenSigner::new(key).map_err(unusable)?;
+        let signer = match self.alg {
+            Some(algorithm) => TokenSigner::with_algorithm(key.clone(), algorithm),
+            None => TokenSigner::new(key.clone()),
+        };
+        let signer = signer.map_err(|error| match error {
+            KeyError::WrongKind { .. } => unusable(error).with_hint(could_do(&key)),
+            other => unusable(other),
+        })?;
         Ok(match self.kid.clone().or(own_name) {
             Some(name) => signer.with_key_id(name),
             None => signer,
         })
+    }
+}
+
+/// What to do with a key that cannot do what was asked for.
+fn could_do(key: &SigningKey) -> String {
+    let names: Vec<String> = key.algorithms().iter().map(|algorithm| format!("`{algorithm}`")).collect();
+    match key.kind() {
+        KeyKind::Secret => {
+            "a token is signed with a private key; `scitoken keys generate` makes one".to_owned()
+        }
+        _ => format!("the key can do {}: say which with `--alg`", names.join(", ")),
     }
 }
 

@@ -16,6 +16,9 @@ use crate::failure::Failure;
 /// The token is verified first, so say whose tokens count: `--issuer`, or the issuer's keys with `--jwks` or `--key`. The
 /// exit code is 0 for yes, 1 for no; the reason is the first rule that says so.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  scitoken token enforce token.jwt --issuer https://issuer.example --audience https://data.example --op read --path /vo/run1
+  scitoken token enforce --jwks jwks.json --any-audience --op compute.create")]
 pub(super) struct Enforce {
     #[command(flatten)]
     input: Input,
@@ -109,6 +112,10 @@ impl Enforce {
                     ]);
                     report.yes(&format!("yes: the token allows {}{place}", self.op), members)
                 }
+                Err(Refusal::NotGranted) if path.is_none() => report.no(
+                    &Refusal::NotGranted,
+                    Some("without `--path`, it would have to be allowed everywhere"),
+                ),
                 Err(refusal) => report.no(&refusal, self.server.hint(&refusal)),
             }
         })

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 use reqwest_scitokens::AccessToken;
-use reqwest_scitokens::keys::{Jwk, JwkSet, VerifyingKey};
+use reqwest_scitokens::keys::{Algorithm, Jwk, JwkSet, VerifyingKey};
 use reqwest_scitokens::scitokens::{
     Issuer, KeyCache, KeysError, OfflineVerifier, Profile, Refusal, VerifiedToken, Verifier, VerifierBuilder,
     VerifyError,
@@ -18,7 +18,8 @@ use crate::failure::Failure;
 /// Whom to trust, and when.
 #[derive(Debug, Args)]
 pub(super) struct Trust {
-    /// An issuer that is trusted; may be given several times. Without it, the issuer that the token names
+    /// An issuer that is trusted; may be given several times. Where none has to be named, the
+    /// one that the token names
     #[arg(long, value_name = "URL")]
     issuer: Vec<String>,
     /// The file with the issuer's public key (PEM, a certificate, or a JWK); nothing is fetched then
@@ -30,6 +31,9 @@ pub(super) struct Trust {
     /// The only profile that is accepted: scitokens1, scitokens2, wlcg, or atjwt; may be given several times
     #[arg(long, value_name = "NAME")]
     profile: Vec<Profile>,
+    /// An algorithm whose signatures are accepted; may be given several times. Without it, RS256 and ES256
+    #[arg(long, value_name = "NAME", value_parser = super::super::keys::algorithm)]
+    alg: Vec<Algorithm>,
     /// The time to judge by, in seconds since 1970 or like 2033-05-18T03:33:20Z, instead of now
     #[arg(long, value_name = "TIME", value_parser = crate::commands::time::parse)]
     at: Option<SystemTime>,
@@ -124,7 +128,10 @@ impl Trust {
     }
 
     fn offline(&self, verifier: OfflineVerifier, token: &AccessToken) -> Result<VerifiedToken, Refusal> {
-        verifier.profiles(self.profile.iter().copied()).clock(self.clock()).verify(token.expose_secret())
+        let verifier = verifier.profiles(self.profile.iter().copied()).clock(self.clock());
+        let verifier =
+            if self.alg.is_empty() { verifier } else { verifier.algorithms(self.alg.iter().copied()) };
+        verifier.verify(token.expose_secret())
     }
 
     fn online(
@@ -134,10 +141,13 @@ impl Trust {
         token: &AccessToken,
     ) -> Result<Result<VerifiedToken, VerifyError>, Failure> {
         let session = self.network.session()?;
-        let builder = Verifier::builder(first, session.client().clone())
+        let mut builder = Verifier::builder(first, session.client().clone())
             .profiles(self.profile.iter().copied())
             .clock(self.clock())
             .key_cache(self.cache_for_fetched_keys());
+        if !self.alg.is_empty() {
+            builder = builder.algorithms(self.alg.iter().copied());
+        }
         let verifier = others.fold(builder, VerifierBuilder::issuer).build();
         Ok(super::super::keys::runtime()?.block_on(verifier.verify(token.expose_secret())))
     }

@@ -17,6 +17,9 @@ use crate::failure::Failure;
 ///
 /// The exit code is 0 for a good token, 1 for one that is refused.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  scitoken token verify --issuer https://issuer.example
+  scitoken token verify - --jwks jwks.json < token.jwt")]
 pub(super) struct Verify {
     #[command(flatten)]
     input: Input,
