@@ -26,8 +26,7 @@ pub(super) fn suggested(headers: &HeaderMap) -> Option<Result<String, UnsafeName
     }
     let name = match (extended, plain) {
         // RFC 6266 section 4.3: one that cannot be decoded is passed over for the plain one.
-        (Some(Ok(name)), _) => Ok(name),
-        (_, Some(name)) => Ok(name),
+        (Some(Ok(name)), _) | (_, Some(name)) => Ok(name),
         (unreadable, None) => unreadable?,
     };
     Some(name.and_then(|name| {
