@@ -87,7 +87,7 @@ impl Chain {
     }
 
     /// Who may have a token at this step.
-    fn permission(&self, origin: &Origin, trust: &RedirectTrust) -> Permission {
+    pub(crate) fn permission(&self, origin: &Origin, trust: &RedirectTrust) -> Permission {
         match self.tls {
             Tls::Lost => Permission::Denied,
             Tls::Kept if *origin == self.start && self.strayed == Strayed::No => Permission::Granted,
