@@ -426,7 +426,7 @@ mod tests {
         assert_eq!(bench.asked(), 2);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_cancelled_leader_strands_nobody() {
         let bench = Bench::new(Counting { slow: true, ..Counting::default() });
         let leader = tokio::time::timeout(Duration::from_millis(5), bench.token(None));

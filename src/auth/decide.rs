@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::cache::Answer;
 use super::options::ForbiddenReplay;
-use super::trace::{Credential, NotAttached, Outcome, Refusal};
+use super::outcome::{Credential, NotAttached, Outcome, Refusal};
 use crate::token::AccessToken;
 
 /// All that the decision depends on.

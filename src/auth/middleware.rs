@@ -19,8 +19,9 @@ use super::decide::{self, AnsweredBy, AttemptNumber, BodyState, Challenged, Fact
 use super::drain::drain;
 use super::hop::{Departure, Hop};
 use super::options::Settings;
+use super::outcome::{Credential, NotAttached, Outcome, Refusal};
 use super::spare::{self, Spare};
-use super::trace::{Attempt, AuthTrace, Credential, HeaderCase, NotAttached, Outcome, Refusal, ServerAnswer};
+use super::trace::{Attempt, AuthTrace, HeaderCase, ServerAnswer};
 use crate::error::{self, Error, Kind};
 use crate::origin::Origin;
 use crate::source::SharedTokenSource;
@@ -242,12 +243,12 @@ impl Hop<'_> {
         extensions: &mut Extensions,
     ) -> reqwest_middleware::Result<Response> {
         let trusted = trace.attempts()[before..].iter().any(|attempt| attempt.token().is_some());
-        let chain = extensions.get_mut::<Chain>().map(|chain| {
-            if !trusted && self.permission != Permission::Granted {
-                chain.stray();
-            }
-            chain
-        });
+        let mut chain = extensions.get_mut::<Chain>();
+        if let (false, Permission::IfNamed | Permission::Denied, Some(chain)) =
+            (trusted, self.permission, &mut chain)
+        {
+            chain.stray();
+        }
         match (answered, chain) {
             (Ok((mut response, outcome)), chain) => {
                 if let Outcome::Refused(why) = &outcome {

@@ -11,7 +11,8 @@
 //! | `challenge` | [`Challenge`]: what a server says when it wants a token |
 //! | `netrc` | names and passwords of `.netrc`, where no token goes |
 //! | `options` | [`AuthOptions`] and the choices in it |
-//! | `trace`, `explain` | [`AuthTrace`] and [`Explanation`]: what happened, and why |
+//! | `trace`, `outcome` | [`AuthTrace`]: what happened, and how it ended |
+//! | `check`, `explain` | [`Explanation`]: a token laid beside a request, and why it was refused |
 
 mod broken;
 mod builder;
@@ -19,6 +20,7 @@ mod cache;
 mod chain;
 mod challenge;
 mod challengers;
+mod check;
 mod conceal;
 mod decide;
 mod drain;
@@ -29,6 +31,7 @@ mod location;
 mod middleware;
 mod netrc;
 mod options;
+mod outcome;
 mod placement;
 mod redirect;
 mod spare;
@@ -36,13 +39,15 @@ mod trace;
 
 pub use builder::AuthMiddlewareBuilder;
 pub use challenge::{Challenge, ChallengeError};
-pub use explain::{Check, Explanation, Verdict, check_token};
+pub use check::{Check, Verdict, check_token};
+pub use explain::Explanation;
 pub use middleware::AuthMiddleware;
 pub(crate) use netrc::NetrcMiddleware;
 pub use options::{
     Attach, AuthOptions, ForbiddenReplay, Placement, RedirectTrust, ReplayableBody, RequestBuilderExt,
 };
+pub use outcome::{NotAttached, Outcome, Refusal};
 #[cfg(feature = "aws-lc-rs")]
 pub(crate) use redirect::DontFollow;
 pub use redirect::{CleartextRedirects, RedirectMiddleware};
-pub use trace::{Attempt, AuthTrace, NotAttached, Outcome, Refusal, ResponseExt};
+pub use trace::{Attempt, AuthTrace, ResponseExt};

@@ -355,6 +355,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_file_of_the_same_time_size_and_inode_is_not_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let (memory, old) = (Memory::default(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000));
+        let now = old + Duration::from_secs(3_600);
+        let write = |text: &str, modified| {
+            fs_err::write(&path, text).unwrap();
+            let file = fs_err::OpenOptions::new().write(true).open(&path).unwrap();
+            file.file().set_modified(modified).unwrap();
+        };
+        let token = || memory.read(&path, now).unwrap().expose_secret().to_owned();
+        write("first", old);
+        assert_eq!(token(), "first");
+        // Nobody does this to a token; it shows that an unchanged file costs one `stat` and no more.
+        write("other", old);
+        assert_eq!(token(), "first");
+        write("other", old + Duration::from_secs(1));
+        assert_eq!(token(), "other");
+    }
+
     #[tokio::test]
     async fn a_named_file_without_a_token_is_an_error_with_its_path() {
         let dir = tempfile::tempdir().unwrap();

@@ -386,13 +386,13 @@ async fn a_time_limit_holds_and_keeps_what_is_there() {
     let server = ChaosServer::start(move |asked| {
         let mut reply = Reply::honest(asked, &sent, &[("ETag", "\"v1\"")]);
         if asked.number == 0 {
-            reply.trickle = Some((100_000, Duration::from_millis(100)));
+            reply.trickle = Some((100_000, Duration::from_secs(1)));
         }
         reply
     })
     .await;
     let mut limits = Limits::default();
-    limits.max_time = Some(Duration::from_millis(350));
+    limits.max_time = Some(Duration::from_secs(3));
     let failure = downloader().with_limits(limits).download(job(&server, &directory)).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Timeout);
     assert_eq!(files(directory.path()), ["f.dat.part", "f.dat.part.json"]);
@@ -481,7 +481,7 @@ async fn a_stopped_transfer_writes_its_state_down() {
     let directory = tempfile::tempdir().unwrap();
     let server = ChaosServer::start(|asked| {
         let mut reply = Reply::honest(asked, &content(500_000), &[("ETag", "\"v1\"")]);
-        reply.trickle = Some((100_000, Duration::from_millis(50)));
+        reply.trickle = Some((100_000, Duration::from_secs(60)));
         reply
     })
     .await;
@@ -489,7 +489,10 @@ async fn a_stopped_transfer_writes_its_state_down() {
     let stopper = downloader.stopper().clone();
     let job = job(&server, &directory);
     let (result, ()) = tokio::join!(downloader.download(job), async {
-        tokio::time::sleep(Duration::from_millis(120)).await;
+        let part = directory.path().join("f.dat.part");
+        while fs_err::metadata(&part).map_or(0, |metadata| metadata.len()) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         stopper.stop();
     });
     let failure = result.unwrap_err();

@@ -62,7 +62,7 @@ async fn a_time_limit_holds_for_everything_that_is_asked_and_for_uploads() {
 async fn a_listing_that_trickles_is_a_stall() {
     let server = ChaosServer::start(|_| trickle()).await;
     let mut limits = Limits::default();
-    limits.stall = Duration::from_millis(300);
+    limits.stall = Duration::from_secs(1);
     let mut retry = RetryPolicy::default();
     retry.retries = 0;
     let downloader = downloader().with_limits(limits).with_retry(retry);

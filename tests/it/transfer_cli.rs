@@ -24,6 +24,26 @@ fn ended(mut child: Child) -> Option<i32> {
     panic!("it does not end");
 }
 
+/// Waits until the program has taken the signals into its own hands.
+#[cfg(unix)]
+fn listens_to_signals(child: &mut Child) {
+    const TERMINATE: u64 = 1 << 14;
+    let status = format!("/proc/{}/status", child.id());
+    for _ in 0..1_000 {
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+        // Systems without /proc get a second.
+        let Ok(text) = fs_err::read_to_string(&status) else {
+            return std::thread::sleep(Duration::from_secs(1));
+        };
+        let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        if u64::from_str_radix(caught.trim(), 16).unwrap() & TERMINATE != 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it never listened to signals");
+}
+
 #[test]
 fn nobody_listening_on_standard_error_changes_no_exit_code() {
     let directory = tempfile::tempdir().unwrap();
@@ -58,7 +78,7 @@ fn a_run_that_waits_for_its_list_ends_when_it_is_told_to() {
         .unwrap();
     // Kept open: the list does not end.
     let list = child.stdin.take();
-    std::thread::sleep(Duration::from_secs(1));
+    listens_to_signals(&mut child);
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
     assert_eq!(ended(child), Some(11));

@@ -113,7 +113,7 @@ async fn fact_04_a_refused_put_says_keep_alive_and_closes_and_the_next_request_w
     assert_eq!(refused.status(), StatusCode::FORBIDDEN);
     refused.bytes().await.unwrap();
     // Time for the client to see the end of the connection.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
     server.accept("bad");
     let granted = session.put(server.url("/vo/new")).body("1234567").send().await.unwrap();
     assert_eq!(granted.status(), StatusCode::OK);
