@@ -54,7 +54,7 @@ http {{
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4;
   scgi_temp_path {dir}/t5;
   server {{ listen {host}:{http}; listen {host}:{https} ssl; root {dir}/files;
-    ssl_certificate {dir}/host.pem; ssl_certificate_key {dir}/host.key; }}
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {dir}/host.pem; ssl_certificate_key {dir}/host.key; }}
 }}
 """
 
