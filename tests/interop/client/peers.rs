@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tempfile::TempDir;
 
-use crate::lab::{self, APACHE, FILES, Lab, NGINX, Server, XROOTD, content};
+use crate::lab::{self, APACHE, FILES, LARGE, Lab, MEDIUM, NGINX, Server, XROOTD, content};
+use crate::storage::disk::Disk;
 use crate::support::{find, met};
 
 /// Everything that a URL's path must not have, but dots.
@@ -186,7 +187,7 @@ fn apache_and_nginx_give_the_rest_of_an_unfinished_file_by_its_etag() {
             let target = place.path().join("large.bin");
             let output = scitoken(&lab, &none, &[&"get", &"--no-auth", &"--json", &"-o", &target, &url]);
             assert!(output.status.success(), "{url}: {}", told(&output));
-            assert!(fs_err::read(&target).expect("the file") == content(FILES[2].1), "{url}");
+            assert!(fs_err::read(&target).expect("the file") == content(LARGE.1), "{url}");
             assert!(told(&output).contains("resumed"), "{url}: {}", told(&output));
         }
     });
@@ -202,7 +203,7 @@ fn several_streams_from_apache_and_nginx_are_one_file() {
             let url = address(&directory, "large.bin");
             let output = scitoken(&lab, &none, &[&"get", &"--no-auth", &"-x", &"4", &"-o", &target, &url]);
             assert!(output.status.success(), "{url}: {}", told(&output));
-            assert!(fs_err::read(&target).expect("the file") == content(FILES[2].1), "{url}");
+            assert!(fs_err::read(&target).expect("the file") == content(LARGE.1), "{url}");
         }
     });
 }
@@ -217,6 +218,32 @@ fn the_page_of_a_directory_is_no_file() {
             let output = scitoken(&lab, &none, &[&"get", &"--no-auth", &"-o", &target, &url]);
             assert_eq!(output.status.code(), Some(8), "{url}: {}", told(&output));
             assert!(!target.exists());
+        }
+    });
+}
+
+#[test]
+fn a_disk_without_room_has_no_file_and_is_named() {
+    lab::inside(&[Server::Web], async |lab| {
+        let Some(disk) = Disk::met() else { return };
+        let none = lab.empty_directory().join("none");
+        // The first is found out before anything is fetched, the second while it is written.
+        for (name, _) in [LARGE, MEDIUM] {
+            for streams in ["1", "4"] {
+                let target = disk.path().join(name);
+                let url = address(&format!("{NGINX}/files"), name);
+                let output =
+                    scitoken(&lab, &none, &[&"get", &"--no-auth", &"-x", &streams, &"-o", &target, &url]);
+                let told = told(&output);
+                assert_eq!(output.status.code(), Some(3), "{name} -x {streams}: {told}");
+                assert!(told.contains("No space left on device"), "{told}");
+                assert!(told.contains(disk.path().to_str().expect("UTF-8")), "{told}");
+                assert!(told.contains("hint: make room on that disk"), "{told}");
+                assert!(!target.exists(), "{told}");
+                for left in fs_err::read_dir(disk.path()).expect("the disk").flatten() {
+                    fs_err::remove_file(left.path()).expect("it can be removed");
+                }
+            }
         }
     });
 }

@@ -3,11 +3,17 @@
 use std::path::Path;
 
 /// A name with a blank, a percent sign and a letter that is none of ASCII's.
-pub(crate) const AWKWARD: &str = "sp ace 50% é.bin";
+const AWKWARD: &str = "sp ace 50% é.bin";
 
-/// Their names and lengths: nothing, an odd number of bytes, more than a buffer.
-pub(crate) const FILES: [(&str, usize); 4] =
-    [("empty.bin", 0), ("odd.bin", 10_007), ("large.bin", 20 * 1024 * 1024 + 1), (AWKWARD, 4_097)];
+/// More than any buffer, and worth several streams.
+pub(crate) const LARGE: (&str, usize) = ("large.bin", 20 * 1024 * 1024 + 1);
+
+/// More than a small disk has room for, and too little to be reserved.
+pub(crate) const MEDIUM: (&str, usize) = ("medium.bin", 300_001);
+
+/// Their names and lengths: nothing, an odd number of bytes, much.
+pub(crate) const FILES: [(&str, usize); 5] =
+    [("empty.bin", 0), ("odd.bin", 10_007), MEDIUM, LARGE, (AWKWARD, 4_097)];
 
 /// What a file of this length has in it. No two blocks of it are the same.
 pub(crate) fn content(length: usize) -> Vec<u8> {
