@@ -54,7 +54,7 @@ http {{
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4;
   scgi_temp_path {dir}/t5;
   server {{ listen {host}:{http}; listen {host}:{https} ssl; root {dir}/files;
-    ssl_certificate {dir}/host.pem; ssl_certificate_key {dir}/host.key; }}
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {dir}/host.pem; ssl_certificate_key {dir}/host.key; }}
 }}
 """
 
@@ -328,7 +328,7 @@ def heading(options):
 
 def delay_elsewhere(options):
     """The case `delay` in a namespace; its measurements come back as lines of JSON."""
-    command = [sys.executable, HERE / "download" / "link.py", str(DELAY), sys.executable, __file__, "--inside",
+    command = [sys.executable, HERE / "download" / "link.py", options.link, str(DELAY), sys.executable, __file__, "--inside",
                "--scitoken", options.scitoken, "--rounds", str(options.rounds), "--size", str(options.size),
                "--memory", options.memory, "delay"]
     told = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
@@ -370,8 +370,10 @@ def main():
             print("case:", json.dumps({"name": case.name, "gigabytes": case.gigabytes, "medians": case.medians}))
         return
     with tempfile.TemporaryDirectory() as built:
-        options.limit = f"{built}/limit"
-        subprocess.run(["rustc", "-O", "-o", options.limit, HERE / "download" / "limit.rs"], check=True)
+        options.limit, options.link = f"{built}/limit", f"{built}/link"
+        for name in ("limit", "link"):
+            source = HERE / "download" / f"{name}.rs"
+            subprocess.run(["rustc", "-O", "--edition", "2024", "-o", f"{built}/{name}", source], check=True)
         lab = Lab(options)
         cases, texts = [], []
         try:

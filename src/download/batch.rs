@@ -75,7 +75,8 @@ impl Downloader {
         let jobs = tokio::sync::Mutex::new(jobs);
         let done: Done<'_> = Mutex::new(&mut done);
         std::thread::scope(|scope| {
-            scope.spawn(|| self.feed(downloads, queue, &waiting));
+            // It ends the queue with itself.
+            scope.spawn(move || self.feed(downloads, &queue, &waiting));
             let threads: Vec<_> = (0..workers)
                 .map(|worker| {
                     let share = parallel.get() / workers + usize::from(worker < parallel.get() % workers);
@@ -99,7 +100,7 @@ impl Downloader {
     fn feed(
         &self,
         mut downloads: impl Iterator<Item = Download>,
-        queue: mpsc::Sender<Download>,
+        queue: &mpsc::Sender<Download>,
         waiting: &Runtime,
     ) {
         // No room and no end: all workers are gone.

@@ -30,7 +30,7 @@ const FAR: Duration = Duration::from_millis(15);
 /// TCP begins slowly and sends no more than a window in each round trip, so far away several streams are sure to help,
 /// and trying one at a time would take longer than many a file. Nearby, one may well be all that the machine can do.
 pub(super) fn first_streams(answered_in: Duration, most: usize) -> usize {
-    const FAR_AWAY: usize = 4;
+    const FAR_AWAY: usize = 8;
     if answered_in >= FAR { most.min(FAR_AWAY) } else { 1 }
 }
 
@@ -68,7 +68,7 @@ mod tests {
     fn what_is_far_away_begins_with_several_streams() {
         let milliseconds = Duration::from_millis;
         assert_eq!(first_streams(milliseconds(1), 8), 1);
-        assert_eq!(first_streams(milliseconds(100), 8), 4);
+        assert_eq!(first_streams(milliseconds(100), 16), 8);
         assert_eq!(first_streams(milliseconds(100), 2), 2);
     }
 

@@ -248,29 +248,11 @@ impl State {
                         self.refuse(stream, seen, "403 Forbidden", &body).await
                     }
                     content => {
-                        let header = |wanted: &str| {
-                            let header = seen.headers.iter().rev().find(|(name, _)| same(name, wanted));
-                            header.map(|(_, value)| value.as_str())
-                        };
-                        let question = Question {
-                            release: self.release,
-                            is_head: seen.method == "HEAD",
-                            range: header("Range"),
-                            want_digest: header("Want-Digest"),
-                            want_repr_digest: header("Want-Repr-Digest"),
-                        };
-                        let answer = match content {
-                            Some(content) => {
-                                let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
-                                files::file(&question, &content, &mut stale)
-                            }
-                            None if self.is_directory(&path) => files::directory(&question, &path),
-                            None => {
-                                let body = format!("Unable to open {path}; no such file or directory");
-                                return self.refuse(stream, seen, "404 Not Found", &body).await;
-                            }
-                        };
-                        self.send(stream, seen, answer).await
+                        if let Some(answer) = self.look_up(seen, &path, content.as_ref(), same) {
+                            return self.send(stream, seen, answer).await;
+                        }
+                        let body = format!("Unable to open {path}; no such file or directory");
+                        self.refuse(stream, seen, "404 Not Found", &body).await
                     }
                 }
             }
@@ -313,6 +295,32 @@ impl State {
             }
             _ => self.refuse(stream, seen, "501 Unknown", "Request not supported.").await,
         }
+    }
+
+    /// What a file or a directory says to `GET` and `HEAD`; `None` where there is neither.
+    fn look_up(
+        &self,
+        seen: &Seen,
+        path: &str,
+        content: Option<&Bytes>,
+        same: impl Fn(&str, &str) -> bool,
+    ) -> Option<Answer> {
+        let header = |wanted: &str| {
+            let header = seen.headers.iter().rev().find(|(name, _)| same(name, wanted));
+            header.map(|(_, value)| value.as_str())
+        };
+        let question = Question {
+            release: self.release,
+            is_head: seen.method == "HEAD",
+            range: header("Range"),
+            want_digest: header("Want-Digest"),
+            want_repr_digest: header("Want-Repr-Digest"),
+        };
+        if let Some(content) = content {
+            let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+            return Some(files::file(&question, content, &mut stale));
+        }
+        self.is_directory(path).then(|| files::directory(&question, path))
     }
 
     fn is_directory(&self, path: &str) -> bool {

@@ -3,6 +3,8 @@
 #[cfg(feature = "download")]
 mod download;
 mod manager;
+#[cfg(feature = "cli")]
+mod peers;
 mod web;
 mod xrootd;
 

@@ -18,6 +18,7 @@ use reqwest_scitokens::sys::Env;
 
 pub(crate) use self::pki::Pki;
 pub(crate) use self::servers::Server;
+pub(crate) use self::servers::files::{FILES, LARGE, MEDIUM, content};
 pub(crate) use self::tokens::Keys;
 
 /// The issuer of all tokens; nginx serves its metadata and keys.

@@ -8,17 +8,18 @@ use tempfile::TempDir;
 
 use crate::support::met;
 
-/// A disk of 64 KiB, in a directory of its own.
-struct Disk(TempDir);
+/// A small disk, in a directory of its own.
+pub(crate) struct Disk(TempDir);
 
 impl Disk {
-    fn met() -> Option<Self> {
+    /// One of 64 KiB.
+    pub(crate) fn met() -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let mounted = mount(&["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs"], directory.path());
         met("a tmpfs that we may mount", mounted.map(|()| Self(directory)))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 }

@@ -4,7 +4,7 @@
 //! `dbus-run-session` and `gnome-keyring-daemon`.
 
 #[cfg(target_os = "linux")]
-mod disk;
+pub(crate) mod disk;
 #[cfg(all(target_os = "linux", feature = "keyring"))]
 mod keyring;
 mod sdk;

@@ -57,16 +57,14 @@ pub(super) fn directory(question: &Question<'_>, path: &str) -> Answer {
 pub(super) fn file(question: &Question<'_>, content: &Bytes, stale: &mut Option<String>) -> Answer {
     let old = question.release == Release::V5_5_3;
     let digest = match question.want_digest {
-        Some(wanted) => match digest(question, wanted, content) {
-            Some(digest) => {
-                *stale = Some(digest.clone());
-                Some(digest)
-            }
-            None => {
+        Some(wanted) => {
+            let Some(digest) = digest(question, wanted, content) else {
                 let text = Bytes::from_static(b"Failed to determine checksum");
                 return Answer { after: After::Close, ..Answer::new("500 Internal Server Error", text) };
-            }
-        },
+            };
+            *stale = Some(digest.clone());
+            Some(digest)
+        }
         None if old => stale.clone(),
         None => None,
     };
@@ -101,7 +99,6 @@ fn ranged(question: &Question<'_>, content: &Bytes) -> Answer {
     };
     let (first, last) = (first.parse::<usize>().ok(), last.parse::<usize>().ok());
     match (question.release, first, last) {
-        (Release::V5_5_3, None, _) => whole(),
         (Release::V5_5_3, Some(first), None) => {
             let mut answer = Answer::new("206 Partial Content", Bytes::new());
             answer.headers.push(format!("Content-Range: bytes {first}--1/{length}"));
@@ -120,6 +117,7 @@ fn ranged(question: &Question<'_>, content: &Bytes) -> Answer {
             answer.headers.push(format!("Content-Range: bytes */{length}"));
             answer
         }
+        // 5.5.3 ignores a suffix.
         (Release::V6_1, None, Some(last)) => part(length.saturating_sub(last), length),
         (_, Some(first), last) if last.is_none_or(|last| last >= first) => {
             part(first, last.map_or(length, |last| last + 1).min(length))
@@ -159,12 +157,12 @@ fn checksum(form: &str, content: &[u8]) -> String {
         adler32.write(content);
         adler32.finish()
     };
-    let crc32c = || crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, content).to_be_bytes();
+    let crc32c = || crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, content);
     match form {
         "adler32" => format!("{:08x}", adler32()),
         "adler32-base64" => STANDARD.encode(adler32().to_be_bytes()),
-        "crc32c" => crc32c()[4..].iter().map(|byte| format!("{byte:02x}")).collect(),
-        "crc32c-base64" => STANDARD.encode(&crc32c()[4..]),
+        "crc32c" => format!("{:08x}", crc32c()),
+        "crc32c-base64" => STANDARD.encode(&crc32c().to_be_bytes()[4..]),
         "md5" => STANDARD.encode(md5::Md5::digest(content)),
         other => panic!("there is no `{other}`"),
     }

@@ -1,6 +1,7 @@
 //! The servers: what each needs, its files, and how it is known to be ready.
 
 mod cluster;
+pub(super) mod files;
 mod running;
 mod web;
 mod xrootd;

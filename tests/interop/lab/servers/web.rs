@@ -65,6 +65,9 @@ fn write_pages(bench: &Bench) -> anyhow::Result<()> {
     let pages = bench.directory.join("nginx/html");
     fs_err::create_dir_all(&pages)?;
     fs_err::write(pages.join("hello.txt"), "hello nginx\n")?;
+    super::files::write(&bench.directory.join("nginx/files"))?;
+    super::files::write(&bench.directory.join("apache/htdocs/files"))?;
+    super::files::write(&bench.directory.join("apache/htdocs/files/packed"))?;
     for location in APACHE_LOCATIONS {
         let pages = bench.directory.join("apache/htdocs").join(location);
         fs_err::create_dir_all(&pages)?;

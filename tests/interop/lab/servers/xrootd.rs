@@ -37,6 +37,7 @@ pub(super) fn furnish(bench: &Bench, server: &str, audience: &str) -> anyhow::Re
     for directory in ["vo/sub", "vo/upload", "public"] {
         fs_err::create_dir_all(data.join(directory))?;
     }
+    super::files::write(&data.join("vo/files"))?;
     fs_err::create_dir_all(home.join("run"))?;
     fs_err::write(data.join("vo/hello.txt"), "hello scitokens\n")?;
     fs_err::write(data.join("vo/sub/deep.txt"), "deep\n")?;
