@@ -44,7 +44,7 @@ def python_scitokens():
 
 
 def scitokens_cpp():
-    library = ctypes.CDLL("libscitokens.so.0")
+    library = load("libSciTokens.so.0", "libscitokens.so.0")
     issuers = (ctypes.c_char_p * 2)(question["issuer"].encode(), None)
     raw = token.encode()
 
@@ -55,6 +55,17 @@ def scitokens_cpp():
         library.scitoken_destroy(parsed)
 
     return cpp_version(), deserialize
+
+
+def load(*names):
+    """Debian writes the name in one way, others in the other."""
+    *first, last = names
+    for name in first:
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            pass
+    return ctypes.CDLL(last)
 
 
 def cpp_version():

@@ -12,6 +12,7 @@ pub(super) struct Memory(BTreeMap<String, Entry>);
 struct Entry {
     kept: Kept,
     /// Whether the file has taken it, so that the file decides from then on; never without a file.
+    #[cfg_attr(not(feature = "sqlite"), expect(dead_code, reason = "without a file nobody asks"))]
     is_in_file: bool,
 }
 
