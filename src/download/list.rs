@@ -253,7 +253,7 @@ mod tests {
         let entries: Vec<_> = read(text).into_iter().map(Result::unwrap).collect();
         assert_eq!(entries.len(), 2);
         assert_eq!(entries[0].urls.len(), 2);
-        assert_eq!(entries[0].out.as_deref(), Some(std::path::Path::new("d/first")));
+        assert_eq!(entries[0].out.as_deref(), Some(Path::new("d/first")));
         assert_eq!(entries[0].checksum, Some("adler32:00000001".parse().unwrap()));
         assert_eq!((entries[1].line, entries[1].out.as_ref()), (6, None));
     }

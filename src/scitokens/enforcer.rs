@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::access::Target;
 use super::grants::Grants;
 use super::{Access, Acl, Claims, Issuer, Profile, Refusal, Validator, VerifiedToken, Vocabulary};
 use crate::redact;
 use crate::sys::SharedClock;
-use crate::token::Audience;
+use crate::token::{Audience, ResourcePath};
 
 /// Decides what verified tokens allow: who may have made them, for which server they must be, and what their scopes
 /// say about a path.
@@ -28,7 +29,7 @@ use crate::token::Audience;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Enforcer {
-    issuers: Vec<Issuer>,
+    issuers: Vec<Trusted>,
     audiences: Audiences,
     profiles: Vec<Profile>,
     vocabulary: Vocabulary,
@@ -36,6 +37,14 @@ pub struct Enforcer {
     skew: Duration,
     time_left: Duration,
     clock: SharedClock,
+}
+
+/// An issuer, and what it may grant.
+#[derive(Clone, Debug)]
+struct Trusted {
+    issuer: Issuer,
+    /// Where its paths begin; without one, at the root.
+    base: Option<ResourcePath>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,9 +60,11 @@ pub struct EnforcerBuilder(Enforcer);
 
 impl Enforcer {
     /// Starts an enforcer for the tokens of one issuer, at least.
+    ///
+    /// That issuer may grant everything; see [`EnforcerBuilder::below`].
     pub fn builder(issuer: Issuer) -> EnforcerBuilder {
         EnforcerBuilder(Self {
-            issuers: vec![issuer],
+            issuers: vec![Trusted { issuer, base: None }],
             audiences: Audiences::These(Vec::new()),
             profiles: Vec::new(),
             vocabulary: Vocabulary::default(),
@@ -70,7 +81,26 @@ impl Enforcer {
     /// The first rule that says no. [`Refusal::is_scope`] tells whether the token is good otherwise.
     pub fn test(&self, token: &VerifiedToken, access: Access<'_>) -> Result<(), Refusal> {
         self.admits(token)?;
-        token.grants()?.test(access, self.vocabulary)
+        let grants = token.grants()?;
+        let mut refusal = Refusal::OutsideOfIssuer;
+        for trusted in self.trusted(token) {
+            let outcome = match &trusted.base {
+                None => grants.test(access, self.vocabulary),
+                Some(base) => test_below(base, grants, access, self.vocabulary),
+            };
+            match outcome {
+                Err(Refusal::OutsideOfIssuer) => {}
+                Err(other) => refusal = other,
+                Ok(()) => return Ok(()),
+            }
+        }
+        Err(refusal)
+    }
+
+    /// What is known of the token's issuer: nothing where it is not trusted, several entries where it has several bases.
+    fn trusted(&self, token: &VerifiedToken) -> impl Iterator<Item = &Trusted> {
+        let issuer = token.claims().issuer().unwrap_or_default();
+        self.issuers.iter().filter(move |trusted| trusted.issuer.as_str() == issuer)
     }
 
     /// Everything that the token allows here, each entry once.
@@ -78,7 +108,12 @@ impl Enforcer {
     /// The token is checked as for [`Enforcer::test`], its audience too (the Python library forgets it).
     pub fn acls(&self, token: &VerifiedToken) -> Result<Vec<Acl>, Refusal> {
         self.admits(token)?;
-        token.grants().map(|grants: &Grants| grants.acls(self.vocabulary))
+        let granted = token.grants()?.acls(self.vocabulary);
+        let seen_from_root = |trusted: &Trusted| match &trusted.base {
+            None => granted.clone(),
+            Some(base) => granted.iter().map(|acl| acl.below(base)).collect(),
+        };
+        Ok(self.trusted(token).flat_map(seen_from_root).collect())
     }
 
     /// Whether the token is for a member of this group: exactly this one, not its parent and not its child. A `/` in
@@ -97,9 +132,9 @@ impl Enforcer {
     /// Whether the token is good here and now, whatever its scopes say.
     pub fn admits(&self, token: &VerifiedToken) -> Result<(), Refusal> {
         let claims = token.claims();
-        let issuer = claims.issuer().unwrap_or_default();
-        if !self.issuers.iter().any(|trusted| trusted.as_str() == issuer) {
-            return Err(Refusal::UntrustedIssuer { issuer: redact::text(issuer) });
+        if self.trusted(token).next().is_none() {
+            let issuer = redact::text(claims.issuer().unwrap_or_default());
+            return Err(Refusal::UntrustedIssuer { issuer });
         }
         if !self.profiles.is_empty()
             && !self.profiles.iter().any(|known| known.is_same_kind(claims.profile()))
@@ -155,6 +190,24 @@ impl Enforcer {
     }
 }
 
+/// Asks about a path as an issuer sees it whose paths begin at `base`.
+fn test_below(
+    base: &ResourcePath,
+    grants: &Grants,
+    access: Access<'_>,
+    vocabulary: Vocabulary,
+) -> Result<(), Refusal> {
+    let seen = |path: &ResourcePath| path.relative_to(base).ok_or(Refusal::OutsideOfIssuer);
+    let authorization = access.authorization;
+    match access.target {
+        Target::Path(path) => grants.test(Access::to(authorization, &seen(path)?), vocabulary),
+        Target::Parent(path) => {
+            grants.test(Access { authorization, target: Target::Parent(&seen(path)?) }, vocabulary)
+        }
+        Target::Everywhere => Err(Refusal::OutsideOfIssuer),
+    }
+}
+
 fn without_slash(group: &str) -> &str {
     group.strip_prefix('/').unwrap_or(group)
 }
@@ -168,9 +221,32 @@ fn list(audiences: &[Audience]) -> String {
 }
 
 impl EnforcerBuilder {
-    /// Accepts the tokens of this issuer as well.
+    /// Accepts the tokens of this issuer as well; they may grant everything.
     pub fn issuer(mut self, issuer: Issuer) -> Self {
-        self.0.issuers.push(issuer);
+        self.0.issuers.push(Trusted { issuer, base: None });
+        self
+    }
+
+    /// Confines the issuer that was named last: its tokens' paths begin at `base`, so that its `read:/data` with the
+    /// base `/vo` is about `/vo/data`, and nothing outside of `/vo` is its to grant. This is `base_path` of XRootD's
+    /// SciTokens plugin.
+    ///
+    /// For several bases, name the issuer once more for each.
+    ///
+    /// ```
+    /// # use reqwest_scitokens::scitokens::Enforcer;
+    /// let enforcer = Enforcer::builder("https://ligo.example".parse()?)
+    ///     .below("/ligo".parse()?)
+    ///     .issuer("https://virgo.example".parse()?)
+    ///     .below("/virgo".parse()?)
+    ///     .audience("https://data.example")
+    ///     .build();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn below(mut self, base: ResourcePath) -> Self {
+        if let Some(last) = self.0.issuers.last_mut() {
+            last.base = Some(base);
+        }
         self
     }
 
@@ -233,5 +309,82 @@ impl EnforcerBuilder {
     /// The enforcer.
     pub fn build(self) -> Enforcer {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Refusal::{NotGranted, OutsideOfIssuer};
+    use super::*;
+    use crate::sys::ManualClock;
+
+    const NOW: u64 = 1_700_000_000;
+
+    fn token(issuer: &str, scope: &str) -> VerifiedToken {
+        let json = format!(
+            r#"{{"iss":"{issuer}","sub":"me","aud":"ANY","ver":"scitoken:2.0","exp":{},"nbf":0,"iat":0,"scope":"{scope}"}}"#,
+            NOW + 600
+        );
+        VerifiedToken::new(Claims::parse(json, None).unwrap(), None)
+    }
+
+    fn issuer(name: &str) -> Issuer {
+        name.parse().unwrap()
+    }
+
+    fn path(path: &str) -> ResourcePath {
+        path.parse().unwrap()
+    }
+
+    fn two_experiments() -> Enforcer {
+        Enforcer::builder(issuer("https://ligo"))
+            .below(path("/ligo"))
+            .issuer(issuer("https://virgo"))
+            .below(path("/virgo"))
+            .issuer(issuer("https://virgo"))
+            .below(path("/shared/"))
+            .issuer(issuer("https://site"))
+            .clock(ManualClock::at_epoch_seconds(NOW))
+            .audience("https://data")
+            .build()
+    }
+
+    #[test]
+    fn an_issuer_grants_what_lies_below_its_base_and_counts_from_there() {
+        let enforcer = two_experiments();
+        let ask = |iss: &str, scope: &str, asked: &str| {
+            enforcer.test(&token(iss, scope), Access::to("read", &path(asked)))
+        };
+        assert_eq!(ask("https://ligo", "read:/", "/ligo/frames/1"), Ok(()));
+        assert_eq!(ask("https://ligo", "read:/frames", "/ligo/frames/1"), Ok(()));
+        assert_eq!(ask("https://ligo", "read:/frames", "/ligo/logs"), Err(NotGranted));
+        assert_eq!(ask("https://ligo", "read:/ligo", "/ligo/frames"), Err(NotGranted), "not from the root");
+        for outside in ["/virgo/frames", "/", "/ligonius/frames", "/lig"] {
+            assert_eq!(ask("https://ligo", "read:/", outside), Err(OutsideOfIssuer), "{outside}");
+        }
+        assert_eq!(ask("https://virgo", "read:/a", "/virgo/a"), Ok(()));
+        assert_eq!(ask("https://virgo", "read:/a", "/shared/a/b"), Ok(()));
+        assert_eq!(ask("https://virgo", "read:/a", "/ligo/a"), Err(OutsideOfIssuer));
+        assert_eq!(ask("https://site", "read:/", "/ligo/frames"), Ok(()), "without a base, everything");
+    }
+
+    #[test]
+    fn an_issuer_with_a_base_never_speaks_for_the_whole_server() {
+        let enforcer = two_experiments();
+        let everywhere =
+            |iss: &str| enforcer.test(&token(iss, "compute.create"), Access::everywhere("compute.create"));
+        assert_eq!((everywhere("https://ligo"), everywhere("https://site")), (Err(OutsideOfIssuer), Ok(())));
+        assert!(OutsideOfIssuer.is_scope());
+    }
+
+    #[test]
+    fn what_an_issuer_grants_is_listed_from_the_root() {
+        let enforcer = two_experiments();
+        let list = |iss: &str, scope: &str| {
+            enforcer.acls(&token(iss, scope)).unwrap().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(list("https://ligo", "read:/ write:/logs"), ["read:/ligo", "write:/ligo/logs"]);
+        assert_eq!(list("https://virgo", "read:/a"), ["read:/virgo/a", "read:/shared/a"]);
+        assert_eq!(list("https://site", "read:/a"), ["read:/a"]);
     }
 }

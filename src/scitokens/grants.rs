@@ -21,7 +21,7 @@ pub enum Vocabulary {
     /// `create`, `modify` and `write`, `compute.read` for `condor:/READ`, and `compute.create`, `compute.modify` and
     /// `compute.cancel` together for `condor:/WRITE`.
     ///
-    /// Other than in scitokens-cpp, `storage.create` does not answer for `write`: it must not overwrite (mistake 11).
+    /// Other than in scitokens-cpp, `storage.create` does not answer for `write`: it must not overwrite.
     Compat,
 }
 
@@ -41,6 +41,11 @@ impl Acl {
     /// Where, with everything beneath.
     pub fn path(&self) -> &ResourcePath {
         &self.path
+    }
+
+    /// The same entry, of an issuer whose paths begin at `base`.
+    pub(super) fn below(&self, base: &ResourcePath) -> Self {
+        Self { authorization: self.authorization.clone(), path: self.path.below(base) }
     }
 }
 

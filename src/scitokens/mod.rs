@@ -157,7 +157,7 @@ pub use profile::{InvalidProfile, Profile};
 pub use refusal::Refusal;
 #[cfg(feature = "tower")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tower")))]
-pub use server::{Authorize, AuthorizeLayer, Demand};
+pub use server::{AnyVerifier, Authorize, AuthorizeLayer, Demand};
 pub use validator::{UnknownClaims, Validator};
 pub use value::{ClaimValue, InvalidJson};
 pub use verified::VerifiedToken;

@@ -155,6 +155,9 @@ pub enum Refusal {
     /// No scope of the token allows it.
     #[error("no scope of the token allows this")]
     NotGranted,
+    /// The issuer may grant what lies beneath its base path only, and this does not.
+    #[error("the token's issuer has no say about this path")]
+    OutsideOfIssuer,
     /// The question names no authorization; nobody is allowed to do nothing in particular.
     #[error("no authorization was asked for")]
     NothingAsked,
@@ -170,7 +173,7 @@ impl Refusal {
     /// Whether the token itself is good, but not good enough for this request: `403`, not `401`.
     pub fn is_scope(&self) -> bool {
         match self {
-            Self::NotGranted | Self::NothingAsked | Self::NotInGroup { .. } => true,
+            Self::NotGranted | Self::OutsideOfIssuer | Self::NothingAsked | Self::NotInGroup { .. } => true,
             // A token without any scope is a token of groups or of identity, which are good ones.
             Self::MissingClaim { claim } => claim == "scope",
             _ => false,
@@ -216,6 +219,7 @@ impl Refusal {
             Self::MalformedScope { .. } => "malformed_scope",
             Self::ScopeWithoutPath { .. } => "scope_without_path",
             Self::NotGranted => "not_granted",
+            Self::OutsideOfIssuer => "outside_of_issuer",
             Self::NothingAsked => "nothing_asked",
             Self::NotInGroup { .. } => "not_in_group",
         }

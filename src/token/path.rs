@@ -87,6 +87,26 @@ impl ResourcePath {
         }
     }
 
+    /// This path as seen from `base`; `None` if it does not lie there.
+    #[cfg(feature = "aws-lc-rs")]
+    pub(crate) fn relative_to(&self, base: &Self) -> Option<Self> {
+        let rest = self.text.strip_prefix(&*base.text)?;
+        match rest {
+            "" => Some(Self::root()),
+            rest if rest.starts_with('/') => Some(Self { text: rest.into(), directory: self.directory }),
+            _ => None,
+        }
+    }
+
+    /// The path that is this one as seen from `base`.
+    #[cfg(feature = "aws-lc-rs")]
+    pub(crate) fn below(&self, base: &Self) -> Self {
+        match &*self.text {
+            "" => base.clone(),
+            text => Self { text: format!("{}{text}", base.text).into(), directory: self.directory },
+        }
+    }
+
     fn build(
         path: &str,
         decode: impl Fn(&str) -> Result<Cow<'_, str>, InvalidPath>,

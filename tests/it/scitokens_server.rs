@@ -8,8 +8,8 @@ use reqwest::{Method, StatusCode};
 use reqwest_middleware::ClientBuilder;
 use reqwest_scitokens::keys::{JwkSet, KeyKind, SigningKey};
 use reqwest_scitokens::scitokens::{
-    AuthorizeLayer, CacheTimes, CachedKeys, Demand, Enforcer, Issuer, KeyCache, Profile, SciToken,
-    TokenSigner, VerifiedToken, Verifier, Vocabulary,
+    AuthorizeLayer, CacheTimes, CachedKeys, Demand, Enforcer, Issuer, KeyCache, OfflineVerifier, Profile,
+    SciToken, TokenSigner, VerifiedToken, Verifier, Vocabulary,
 };
 use reqwest_scitokens::sys::SharedClock;
 
@@ -268,4 +268,31 @@ async fn a_request_target_that_is_no_path_is_not_taken_for_one() {
     assert_eq!(ask("GET http://host.example/public/x", String::new()).await, "200");
     assert_eq!(ask("GET http://host.example", String::new()).await, "401", "the root");
     assert_eq!(ask("GET *", authorization).await, "400");
+}
+
+#[tokio::test]
+async fn with_keys_at_hand_nothing_is_fetched_and_each_issuer_keeps_to_its_own_base() {
+    let key = SigningKey::generate(KeyKind::P256).unwrap();
+    let issuer: Issuer = "https://iss.invalid".parse().unwrap();
+    let enforcer = Enforcer::builder(issuer.clone())
+        .below("/vo".parse().unwrap())
+        .audience("https://data.example")
+        .build();
+    let verifier = OfflineVerifier::with_key(issuer.clone(), &key.verifying_key());
+    let layer = AuthorizeLayer::new(verifier, enforcer, |_, path| Demand::access("read", path));
+    let app = Router::new().fallback(any(|| async {})).layer(layer);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let token = SciToken::new(Profile::SciTokens2, &issuer)
+        .audience("https://data.example")
+        .subject("me")
+        .claim("scope", "read:/data")
+        .sign(&TokenSigner::new(key).unwrap())
+        .unwrap();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    for (path, status) in [("/vo/data/f", 200), ("/data/f", 403), ("/vo/other", 403)] {
+        let request = client.get(format!("{base}{path}")).bearer_auth(token.expose_secret());
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{path}");
+    }
 }

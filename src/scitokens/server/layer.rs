@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::super::{Enforcer, VerifiedToken, Verifier};
+use super::super::{Enforcer, OfflineVerifier, VerifiedToken, Verifier, VerifyError};
 use super::Demand;
 use super::challenge::Denial;
 use crate::token::ResourcePath;
@@ -45,8 +45,39 @@ use crate::token::ResourcePath;
 #[derive(Clone)]
 pub struct AuthorizeLayer(Arc<Settings>);
 
+/// Who verifies the tokens of an [`AuthorizeLayer`].
+#[derive(Clone, Debug)]
+pub struct AnyVerifier(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Online(Verifier),
+    Offline(Arc<OfflineVerifier>),
+}
+
+impl From<Verifier> for AnyVerifier {
+    fn from(verifier: Verifier) -> Self {
+        Self(Kind::Online(verifier))
+    }
+}
+
+impl From<OfflineVerifier> for AnyVerifier {
+    fn from(verifier: OfflineVerifier) -> Self {
+        Self(Kind::Offline(Arc::new(verifier)))
+    }
+}
+
+impl AnyVerifier {
+    async fn verify(&self, token: &str) -> Result<VerifiedToken, VerifyError> {
+        match &self.0 {
+            Kind::Online(verifier) => verifier.verify(token).await,
+            Kind::Offline(verifier) => Ok(verifier.verify(token)?),
+        }
+    }
+}
+
 struct Settings {
-    verifier: Verifier,
+    verifier: AnyVerifier,
     enforcer: Enforcer,
     demand: Box<Demander>,
     realm: String,
@@ -63,14 +94,15 @@ pub struct Authorize<S> {
 }
 
 impl AuthorizeLayer {
-    /// A layer that demands of each request what the function says.
+    /// A layer that demands of each request what the function says. Keys come from a [`Verifier`], which fetches them, or
+    /// from an [`OfflineVerifier`].
     pub fn new(
-        verifier: Verifier,
+        verifier: impl Into<AnyVerifier>,
         enforcer: Enforcer,
         demand: impl Fn(&Parts, &ResourcePath) -> Demand + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Settings {
-            verifier,
+            verifier: verifier.into(),
             enforcer,
             demand: Box::new(demand),
             realm: "scitokens".to_owned(),

@@ -5,4 +5,4 @@ mod demand;
 mod layer;
 
 pub use demand::Demand;
-pub use layer::{Authorize, AuthorizeLayer};
+pub use layer::{AnyVerifier, Authorize, AuthorizeLayer};
