@@ -48,7 +48,7 @@ fn verify_again(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = ["/data/six/file", "/elsewhere"])]
 fn enforce_six_scopes(bencher: Bencher<'_, '_>, path: &str) {
     let fixture = Fixture::new(Algorithm::Es256);
-    let token = fixture.offline().verify(&fixture.token).unwrap();
+    let token = fixture.offline().verify(&fixture.six_scopes).unwrap();
     let enforcer = Fixture::enforcer();
     let path: ResourcePath = path.parse().unwrap();
     bencher.bench_local(|| {

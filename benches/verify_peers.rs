@@ -122,7 +122,7 @@ impl Subject {
         let (key, signed, signature) = fixture.for_aws_lc();
         let offline = fixture.offline();
         let warm = fixture.warm_verifier();
-        let token = offline.verify(&fixture.token).unwrap();
+        let token = offline.verify(&fixture.six_scopes).unwrap();
         let enforcer = Fixture::enforcer();
         let path: ResourcePath = "/data/six/file".parse().unwrap();
         let times = vec![

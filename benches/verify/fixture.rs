@@ -1,4 +1,4 @@
-//! One token of 700 bytes and everything to verify it with.
+//! One token of some 700 bytes with ten claims, another one with six scopes, and everything to verify it with.
 
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use reqwest_scitokens::sys::SharedClock;
 
 pub(crate) struct Fixture {
     pub(crate) token: String,
+    /// A token with six scopes, for decisions.
+    pub(crate) six_scopes: String,
     pub(crate) key: SigningKey,
     pub(crate) keys: JwkSet,
     algorithm: Algorithm,
@@ -33,20 +35,21 @@ impl Fixture {
     pub(crate) fn new(algorithm: Algorithm) -> Self {
         let kind = if algorithm == Algorithm::Rs256 { KeyKind::Rsa } else { KeyKind::P256 };
         let key = SigningKey::generate(kind).unwrap();
-        let keys = [key.verifying_key().to_jwk().with_key_id("key-2026-11")].into_iter().collect();
-        let mut token = SciToken::new(Profile::WLCG, &issuer())
-            .subject("7e5c3c7a-8f5c-4b2f-9d5e-2f1f4c1b8a10")
-            .audience("https://data.example:8443")
-            .lifetime(Duration::from_secs(3_600));
-        for scope in SCOPES {
-            token = token.scope(scope.parse().unwrap());
-        }
-        let signer = TokenSigner::new(key.clone()).unwrap().with_key_id("key-2026-11");
-        // The signature of RS256 is four times as long; the rest makes up for it.
-        let pad = if algorithm == Algorithm::Rs256 { 0 } else { 190 };
-        token.set("wlcg.groups", vec![format!("/vo/{}", "g".repeat(pad))]);
-        let token = token.sign(&signer).unwrap().expose_secret().to_owned();
-        Self { token, key, keys, algorithm }
+        let keys = [key.verifying_key().to_jwk().with_key_id("k1")].into_iter().collect();
+        let signer = TokenSigner::new(key.clone()).unwrap().with_key_id("k1");
+        let token = |scopes: &[&str]| {
+            let mut token = SciToken::new(Profile::WLCG, &issuer())
+                .subject("alice")
+                .audience("https://data.example")
+                .lifetime(Duration::from_secs(3_600));
+            for scope in scopes {
+                token = token.scope(scope.parse().unwrap());
+            }
+            token.set("wlcg.groups", vec!["/vo"]);
+            token.sign(&signer).unwrap().expose_secret().to_owned()
+        };
+        let (six_scopes, token) = (token(&SCOPES), token(&SCOPES[..2]));
+        Self { token, six_scopes, key, keys, algorithm }
     }
 
     /// What the cryptographic library needs, and nothing else.
@@ -78,7 +81,7 @@ impl Fixture {
     }
 
     pub(crate) fn enforcer() -> Enforcer {
-        Enforcer::builder(issuer()).audience("https://data.example:8443").build()
+        Enforcer::builder(issuer()).audience("https://data.example").build()
     }
 }
 
