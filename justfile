@@ -50,12 +50,12 @@ bench-verify:
   cargo build --release --locked --manifest-path benches/peers/Cargo.toml
   cargo bench --profile release --features sqlite --bench verify_peers
 
-# scitoken beside curl, aria2c and wget, on the same nginx: one big file, with and without TLS and checksum, and many small ones
+# scitoken beside curl, aria2c, wget and davix, on the same nginx; `--write` puts the table and the picture into the docs
 bench-download *ARGS:
   cargo build --release --all-features --bin scitoken
   benches/download.py {{ARGS}}
 
-# the same file over a link with 50 ms of delay, in a network namespace of its own
-bench-download-delay *ARGS:
+# 100,000 files in one run: is the last quarter as fast as the first?
+bench-download-many *ARGS:
   cargo build --release --all-features --bin scitoken
-  benches/download.py {{ARGS}} delay
+  benches/download.py {{ARGS}} hundred-thousand

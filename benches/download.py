@@ -50,7 +50,7 @@ CONF = """daemon off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/e
 events {{ worker_connections 1024; }}
 http {{
   log_format times '$msec'; access_log {log}; sendfile on; tcp_nopush on; keepalive_requests 1000000;
-  default_type application/octet-stream; open_file_cache max=200000;
+  default_type application/octet-stream;
   client_body_temp_path {dir}/t1; proxy_temp_path {dir}/t2; fastcgi_temp_path {dir}/t3; uwsgi_temp_path {dir}/t4;
   scgi_temp_path {dir}/t5;
   server {{ listen {host}:{http}; listen {host}:{https} ssl; root {dir}/files;
