@@ -93,10 +93,10 @@ async fn main() -> anyhow::Result<()> {
 /// Stops a transfer in the middle, as a daemon does that is told to, and then does it again.
 async fn stop_and_go_on(downloader: &Downloader, download: Download) -> anyhow::Result<()> {
     let stopper = Stopper::default();
-    let stopped = downloader.clone().with_stopper(stopper.clone());
+    let job = downloader.clone().with_stopper(stopper.clone());
     let task = tokio::spawn({
         let download = download.clone();
-        async move { stopped.download(download).await }
+        async move { job.download(download).await }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     stopper.stop();
