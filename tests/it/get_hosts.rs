@@ -195,3 +195,24 @@ fn a_running_agent_is_asked_for_the_account_that_the_settings_name() {
     let question = asked.join().unwrap();
     assert!(question.contains("\"account\":\"lab\"") && question.contains("\"audience\":\"https://a\""));
 }
+
+#[test]
+fn the_search_says_where_the_settings_overrule_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = "[host.\"*.vo.test\"]\ntoken-file = \"mine\"\n";
+    let told = |url: &str, more: &[&str]| {
+        run(with_settings(directory.path(), settings).args(["token", "where", url]).args(more))
+    };
+    let ended = told("https://data.vo.test/f", &[]);
+    assert!(
+        ended.out.contains("which comes first: host.\"https://*.vo.test\" = token-file "),
+        "{}",
+        ended.out
+    );
+    assert_eq!(ended.code, 0);
+    let json: serde_json::Value =
+        serde_json::from_str(&told("https://data.vo.test/f", &["--json"]).out).unwrap();
+    assert_eq!(json["in_settings"].as_array().unwrap().len(), 1);
+    let ended = told("https://elsewhere.test/f", &[]);
+    assert!(!ended.out.contains("comes first") && ended.code == 7, "{}", ended.out);
+}

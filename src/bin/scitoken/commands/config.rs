@@ -45,13 +45,14 @@ impl Config {
         }
         for host in settings.hosts() {
             let file = settings.file().map(|path| format!("file `{}`", path.display())).unwrap_or_default();
-            print::line(&format!("host.\"{}\" = {}  # {file}", host.pattern, in_words(&host.token)));
+            print::line(&format!("host.\"{}\" = {}  # {file}", host.pattern, source_in_words(&host.token)));
         }
         Exit::Ok
     }
 }
 
-fn in_words(token: &HostToken) -> String {
+/// Where the tokens of a host come from.
+pub(crate) fn source_in_words(token: &HostToken) -> String {
     match token {
         HostToken::File(file) => format!("token-file {}", file.display()),
         // A command line can hold a secret.
