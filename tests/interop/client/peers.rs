@@ -159,19 +159,30 @@ fn nginx_and_apache_give_scitoken_and_the_programs_of_others_the_same_bytes() {
 /// A part as curl leaves it is none of ours, so an unfinished file is made by telling scitoken to give up early.
 fn interrupted(lab: &Lab, place: &TempDir, url: &str) {
     let none = lab.empty_directory().join("none");
-    for milliseconds in [40, 60, 80, 120, 200, 20, 10] {
-        let limit = format!("{}", f64::from(milliseconds) / 1000.0);
-        let target = place.path().join("large.bin");
+    let target = place.path().join("large.bin");
+    // Too early nothing is there, too late everything; what lies between depends on the machine, and is looked for.
+    let (mut early, mut late) = (0.005, 2.0);
+    for _ in 0..60 {
+        let limit = f64::midpoint(early, late);
+        let limit_text = format!("{limit:.4}");
         let output = scitoken(
             lab,
             &none,
-            &[&"get", &"--no-auth", &"--retry", &"0", &"--max-time", &limit, &"-o", &target, &url],
+            &[&"get", &"--no-auth", &"--retry", &"0", &"--max-time", &limit_text, &"-o", &target, &url],
         );
-        if !output.status.success() && place.path().join("large.bin.part.json").exists() {
+        if output.status.success() {
+            late = limit;
+            fs_err::remove_file(&target).expect("it is there");
+        } else if place.path().join("large.bin.part.json").exists() {
             return;
+        } else {
+            early = limit;
         }
-        let _again = fs_err::remove_file(target);
+        if late - early < 0.001 {
+            (early, late) = (early / 2.0, late * 2.0);
+        }
     }
+    panic!("no run was ended in the middle");
 }
 
 #[test]
