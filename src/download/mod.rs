@@ -8,7 +8,7 @@
 //! The room, from decisions to deeds:
 //! - `digest`, `digest_header`, `hasher`: checksums as values, in HTTP, and computed in one pass
 //! - `ranges`, `board`: which bytes are there, and who fetches the others
-//! - `identity`, `head`, `guard`: whether an answer belongs to the file; pure
+//! - `identity`, `head`, `guard`, `expected`: whether an answer belongs to the file; pure
 //! - `retry`, `hosts`, `widen`: whether to try again, where, and with how many connections; pure
 //! - `name`, `disposition`, `output`, `part`, `file_id`, `sidecar`, `checkpoint`, `position`, `rename`: the disk
 //! - `transfer`, `existing`, `stream`, `frames`, `side_streams`, `sources`, `state`, `settle`, `request`, `unanswered`, `probe`: one file's life
@@ -27,6 +27,7 @@ mod downloader;
 mod error;
 mod event;
 mod existing;
+mod expected;
 mod file_id;
 mod frames;
 mod guard;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Digest;
 use super::error::{FailureKind, Remedy, TransferError};
 use super::event::EventKind;
+use super::expected;
 use super::hasher::Follower;
 use super::head::Framing;
 use super::job::{Downloaded, Outcome, Verification};
@@ -31,8 +32,8 @@ impl Transfer {
             Some(follower) => Some(self.finish_follower(follower, file, length).await?),
         };
         self.state().timings.verifying += begun.elapsed();
-        state::check_length(length, &self.job)?;
-        let verification = state::verify(actual, expected.as_ref())?;
+        expected::check_length(length, &self.job)?;
+        let verification = expected::verify(actual, expected.as_ref())?;
         if verification == Verification::NotAvailable && self.job.checksum.is_required() {
             let message = format!("`{}` gave no checksum, and one is required", SafeUrl::new(self.job.url()));
             return Err(TransferError::new(FailureKind::Unverified, Remedy::OtherSource, message).with_hint(
