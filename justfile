@@ -10,11 +10,15 @@ default:
 ci:
   .ci/run
 
-# format, lints with all features and with the default ones, licences
+# format, layers, cycles, words, pages, lints with all features and with the default ones, licences
 lint:
   cargo fmt --all --check
-  cargo clippy --all-features --all-targets -- -D warnings
-  cargo clippy --all-targets -- -D warnings
+  .ci/check-layers
+  .ci/check-cycles
+  .ci/check-words
+  .ci/check-pages
+  cargo clippy --workspace --all-features --all-targets -- -D warnings
+  cargo clippy --workspace --all-targets -- -D warnings
   cargo deny check bans licenses sources
 
 # all tests, the examples of the docs too; real servers that are not installed are skipped
@@ -23,39 +27,47 @@ test *ARGS:
 
 # the docs, as docs.rs shows them, with every warning an error
 doc *ARGS:
-  RUSTDOCFLAGS="-D warnings" cargo doc --all-features --no-deps {{ARGS}}
+  RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps {{ARGS}}
 
 # the tests against real servers and peers; one that is missing is a failure
 interop *ARGS:
-  SCITOKEN_INTEROP=required cargo test --all-features --test interop -- {{ARGS}}
+  SCITOKEN_INTEROP=required cargo test -p scitoken --all-features --test interop -- {{ARGS}}
 
 # every pair of features compiles without a warning
 features:
-  cargo hack clippy --keep-going --feature-powerset --depth 2 --exclude-features default,cli -- -D warnings
+  cargo hack clippy --workspace --keep-going --feature-powerset --depth 2 --exclude-features default -- -D warnings
 
 # it compiles with the oldest dependencies that Cargo.toml allows
 oldest:
-  CARGO_TARGET_DIR=target/oldest RUSTC_BOOTSTRAP=1 cargo minimal-versions check --direct --all-features
+  CARGO_TARGET_DIR=target/oldest RUSTC_BOOTSTRAP=1 cargo minimal-versions check --workspace --direct --all-features
 
 # each fuzz target for so many seconds; the stable compiler does, told to take the flags for coverage
 fuzz seconds="60":
   for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run -s none "$target" -- -max_total_time={{seconds}}; done
 
+# what users install, into dist/: a binary for glibc 2.17, a wheel, a Debian package, an RPM, checksums
+dist *ARGS:
+  packaging/dist {{ARGS}}
+
 # what the middleware costs a request, beside bare reqwest, an empty chain and a middleware that does nothing
 bench-auth:
   cargo bench --bench auth
 
+# what a user of the middleware alone compiles: crates, lines, seconds
+middleware-size:
+  .ci/middleware-size
+
 # what it costs to verify a token, beside the signature alone and beside the libraries of others that are installed
 bench-verify:
-  cargo build --release --locked --manifest-path benches/peers/Cargo.toml
-  cargo bench --profile release --features sqlite --bench verify_peers
+  cargo build --release --locked --manifest-path crates/scitoken-authz/benches/peers/Cargo.toml
+  cargo bench -p scitoken-authz --profile release --features sqlite --bench verify_peers
 
 # scitoken beside curl, aria2c, wget and davix, on the same nginx; `--write` puts the table and the picture into the docs
 bench-download *ARGS:
-  cargo build --release --all-features --bin scitoken
-  benches/download.py {{ARGS}}
+  cargo build -p scitoken --release --all-features
+  crates/scitoken/benches/download.py {{ARGS}}
 
-# 100,000 files in one run: is the last quarter as fast as the first?
+# 100,000 files in one run, from one host and from sixteen: is the last quarter as fast as the first, and the memory the same?
 bench-download-many *ARGS:
-  cargo build --release --all-features --bin scitoken
-  benches/download.py {{ARGS}} hundred-thousand
+  cargo build -p scitoken --release --all-features
+  crates/scitoken/benches/download.py {{ARGS}} hundred-thousand many-hosts

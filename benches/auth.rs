@@ -3,8 +3,8 @@
 //! The same requests over keep-alive connections on loopback, through bare reqwest, an empty chain, a middleware that
 //! does nothing, and ours with a token from a file. The server runs on a thread of its own, and only the CPU time of the
 //! client's thread counts. Short rounds of each way take turns, each round in another order; a way is compared with the
-//! round of the no-op middleware beside it, and the median of those ratios is what counts: the machine's moods last
-//! longer than a round.
+//! round of the no-op middleware beside it, and the median of those ratios is what counts: the machine's speed changes
+//! more slowly than that.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -18,19 +18,19 @@ use http::Extensions;
 use reqwest::{Request, Response};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use reqwest_scitokens::{
-    AccessToken, Attach, AuthMiddleware, FileSource, RedirectMiddleware, SourceError, TokenRequest,
-    TokenSource,
+    Attach, AuthMiddleware, FileSource, RedirectMiddleware, SourceError, TokenRequest, TokenSource,
 };
 use rustix::time::{ClockId, clock_gettime};
+use scitoken_types::AccessToken;
 
 const ROUNDS: usize = 151;
 const REQUESTS: usize = 512;
 const AT_ONCE: usize = 64;
 
-struct Nothing;
+struct NoOp;
 
 #[async_trait]
-impl Middleware for Nothing {
+impl Middleware for NoOp {
     async fn handle(
         &self,
         request: Request,
@@ -42,10 +42,10 @@ impl Middleware for Nothing {
 }
 
 /// Answers at once, so that only the chain above is measured.
-struct Wall;
+struct InstantAnswer;
 
 #[async_trait]
-impl Middleware for Wall {
+impl Middleware for InstantAnswer {
     async fn handle(
         &self,
         request: Request,
@@ -104,7 +104,7 @@ async fn over_loopback(server: SocketAddr, rounds: usize, requests: usize) {
     let ways = [
         ("reqwest", Way::Bare(bare())),
         ("empty chain", chain(ClientBuilder::new(bare()))),
-        ("no-op middleware", chain(ClientBuilder::new(bare()).with(Nothing))),
+        ("no-op middleware", chain(ClientBuilder::new(bare()).with(NoOp))),
         ("auth middleware", chain(ClientBuilder::new(bare()).with(AuthMiddleware::new(source())))),
         (
             "redirect and auth middleware",
@@ -139,12 +139,12 @@ async fn chain_alone(rounds: usize, requests: usize) {
     let auth = || AuthMiddleware::new(FileSource::new(token.path()));
     let none = || AuthMiddleware::builder(FileSource::new(token.path())).attach(Attach::Never).build();
     let ways = [
-        ("no-op middleware", Way::Chain(bare().with(Nothing).with(Wall).build())),
-        ("auth middleware, told to attach none", Way::Chain(bare().with(none()).with(Wall).build())),
-        ("auth middleware", Way::Chain(bare().with(auth()).with(Wall).build())),
+        ("no-op middleware", Way::Chain(bare().with(NoOp).with(InstantAnswer).build())),
+        ("auth middleware, told to attach none", Way::Chain(bare().with(none()).with(InstantAnswer).build())),
+        ("auth middleware", Way::Chain(bare().with(auth()).with(InstantAnswer).build())),
         (
             "redirect and auth middleware",
-            Way::Chain(bare().with(RedirectMiddleware::new()).with(auth()).with(Wall).build()),
+            Way::Chain(bare().with(RedirectMiddleware::new()).with(auth()).with(InstantAnswer).build()),
         ),
     ];
     let mut table = Table::new("the same without a network: what the chain itself costs", 0);
@@ -255,7 +255,7 @@ fn token_file() -> tempfile::NamedTempFile {
 
 static SERVED: AtomicUsize = AtomicUsize::new(0);
 
-/// A server on a thread of its own: `/open` for everybody, `/closed` with a token.
+/// A server on a thread of its own: `/open` for every request, `/closed` with a token.
 fn serve() -> SocketAddr {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {

@@ -4,6 +4,7 @@
 //! cargo run --example blocking --features blocking -- https://data.example.org/vo/file out
 //! ```
 
+use reqwest_scitokens::ResponseExt as _;
 use reqwest_scitokens::blocking::Session;
 
 fn main() -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! A place where tokens are found that the library does not know: here, one file for each server.
+//! A token source of your own: one file for each server.
 //!
 //! ```text
 //! cargo run --example custom_source -- /etc/tokens https://data.example.org/vo/file
@@ -6,9 +6,9 @@
 
 use std::path::PathBuf;
 
-use reqwest_scitokens::{
-    AccessToken, Chain, Discovery, FileSource, Session, SourceError, TokenRequest, TokenSource,
-};
+use reqwest_scitokens::AccessToken;
+use reqwest_scitokens::source::ChainSource;
+use reqwest_scitokens::{Discovery, FileSource, Session, SourceError, TokenRequest, TokenSource};
 
 /// Looks for `<directory>/<host>`.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let (Some(directory), Some(url)) = (arguments.next(), arguments.next()) else {
         anyhow::bail!("usage: custom_source DIRECTORY URL");
     };
-    let source = Chain::new().then(OneFilePerHost(directory.into())).then(Discovery::new());
+    let source = ChainSource::new().then(OneFilePerHost(directory.into())).then(Discovery::new());
     let session = Session::builder().source(source).build()?;
     let response = session.get(url).send().await?;
     #[expect(clippy::print_stdout, reason = "this is a program")]

@@ -4,7 +4,8 @@
 //! cargo run --example host_map -- https://data.ligo.org/f https://eos.cern.ch/f
 //! ```
 
-use reqwest_scitokens::{CommandSource, Discovery, FileSource, HostMap, ResponseExt, Session};
+use reqwest_scitokens::source::CommandSource;
+use reqwest_scitokens::{Discovery, FileSource, HostMap, ResponseExt, Session};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -1,10 +1,11 @@
-//! Wishes for one request: its own token, an audience, and what to do without one.
+//! Options for one request: its own token, an audience, and what to do without a token.
 //!
 //! ```text
 //! cargo run --example per_request -- https://data.example.org/vo/file
 //! ```
 
-use reqwest_scitokens::{AccessToken, Attach, Error, RequestBuilderExt, ResponseExt, Session};
+use reqwest_scitokens::AccessToken;
+use reqwest_scitokens::{Attach, Error, RequestBuilderExt, ResponseExt, Session};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -21,7 +22,10 @@ async fn main() -> anyhow::Result<()> {
             }
         }
         Err(error) => match Error::find(&error) {
-            Some(ours) => say(&format!("{ours}\nhint: {}", ours.hint().unwrap_or("none"))),
+            Some(ours) => say(&match ours.hint() {
+                Some(hint) => format!("{ours}\nhint: {hint}"),
+                None => ours.to_string(),
+            }),
             None => say(&error.to_string()),
         },
     }

@@ -1,4 +1,4 @@
-//! Certificate authorities: the system's, the grid's, and those that the caller names.
+//! Certificate authorities: the system's, the grid's, and those that the caller adds.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -9,20 +9,33 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::error::{Error, Kind};
-use crate::sys::Env;
+use scitoken_types::files::read_bounded;
+use scitoken_types::sys::Env;
 
 /// Where grid sites keep their authorities when `X509_CERT_DIR` does not say otherwise.
 const GRID_DIRECTORY: &str = "/etc/grid-security/certificates";
-/// Larger files are no certificates, in bytes.
+/// The size of the largest file of a directory that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
+/// The size of the largest file that the caller names, in bytes.
+const LARGEST_BUNDLE: u64 = 16 * 1024 * 1024;
 
-/// The certificates that were asked for, each once.
+/// The certificates that were added, each once.
 #[derive(Debug, Default)]
-pub(crate) struct Authorities {
+pub(crate) struct TrustAnchors {
     seen: HashSet<Vec<u8>>,
 }
 
-impl Authorities {
+impl TrustAnchors {
+    /// Checks that the file that takes the place of the system's authorities can be read, which happens later and without a
+    /// limit.
+    pub(crate) fn check_system(env: &Env) -> Result<(), Error> {
+        let Some(path) = env.get_non_empty("SSL_CERT_FILE").map(PathBuf::from) else { return Ok(()) };
+        match read_bounded(&path, LARGEST_BUNDLE) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Kind::NoCertificates(path, Some(error.into_io())).into()),
+        }
+    }
+
     /// Adds the certificates of a PEM text.
     pub(crate) fn add_pem(&mut self, pem: &[u8]) -> Result<(), Error> {
         if self.add(pem) == 0 {
@@ -37,7 +50,7 @@ impl Authorities {
     /// When the file cannot be read, or has no certificate in it that can be used.
     pub(crate) fn add_file(&mut self, path: &Path) -> Result<(), Error> {
         let failed = |error| Kind::NoCertificates(path.to_owned(), Some(error));
-        let pem = fs_err::read(path).map_err(failed)?;
+        let pem = read_bounded(path, LARGEST_BUNDLE).map_err(|error| failed(error.into_io()))?;
         if self.add(&pem) == 0 {
             return Err(Kind::NoCertificates(path.to_owned(), None).into());
         }
@@ -53,10 +66,9 @@ impl Authorities {
         let mut found = 0;
         for entry in fs_err::read_dir(path).map_err(failed)? {
             let file = entry.map_err(failed)?.path();
-            let small = fs_err::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= LARGEST);
-            if holds_certificate(&file) && small {
-                // One that cannot be read must not hide the others.
-                found += fs_err::read(&file).map_or(0, |pem| self.add(&pem));
+            if holds_certificate(&file) {
+                // One unreadable file must not hide the others.
+                found += read_bounded(&file, LARGEST).map_or(0, |pem| self.add(&pem));
             }
         }
         match found {
@@ -73,16 +85,22 @@ impl Authorities {
         if let Err(error) = self.add_directory(&directory)
             && (named.is_some() || directory.exists())
         {
-            tracing::warn!("{error}; only the system's authorities are trusted");
+            tracing::warn!("{error}; trusting only the system's authorities");
         }
     }
 
-    /// The certificates, as reqwest takes them.
+    /// Returns the certificates for reqwest.
     pub(crate) fn into_certificates(self) -> Vec<Certificate> {
         self.seen.iter().filter_map(|der| Certificate::from_der(der).ok()).collect()
     }
 
-    /// How many usable certificates the text has. Directories have links to the same file under two names.
+    /// Returns the certificates in DER.
+    #[cfg(feature = "named-certificates")]
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &[u8]> {
+        self.seen.iter().map(Vec::as_slice)
+    }
+
+    /// Adds a text's usable certificates and counts them. Directories have links to the same file under two names.
     fn add(&mut self, pem: &[u8]) -> usize {
         let usable = |der: &CertificateDer<'static>| RootCertStore::empty().add(der.clone()).is_ok();
         CertificateDer::pem_slice_iter(pem)
@@ -93,7 +111,7 @@ impl Authorities {
     }
 }
 
-/// `1a2b3c4d.0`, `*.pem`, `*.crt`; beside them lie revocation lists (`.r0`) and policies, which are none.
+/// Tells certificates (`1a2b3c4d.0`, `*.pem`, `*.crt`) from the revocation lists (`.r0`) and policies next to them.
 fn holds_certificate(path: &Path) -> bool {
     let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
     matches!(extension, "pem" | "crt" | "cer")
@@ -111,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grid_directory_is_read_without_what_else_lies_there() {
+    fn only_the_certificates_of_a_grid_directory_are_read() {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs_err::write(dir.path().join(name), text).unwrap();
         let first = authority();
@@ -122,7 +140,7 @@ mod tests {
         write("1a2b3c4d.signing_policy", "access_id_CA X509 '/CN=x'");
         write("broken.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
         write("text.0", "no certificate");
-        let mut authorities = Authorities::default();
+        let mut authorities = TrustAnchors::default();
         authorities.add_directory(dir.path()).unwrap();
         assert_eq!(authorities.into_certificates().len(), 2);
     }
@@ -132,20 +150,33 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("empty.pem");
         fs_err::write(&file, "").unwrap();
-        let mut authorities = Authorities::default();
+        let mut authorities = TrustAnchors::default();
         for error in [
             authorities.add_file(&file).unwrap_err(),
             authorities.add_directory(dir.path()).unwrap_err(),
             authorities.add_file(&dir.path().join("missing")).unwrap_err(),
+            authorities.add_file(dir.path()).unwrap_err(),
         ] {
             assert!(error.is_builder() && error.to_string().contains(dir.path().to_str().unwrap()));
         }
         assert!(authorities.add_pem(b"nothing").unwrap_err().is_builder());
     }
 
+    #[cfg(unix)]
     #[test]
-    fn a_missing_grid_directory_is_fine() {
-        let mut authorities = Authorities::default();
+    fn an_endless_device_in_place_of_certificates_is_not_read() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("good.pem"), authority()).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("endless.pem")).unwrap();
+        let mut authorities = TrustAnchors::default();
+        assert!(authorities.add_file(Path::new("/dev/zero")).unwrap_err().is_builder());
+        authorities.add_directory(dir.path()).unwrap();
+        assert_eq!(authorities.into_certificates().len(), 1);
+    }
+
+    #[test]
+    fn a_missing_grid_directory_adds_nothing() {
+        let mut authorities = TrustAnchors::default();
         authorities.add_grid(&Env::given([("X509_CERT_DIR", "/nonexistent")]));
         assert!(authorities.into_certificates().is_empty());
     }

@@ -1,8 +1,7 @@
-//! The same for programs that are not async.
+//! A blocking client, for programs that are not async.
 //!
-//! A [`Session`] holds a small runtime and waits on it. Like `reqwest::blocking` it must not be used on a thread that
-//! runs async code, where it panics: use the async [`Session`](crate::Session) there, or
-//! `tokio::task::spawn_blocking`, where it works.
+//! A [`Session`] has a runtime of its own and waits on it. Like `reqwest::blocking` it panics on a thread that runs async
+//! code: use the async [`Session`](crate::Session) there, or `tokio::task::spawn_blocking`.
 //!
 //! ```no_run
 //! # fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -14,28 +13,41 @@
 //! # }
 //! ```
 
+mod request;
+mod response;
+
 use std::fmt;
-use std::future::Future;
-use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-use reqwest::{Body, IntoUrl};
+use http::Method;
+use reqwest::{Body, IntoUrl, Request};
 use reqwest_middleware::{ClientWithMiddleware, Result};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
-use url::Url;
 
-use crate::auth::{AuthOptions, AuthTrace, Explanation, RequestBuilderExt, ResponseExt};
 use crate::client::SessionBuilder;
-use crate::error::{self, Error, Kind};
+use crate::error::{Error, Kind};
+
+pub use request::RequestBuilder;
+pub use response::Response;
 
 /// A client for science data servers that finds tokens and attaches them; see [`Session`](crate::Session).
 ///
 /// Cloning is cheap. Several threads may use it at once.
+///
+/// ```no_run
+/// use reqwest_scitokens::ResponseExt;
+/// use reqwest_scitokens::blocking::Session;
+///
+/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let response = Session::new()?.get("https://data.example.org/vo/file").query(&[("version", "2")]).send()?;
+/// if let Some(explanation) = response.explain() {
+///     eprintln!("{explanation}");
+/// }
+/// let size = response.error_for_status()?.copy_to(&mut std::fs::File::create("file")?)?;
+/// # let _ = size;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Session {
     client: ClientWithMiddleware,
@@ -43,29 +55,34 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session with tokens from [`Discovery`](crate::Discovery).
+    /// Returns a session with tokens from [`Discovery`](crate::Discovery).
     ///
     /// # Errors
     /// When the HTTP client or the runtime cannot be built.
     pub fn new() -> std::result::Result<Self, Error> {
-        Self::from_builder(crate::Session::builder())
+        Self::builder().build_blocking()
     }
 
-    /// A session to one's own wishes.
+    /// Returns a builder for a custom session, which [`build_blocking`](SessionBuilder::build_blocking) ends.
     ///
-    /// # Errors
-    /// As [`SessionBuilder::build`], and when the runtime cannot be built.
-    pub fn from_builder(builder: SessionBuilder) -> std::result::Result<Self, Error> {
-        Self::from_client(builder.build()?.into())
+    /// ```no_run
+    /// use reqwest_scitokens::{Attach, blocking};
+    ///
+    /// let session = blocking::Session::builder().attach(Attach::Required).build_blocking()?;
+    /// # let _ = session;
+    /// # Ok::<(), reqwest_scitokens::Error>(())
+    /// ```
+    pub fn builder() -> SessionBuilder {
+        crate::Session::builder()
     }
 
-    /// A session over any client of reqwest-middleware.
+    /// Wraps a client of reqwest-middleware.
     ///
     /// The client must not have been used on another runtime.
     ///
     /// # Errors
     /// When the runtime cannot be built.
-    pub fn from_client(client: ClientWithMiddleware) -> std::result::Result<Self, Error> {
+    pub fn from_client(client: impl Into<ClientWithMiddleware>) -> std::result::Result<Self, Error> {
         // One worker, so that connections live on between requests.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -73,7 +90,7 @@ impl Session {
             .enable_all()
             .build()
             .map_err(Kind::Runtime)?;
-        Ok(Self { client, runtime: Arc::new(runtime) })
+        Ok(Self { client: client.into(), runtime: Arc::new(runtime) })
     }
 
     /// Starts a `GET` request.
@@ -108,177 +125,36 @@ impl Session {
 
     /// Starts a request with any method.
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
-        RequestBuilder { inner: self.client.request(method, url), runtime: Arc::clone(&self.runtime) }
-    }
-}
-
-impl fmt::Debug for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("client", &self.client).finish_non_exhaustive()
-    }
-}
-
-/// A request that is being put together; [`send`](Self::send) sends it and waits.
-///
-/// [`RequestBuilderExt`] gives it `token`, `audience`, `attach` and the rest.
-#[must_use = "a request does nothing until it is sent"]
-#[derive(Debug)]
-pub struct RequestBuilder {
-    inner: reqwest_middleware::RequestBuilder,
-    runtime: Arc<Runtime>,
-}
-
-impl RequestBuilder {
-    /// Adds a header.
-    pub fn header<K, V>(self, name: K, value: V) -> Self
-    where
-        HeaderName: TryFrom<K>,
-        <HeaderName as TryFrom<K>>::Error: Into<http::Error>,
-        HeaderValue: TryFrom<V>,
-        <HeaderValue as TryFrom<V>>::Error: Into<http::Error>,
-    {
-        self.map(|inner| inner.header(name, value))
+        RequestBuilder::new(self.client.request(method, url), Arc::clone(&self.runtime))
     }
 
-    /// Adds headers, replacing those of the same names.
-    pub fn headers(self, headers: HeaderMap) -> Self {
-        self.map(|inner| inner.headers(headers))
-    }
-
-    /// Sets the body.
-    pub fn body(self, body: impl Into<Body>) -> Self {
-        self.map(|inner| inner.body(body))
-    }
-
-    /// Sets the body to this value as JSON.
-    pub fn json<T: Serialize + ?Sized>(self, value: &T) -> Self {
-        self.map(|inner| inner.json(value))
-    }
-
-    /// Limits the time for the whole request, the body of the answer included.
-    pub fn timeout(self, timeout: Duration) -> Self {
-        self.map(|inner| inner.timeout(timeout))
-    }
-
-    /// Sends the request and waits for the head of the answer.
+    /// Sends a request that was [built](RequestBuilder::build) before, and waits for the head of the response.
     ///
     /// # Errors
     /// As the async client's.
     ///
     /// # Panics
     /// On a thread that runs async code.
-    pub fn send(self) -> Result<Response> {
-        let inner = self.runtime.block_on(self.inner.send())?;
-        Ok(Response { inner, runtime: self.runtime, left: Bytes::new() })
-    }
-
-    fn map(
-        self,
-        change: impl FnOnce(reqwest_middleware::RequestBuilder) -> reqwest_middleware::RequestBuilder,
-    ) -> Self {
-        Self { inner: change(self.inner), runtime: self.runtime }
+    pub fn execute(&self, request: Request) -> Result<Response> {
+        let inner = self.runtime.block_on(self.client.execute(request))?;
+        Ok(Response::new(inner, Arc::clone(&self.runtime)))
     }
 }
 
-impl RequestBuilderExt for RequestBuilder {
-    fn auth(self, change: impl FnOnce(AuthOptions) -> AuthOptions) -> Self {
-        self.map(|inner| inner.auth(change))
-    }
-
-    fn replayable_body(self, make: impl Fn() -> Body + Send + Sync + 'static) -> Self {
-        self.map(|inner| inner.replayable_body(make))
-    }
-}
-
-/// An answer; its body is read as it comes by [`Read`], or at once.
-#[derive(Debug)]
-pub struct Response {
-    inner: reqwest::Response,
-    runtime: Arc<Runtime>,
-    left: Bytes,
-}
-
-impl Response {
-    /// The status.
-    pub fn status(&self) -> StatusCode {
-        self.inner.status()
-    }
-
-    /// The headers.
-    pub fn headers(&self) -> &HeaderMap {
-        self.inner.headers()
-    }
-
-    /// Where the answer came from. It can hold a credential; show it by [`SafeUrl`](crate::SafeUrl).
-    pub fn url(&self) -> &Url {
-        self.inner.url()
-    }
-
-    /// The length that the server has announced.
-    pub fn content_length(&self) -> Option<u64> {
-        self.inner.content_length()
-    }
-
-    /// Turns an answer with a status of 400 and above into an error.
-    pub fn error_for_status(self) -> Result<Self> {
-        let inner = self.inner.error_for_status().map_err(|error| error::masked(error.into()))?;
-        Ok(Self { inner, ..self })
-    }
-
-    /// The whole body.
+impl SessionBuilder {
+    /// Builds a session for a program that is not async.
     ///
-    /// What was taken by [`Read`] before is not in it.
-    pub fn bytes(self) -> Result<Bytes> {
-        let rest = Self::wait(&self.runtime, self.inner.bytes())?;
-        Ok(if self.left.is_empty() { rest } else { [self.left, rest].concat().into() })
-    }
-
-    /// The whole body as text.
-    ///
-    /// After some of it was taken by [`Read`], what is left is taken for UTF-8.
-    pub fn text(self) -> Result<String> {
-        if self.left.is_empty() {
-            return Self::wait(&self.runtime, self.inner.text());
-        }
-        Ok(String::from_utf8_lossy(&self.bytes()?).into_owned())
-    }
-
-    /// The whole body, parsed as JSON.
-    pub fn json<T: DeserializeOwned>(self) -> Result<T> {
-        if self.left.is_empty() {
-            return Self::wait(&self.runtime, self.inner.json());
-        }
-        serde_json::from_slice(&self.bytes()?).map_err(reqwest_middleware::Error::middleware)
-    }
-
-    fn wait<T>(runtime: &Runtime, future: impl Future<Output = reqwest::Result<T>>) -> Result<T> {
-        runtime.block_on(future).map_err(|error| error::masked(error.into()))
-    }
-
-    /// What happened to the request; see [`ResponseExt::auth_trace`].
-    pub fn auth_trace(&self) -> Option<&AuthTrace> {
-        self.inner.auth_trace()
-    }
-
-    /// Why the server refused, if it did; see [`AuthTrace::explain`].
-    pub fn explain(&self) -> Option<Explanation> {
-        self.inner.explain()
+    /// # Errors
+    /// As [`build`](Self::build), and when the runtime cannot be built.
+    #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
+    pub fn build_blocking(self) -> std::result::Result<Session, Error> {
+        Session::from_client(self.build()?)
     }
 }
 
-impl Read for Response {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.left.is_empty() {
-            // The error's URL could hold a credential.
-            let chunk = self.runtime.block_on(self.inner.chunk());
-            match chunk.map_err(|error| io::Error::other(error.without_url()))? {
-                Some(chunk) => self.left = chunk,
-                None => return Ok(0),
-            }
-        }
-        let length = buffer.len().min(self.left.len());
-        buffer[..length].copy_from_slice(&self.left.split_to(length));
-        Ok(length)
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("client", &self.client).finish_non_exhaustive()
     }
 }
 

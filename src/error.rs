@@ -1,13 +1,15 @@
-//! What can go wrong between a request and its token.
+//! Errors of the library.
 
 use std::error::Error as StdError;
 use std::fmt;
-#[cfg(feature = "rustls")]
-use std::path::PathBuf;
+#[cfg(feature = "tls")]
+use std::path::{Path, PathBuf};
 
-use crate::origin::Origin;
-use crate::redact;
+use crate::hint::Hint;
+use crate::proxy_failure::{ProxyFailure, ProxyProblem};
 use crate::source::SourceError;
+use scitoken_types::Origin;
+use scitoken_types::redact;
 
 /// An error of this library, opaque so that it can grow.
 ///
@@ -19,7 +21,7 @@ use crate::source::SourceError;
 /// match session.get("https://data.example.org/f").send().await {
 ///     Ok(response) => println!("{}", response.status()),
 ///     Err(error) => match reqwest_scitokens::Error::find(&error) {
-///         Some(ours) if ours.is_no_token() => eprintln!("{ours}; {}", ours.hint().unwrap_or_default()),
+///         Some(ours) if ours.is_no_token() => eprintln!("{ours}; {}", ours.hint().map(|hint| hint.to_string()).unwrap_or_default()),
 ///         _ => eprintln!("{error}"),
 ///     },
 /// }
@@ -29,30 +31,39 @@ pub struct Error(Box<Kind>);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Kind {
-    #[error("no token for `{origin}` was found, and this request requires one{}", listed(.reasons))]
+    #[error("no token found for `{origin}`, and this request requires one{}", searched(.reasons))]
     NoToken { origin: Origin, reasons: Vec<String> },
-    #[error("the token for `{origin}` could not be had")]
+    #[error("failed to obtain a token for `{origin}`")]
     Source {
         origin: Origin,
         #[source]
         source: SourceError,
     },
-    #[error("a token would go to `{0}` without TLS, where everybody on the way can read it")]
+    #[error("refused to send a token to `{0}` without TLS")]
     PlainHttp(Origin),
     #[error("{0}")]
     Redirect(RedirectProblem),
-    #[error("the connection broke while the body was being sent; the server may have refused the request")]
+    #[error("a token was asked for with an invalid scope: {0}")]
+    InvalidScope(String),
+    #[error("the connection broke during the upload; the server may have refused the request")]
     UploadBroken(#[source] reqwest_middleware::Error),
-    #[error("no certificate authority could be loaded from `{path}`", path = .0.display())]
-    #[cfg(feature = "rustls")]
+    #[error("the server closed an idle connection as the request arrived")]
+    StaleConnection(#[source] reqwest::Error),
+    #[error("{0}")]
+    Proxy(ProxyFailure, #[source] Option<reqwest::Error>),
+    #[error("{}", no_certificates(.0, .1.as_ref()))]
+    #[cfg(feature = "tls")]
     NoCertificates(PathBuf, #[source] Option<std::io::Error>),
-    #[error("the given text has no certificate of an authority in it that could be used")]
-    #[cfg(feature = "rustls")]
+    #[error("the PEM text has no usable certificate authority")]
+    #[cfg(feature = "tls")]
     BadCertificate,
-    #[error("the HTTP client could not be built")]
+    #[error("failed to configure TLS")]
+    #[cfg(feature = "named-certificates")]
+    Tls(#[source] rustls::Error),
+    #[error("failed to build the HTTP client")]
     Client(#[source] reqwest::Error),
     #[cfg(feature = "blocking")]
-    #[error("the runtime of the blocking client could not be started")]
+    #[error("failed to start the runtime of the blocking client")]
     Runtime(#[source] std::io::Error),
 }
 
@@ -60,18 +71,18 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectProblem {
-    /// More redirects than are allowed; a loop, in most cases.
+    /// There were more redirects than are allowed; in most cases a loop.
     TooMany {
         /// How many were followed.
         followed: usize,
         /// The URL that would have come next, without secrets.
         next: String,
     },
-    /// The `Location` is empty or no URL.
+    /// The `Location` is empty or is not a URL.
     NoUrl,
     /// The `Location` leads to another scheme than `http` and `https`.
     Scheme(String),
-    /// The `Location` has a user name or a password in it.
+    /// The `Location` has a user name or a password.
     UserInfo,
     /// The `Location` carries a credential and leads to plain `http`.
     CredentialInClear {
@@ -86,18 +97,18 @@ impl fmt::Display for RedirectProblem {
             Self::TooMany { followed, next } => {
                 write!(f, "stopped after {followed} redirects; the next one would lead to `{next}`")
             }
-            Self::NoUrl => f.write_str("the server redirects without saying where to"),
-            Self::Scheme(scheme) => write!(f, "the server redirects to a `{scheme}:` address"),
-            Self::UserInfo => f.write_str("the server redirects to an address with a user name in it"),
+            Self::NoUrl => f.write_str("the server redirects without a usable `Location`"),
+            Self::Scheme(scheme) => write!(f, "the server redirects to a `{scheme}:` URL"),
+            Self::UserInfo => f.write_str("the server redirects to a URL with a user name"),
             Self::CredentialInClear { next } => {
-                write!(f, "the server redirects to `{next}`, which would carry a token without TLS")
+                write!(f, "the server redirects to `{next}`, which carries a token without TLS")
             }
         }
     }
 }
 
 impl Error {
-    /// Looks for an error of this library in a chain of causes.
+    /// Finds an error of this library in a chain of causes.
     pub fn find<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -109,29 +120,27 @@ impl Error {
         None
     }
 
-    /// Whether a token was required and none was found, or the source that should have it is broken.
+    /// Returns whether a required token was not found, or its source failed.
     pub fn is_no_token(&self) -> bool {
         matches!(*self.0, Kind::NoToken { .. } | Kind::Source { .. })
     }
 
-    /// Whether the source that should have a token is broken; [`is_no_token`](Self::is_no_token) is true as well.
-    ///
-    /// To log in again will not help then.
+    /// Returns whether the source of a required token failed; [`is_no_token`](Self::is_no_token) is true as well.
     pub fn is_source_broken(&self) -> bool {
         matches!(*self.0, Kind::Source { .. })
     }
 
-    /// Whether a token would have gone over plain `http`.
+    /// Returns whether a token would have been sent over plain `http`.
     pub fn is_insecure_origin(&self) -> bool {
         matches!(*self.0, Kind::PlainHttp(_) | Kind::Redirect(RedirectProblem::CredentialInClear { .. }))
     }
 
-    /// Whether a redirect was not followed.
+    /// Returns whether a redirect was not followed.
     pub fn is_redirect(&self) -> bool {
         self.redirect_problem().is_some()
     }
 
-    /// Why a redirect was not followed.
+    /// Returns why a redirect was not followed.
     pub fn redirect_problem(&self) -> Option<&RedirectProblem> {
         match &*self.0 {
             Kind::Redirect(problem) => Some(problem),
@@ -139,7 +148,7 @@ impl Error {
         }
     }
 
-    /// What the source of the token said, if that is the trouble.
+    /// Returns the error of the source, if that is the cause.
     pub fn source_error(&self) -> Option<&SourceError> {
         match &*self.0 {
             Kind::Source { source, .. } => Some(source),
@@ -147,50 +156,69 @@ impl Error {
         }
     }
 
-    /// Whether the connection broke in the middle of an upload, which is how XRootD refuses one.
+    /// Returns whether the connection broke during an upload, which is how XRootD refuses one.
     pub fn is_upload_broken(&self) -> bool {
         matches!(*self.0, Kind::UploadBroken(_))
     }
 
-    /// Whether a client could not be built as it was asked for.
+    /// Returns whether the connection probably was an idle one that the server closed as the request arrived, so that the same
+    /// request may succeed at once. Requests that change nothing are repeated without an error.
+    pub fn is_stale_connection(&self) -> bool {
+        match &*self.0 {
+            Kind::StaleConnection(_) => true,
+            Kind::UploadBroken(error) => Self::find(error).is_some_and(Self::is_stale_connection),
+            _ => false,
+        }
+    }
+
+    /// Returns why the proxy did not connect to the server, if that is the cause.
+    pub fn proxy_problem(&self) -> Option<ProxyProblem> {
+        match &*self.0 {
+            Kind::Proxy(failure, _) => Some(failure.problem),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a client could not be built.
     pub fn is_builder(&self) -> bool {
         match &*self.0 {
             Kind::Client(_) => true,
-            #[cfg(feature = "rustls")]
+            #[cfg(feature = "tls")]
             Kind::NoCertificates(..) | Kind::BadCertificate => true,
+            #[cfg(feature = "named-certificates")]
+            Kind::Tls(_) => true,
             #[cfg(feature = "blocking")]
             Kind::Runtime(_) => true,
             _ => false,
         }
     }
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&str> {
-        Some(match &*self.0 {
-            Kind::NoToken { .. } => {
-                "set `BEARER_TOKEN_FILE`, or get a token with `htgettoken`; `scitoken token where` shows where was looked"
-            }
-            Kind::Source { source, .. } => return source.hint(),
-            Kind::PlainHttp(_) => {
-                "use https; or allow this very origin with `plain_http`; or send no token with `Attach::Never`"
-            }
-            Kind::Redirect(RedirectProblem::CredentialInClear { .. }) => {
-                "ask the server's operator for `http.desthttps yes` (XRootD); or allow it with `CleartextRedirects::Allow`"
-            }
-            Kind::Redirect(RedirectProblem::TooMany { .. }) => {
-                "the server probably redirects in a circle; ask its operator"
-            }
-            Kind::UploadBroken(_) => {
-                "look whether the token allows writing there: `scitoken token show`, `scitoken token where`"
-            }
-            #[cfg(feature = "rustls")]
-            Kind::NoCertificates(..) => "the directory should hold PEM files such as `1a2b3c4d.0`",
-            Kind::Redirect(_) | Kind::Client(_) => return None,
-            #[cfg(feature = "rustls")]
-            Kind::BadCertificate => return None,
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<Hint> {
+        match &*self.0 {
+            Kind::NoToken { .. } => Some(Hint::ProvideToken),
+            Kind::Source { source, .. } => source.hint().cloned(),
+            Kind::PlainHttp(_) => Some(Hint::UseHttps),
+            Kind::Redirect(RedirectProblem::CredentialInClear { .. }) => Some(Hint::RedirectToHttps),
+            Kind::Redirect(RedirectProblem::TooMany { .. }) => Some(Hint::EndRedirectLoop),
+            Kind::Redirect(_) => Some(Hint::CorrectRedirect),
+            Kind::UploadBroken(_) => Some(Hint::CheckWritePermission),
+            Kind::StaleConnection(_) => None,
+            Kind::Proxy(failure, _) => Some(match failure.problem {
+                ProxyProblem::Unsupported => Hint::UseHttpProxy { named_by: failure.named_by.clone() },
+                ProxyProblem::Refused(Some(http::StatusCode::PROXY_AUTHENTICATION_REQUIRED)) => {
+                    Hint::GiveProxyPassword { named_by: failure.named_by.clone() }
+                }
+                _ => Hint::CheckProxy { named_by: failure.named_by.clone() },
+            }),
+            #[cfg(feature = "tls")]
+            Kind::NoCertificates(..) | Kind::BadCertificate => Some(Hint::ProvideCertificates),
+            #[cfg(feature = "named-certificates")]
+            Kind::Tls(_) => None,
+            Kind::Client(_) | Kind::InvalidScope(_) => None,
             #[cfg(feature = "blocking")]
-            Kind::Runtime(_) => return None,
-        })
+            Kind::Runtime(_) => None,
+        }
     }
 }
 
@@ -224,19 +252,19 @@ impl StdError for Error {
     }
 }
 
-/// The border to reqwest-middleware: retry middlewares hide the outermost error of a chain from downcasts, so ours
-/// is always the second.
+/// The outermost error for reqwest-middleware: retry middlewares hide the first error of a chain from downcasts, so
+/// [`Error`] is always the second. Its text is that of the error, so that it stands alone.
 #[derive(Debug, thiserror::Error)]
-#[error("the request was not sent as asked")]
-struct Border(#[source] Error);
+#[error("{0}")]
+struct MiddlewareBoundary(#[source] Error);
 
 impl From<Error> for reqwest_middleware::Error {
     fn from(error: Error) -> Self {
-        Self::middleware(Border(error))
+        Self::middleware(MiddlewareBoundary(error))
     }
 }
 
-/// The error without the secrets of its URL, which it would show.
+/// Removes the secrets of its URL from an error, which would show them.
 pub(crate) fn masked(error: reqwest_middleware::Error) -> reqwest_middleware::Error {
     match error {
         reqwest_middleware::Error::Reqwest(error) => match error.url().map(redact::masked) {
@@ -247,20 +275,20 @@ pub(crate) fn masked(error: reqwest_middleware::Error) -> reqwest_middleware::Er
     }
 }
 
-/// An error and its causes in one line.
-pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
+#[cfg(feature = "tls")]
+fn no_certificates(path: &Path, cause: Option<&std::io::Error>) -> String {
+    match cause {
+        Some(_) => format!("failed to load a certificate authority from `{}`", path.display()),
+        None => format!("`{}` has no usable certificate authority", path.display()),
     }
-    text
 }
 
-fn listed(reasons: &[String]) -> String {
-    if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) }
+fn searched(reasons: &[String]) -> String {
+    match reasons {
+        [] => String::new(),
+        [only] => format!(" ({only})"),
+        several => format!(" ({} places searched)", several.len()),
+    }
 }
 
 #[cfg(test)]
@@ -272,17 +300,17 @@ mod tests {
         let origin = Origin::try_from(&url::Url::parse("http://h").unwrap()).unwrap();
         let error = reqwest_middleware::Error::from(Error::from(Kind::PlainHttp(origin)));
         let found = Error::find(&error).unwrap();
-        assert!(found.is_insecure_origin() && found.hint().unwrap().contains("plain_http"));
+        assert!(found.is_insecure_origin() && found.hint() == Some(Hint::UseHttps));
         assert!(Error::find(&std::io::Error::other("x")).is_none());
     }
 
     #[test]
-    fn a_cause_is_not_told_twice() {
+    fn a_cause_is_not_repeated() {
         let origin = Origin::try_from(&url::Url::parse("https://h").unwrap()).unwrap();
         let source = SourceError::new("broken").with_hint("mend it");
         let error = Error::from(Kind::Source { origin, source });
-        assert_eq!(error.to_string(), "the token for `https://h` could not be had");
+        assert_eq!(error.to_string(), "failed to obtain a token for `https://h`");
         assert_eq!(error.source().unwrap().to_string(), "broken");
-        assert_eq!(error.hint(), Some("mend it"));
+        assert_eq!(error.hint(), Some(Hint::from("mend it")));
     }
 }

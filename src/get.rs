@@ -1,4 +1,4 @@
-//! One request, one call.
+//! One function for one request.
 
 use http::Method;
 use reqwest::{Body, IntoUrl, Response};
@@ -8,12 +8,11 @@ use crate::client::Session;
 
 /// Sends a `GET` with the token that is found for it.
 ///
-/// Each call builds a [`Session`] of its own; for more than a few requests make one and keep it, so that connections
-/// and tokens are used again.
+/// Each call builds a [`Session`]; for more than a few requests keep one, so that connections and tokens are reused.
 ///
 /// # Errors
-/// Those of the connection, and those of a session that cannot be built; see [`Error::find`](crate::Error::find). An
-/// answer with a status such as `404` is no error.
+/// Those of the connection, and those of a session that cannot be built; see [`Error::find`](crate::Error::find). A
+/// response with a status such as `404` is no error.
 ///
 /// # Examples
 /// ```no_run

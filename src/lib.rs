@@ -12,38 +12,57 @@
 //! # }
 //! ```
 //!
-//! # Where to begin
+//! # Where to start
 //!
 //! | you want to | use |
 //! |---|---|
-//! | get one file | [`scitoken_get`], and the other verbs beside it |
+//! | get one file | [`scitoken_get`], and the functions for the other methods |
 //! | make many requests | [`Session`] |
 //! | keep your own client, its retries and tracing | [`ClientBuilderExt::with_scitokens`], or [`AuthMiddleware`] itself |
-//! | do something else for one request | [`RequestBuilderExt`]: `token`, `audience`, `attach` |
+//! | change the options of one request | [`RequestBuilderExt`]: `token`, `audience`, `attach` |
 //! | stay synchronous | `blocking` (feature `blocking`) |
-//! | find tokens elsewhere | [`FileSource`], [`CommandSource`], [`HostMap`], [`StoredSource`], or your own [`TokenSource`] |
-//! | know what happened, and why not | [`ResponseExt::auth_trace`], [`ResponseExt::explain`] |
+//! | find tokens elsewhere | [`FileSource`], [`CommandSource`](source::CommandSource), [`HostMap`], `scitoken_storage::StoredSource`, or your own [`TokenSource`] |
+//! | know what happened, and why a server refused | [`ResponseExt::auth_trace`], [`ResponseExt::explain`] |
 //!
-//! Around that, each in a room of its own:
+//! Other crates of this project:
 //!
-//! | room | what it is the equal of |
+//! | crate | what it offers |
 //! |---|---|
-//! | `scitokens` (feature `aws-lc-rs`) | the SciTokens reference libraries: make, verify and enforce tokens |
-//! | [`storage`], `oauth` | Globus' token storages, and tokens that renew themselves |
-//! | `jwt`, `keys` (feature `aws-lc-rs`) | PyJWT |
-//! | [`gafaelfawr`] | Gafaelfawr's token model and API |
-//! | `download` (feature `download`) | a download engine that never hands over a wrong file |
+//! | `scitoken-types` | tokens, scopes, audiences and origins; re-exported here as [`types`] |
+//! | `scitoken-jwt` | encodes and decodes JWTs as PyJWT does; keys and JWKS |
+//! | `scitoken-authz` | issues, verifies and enforces SciTokens and WLCG tokens as the reference libraries do |
+//! | `scitoken-storage` | Globus' token storages, OAuth logins, renewal of stored tokens |
+//! | `scitoken-gafaelfawr` | Gafaelfawr's token model and API |
+//! | `scitoken-transfer` | verified, resumable downloads and uploads; WebDAV; Pelican federations |
+//! | `scitoken` | the program |
 //!
 //! # What happens to a token
 //!
-//! * It is looked for as [`Discovery`] says, at most once a second, and not kept past its end.
-//! * It goes to the origin that you named, over https or to this machine itself. A server that a *redirect* names gets it
-//!   only if the token's own audience names that server, or if you [trust](RedirectTrust) it.
-//! * It is attached [when there is one](Attach::WhenFound), because servers such as XRootD never ask. A `401` with a Bearer
-//!   challenge, or XRootD's bare `403`, leads to one more question to the source, and to one more request if that has a
-//!   *different* token. Nothing in a challenge is ever used as an address.
-//! * An `Authorization` header of your own is left alone. There is no netrc here.
-//! * Nobody is shown it: not in `Debug`, errors or logs; URLs are shown by [`SafeUrl`].
+//! * [`Discovery`] finds it, at most once a second; it is not used after it expired.
+//! * It goes to the origin that you named, over https or to this machine. A *redirect* target gets it only if the
+//!   token's own audience names that origin, or if you [trust](RedirectTrust) it.
+//! * It is attached [when one is found](Attach::WhenFound), because servers such as XRootD never ask. After a `401`
+//!   with a Bearer challenge, or XRootD's `403` without one, the source is asked once more, and the request is sent
+//!   once more if the source has a *different* token. No address in a challenge is ever used.
+//! * An `Authorization` header of your own is left alone. `.netrc` is read only on [request](SessionBuilder::netrc),
+//!   and its passwords go only to servers for which there is no token.
+//! * It is never shown: not in `Debug`, errors or logs; [`SafeUrl`] shows URLs.
+//!
+//! # When a request fails
+//!
+//! The error is a [`reqwest_middleware::Error`]; [`Error::find`] returns what this library put into it. Its causes are its
+//! sources, and [`ErrorChain`](types::ErrorChain) writes them in one line:
+//!
+//! ```no_run
+//! # async fn run(session: reqwest_scitokens::Session) {
+//! use reqwest_scitokens::types::ErrorChain;
+//!
+//! if let Err(error) = session.get("https://data.example.org/f").send().await {
+//!     // error sending request for url (https://data.example.org/f): … connection refused
+//!     eprintln!("{}", ErrorChain::new(&error));
+//! }
+//! # }
+//! ```
 //!
 //! # From requests-scitokens and igwn-auth-utils
 //!
@@ -58,103 +77,82 @@
 //! | `SessionMixin` | [`ClientBuilderExt`] |
 //! | `HTTPSciTokenAuth()` | [`AuthMiddleware`] with [`Attach::OnChallenge`]; by default it does not wait for the challenge |
 //! | `HTTPSciTokenAuth(force=True)` | [`Attach::WhenFound`], the default; [`Attach::Required`] where no token is an error |
-//! | `HTTPSciTokenAuth(token)` | a source that is that [`AccessToken`] |
-//! | `utils.default_audience(url)` | [`default_audience`] |
-//! | `response.history` | [`AuthTrace::attempts`] |
+//! | `HTTPSciTokenAuth(token)` | an [`AccessToken`] as the source |
+//! | `utils.default_audience(url)` | [`default_audience`](types::default_audience) |
+//! | `response.history` | [`AuthTrace::attempts`](auth::AuthTrace::attempts) |
 //! | `igwn_auth_utils.find_token(audience, scope)` | [`Discovery`], asked with a [`TokenRequest`] |
-//! | `find_token(issuer=…)` | a [`HostMap`], or a [`TokenSource`] of your own |
+//! | `find_token(issuer=…)` | a [`HostMap`], or your own [`TokenSource`] |
 //! | `igwn_auth_utils.requests.get(url, token_audience=…, token_scope=…)` | [`RequestBuilderExt::audience`], [`RequestBuilderExt::scope`] |
 //! | `fail_if_noauth=True` | [`Attach::Required`] |
 //! | `force_noauth=True` | [`Attach::Never`] |
 //! | `SessionErrorMixin`, `raise_for_status` | `Response::error_for_status` |
-//! | `target_audience(url, include_any=True)` | what [`Discovery`] compares audiences with by itself |
+//! | `target_audience(url, include_any=True)` | [`Discovery`] compares audiences so |
 //! | `default_bearer_token_file()` | [`Discovery::default_file`] |
-//! | `get_scitoken(…)`, which runs htgettoken | [`CommandSource`] |
-//! | netrc, which requests reads by itself | [`SessionBuilder::netrc`], only if asked, and never over a token |
+//! | `get_scitoken(…)`, which runs htgettoken | [`CommandSource`](source::CommandSource) |
+//! | netrc, which requests reads by default | [`SessionBuilder::netrc`]; a token always wins |
 //! | `cert=`, X.509 | not here |
 //!
-//! The original also verifies a token before it attaches it, and follows redirects with it to any host; this crate does
-//! neither.
+//! requests-scitokens also verifies a token before it attaches it, and follows redirects with it to any host; this
+//! crate does neither.
 //!
 //! # Features
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `rustls` | yes | TLS by rustls with AWS-LC; the grid's authorities |
-//! | `aws-lc-rs` | yes | signatures: `keys`, `jwt`, `scitokens` |
-//! | `tower` | yes | `scitokens::AuthorizeLayer`, for servers; two tiny crates that reqwest has already |
-//! | `blocking` | | `blocking`: everything for programs that are not async |
-//! | `oauth` | | `oauth`: getting and renewing tokens |
-//! | `sqlite` | | token storages and key caches in SQLite |
-//! | `keyring` | | token storages in the system's keyring |
-//! | `download` | | `download`: verified, resumable transfers |
-//! | `cli` | | the program `scitoken` |
+//! | `tls` | yes | TLS by rustls with AWS-LC; the grid's certificate authorities |
+//! | `blocking` | | [`blocking`]: the same for programs that are not async |
+//! | `cookies` | | a [`Session`] keeps the cookies of a run, which logins by redirect need |
+//! | `named-certificates` | | a server whose own certificate was added is trusted, though no authority signed it |
 //!
 //! Features only add. On [`docs.rs`](https://docs.rs/reqwest-scitokens) all are shown.
 //!
-//! Linux is tested. Windows and macOS are written for, and untested.
+//! Linux is tested. Windows and macOS have code paths of their own, which are not tested.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod auth;
-#[cfg(feature = "rustls")]
+pub mod auth;
+#[cfg(feature = "tls")]
 mod authorities;
 #[cfg(feature = "blocking")]
+#[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub mod blocking;
-mod client;
-#[cfg(feature = "download")]
-pub mod download;
+mod challenge;
+pub mod client;
+#[cfg(feature = "cookies")]
+mod cookies;
 mod error;
-pub mod gafaelfawr;
 mod get;
-#[cfg(feature = "aws-lc-rs")]
-#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
-pub mod jwt;
-#[cfg(feature = "aws-lc-rs")]
-#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
-pub mod keys;
-mod netrc;
-#[cfg(feature = "oauth")]
-pub mod oauth;
-mod origin;
+mod hint;
+#[cfg(feature = "named-certificates")]
+mod named_certificates;
+pub mod netrc;
 mod proxy;
-mod redact;
-#[cfg(feature = "aws-lc-rs")]
-#[cfg_attr(docsrs, doc(cfg(feature = "aws-lc-rs")))]
-pub mod scitokens;
-mod source;
-pub mod storage;
-pub mod sys;
-mod token;
+mod proxy_errors;
+mod proxy_failure;
+mod reconnect;
+mod resolver;
+pub mod source;
+mod www_authenticate;
 
-pub use auth::{
-    Attach, Attempt, AuthMiddleware, AuthMiddlewareBuilder, AuthOptions, AuthTrace, Challenge,
-    ChallengeError, Check, CleartextRedirects, Explanation, ForbiddenReplay, NotAttached, Outcome, Placement,
-    RedirectMiddleware, RedirectTrust, Refusal, ReplayableBody, RequestBuilderExt, ResponseExt, Verdict,
-    check_token,
-};
-#[cfg(feature = "rustls")]
-pub use client::SystemAuthorities;
+pub use auth::{Attach, AuthMiddleware, RedirectMiddleware, RedirectTrust, RequestBuilderExt, ResponseExt};
 pub use client::{ClientBuilderExt, Session, SessionBuilder};
-pub use error::{Error, RedirectProblem};
+pub use error::Error;
 pub use get::{
     scitoken_delete, scitoken_get, scitoken_head, scitoken_patch, scitoken_post, scitoken_put,
     scitoken_request,
 };
-pub use netrc::{InvalidNetrc, Netrc, NetrcError};
-pub use origin::{InvalidPattern, NoOrigin, Origin, OriginPattern};
-pub use redact::SafeUrl;
-#[cfg(unix)]
-pub use source::AgentSource;
-pub use source::{
-    Chain, CommandSource, Discovery, FileProblem, FileSource, Finding, FixedSource, Found, HostMap, Misfit,
-    Place, SharedTokenSource, SourceError, Step, StoredSource, Survey, TokenRequest, TokenSource,
-};
-pub use token::{
-    AccessToken, Audience, Capability, InvalidCapability, InvalidPath, InvalidScope, InvalidToken,
-    MAX_TOKEN_LENGTH, Mistake, ResourcePath, Scope, UnverifiedClaims, default_audience,
-};
+#[doc(no_inline)]
+pub use scitoken_types as types;
+#[doc(inline)]
+pub use scitoken_types::{AccessToken, Audience, Origin, OriginPattern, SafeUrl, Scope};
+pub use source::{Discovery, FileSource, HostMap, SharedTokenSource, SourceError, TokenRequest, TokenSource};
 
-/// The README's examples, compiled as the docs' are.
-#[cfg(all(doctest, feature = "rustls"))]
-#[doc = include_str!("../README.md")]
-struct Readme;
+/// The examples of the Markdown pages, compiled as those of the docs are.
+#[cfg(all(doctest, feature = "tls"))]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/migration/igwn-auth-utils.md")]
+    struct IgwnAuthUtils;
+    #[doc = include_str!("../docs/migration/requests-scitokens.md")]
+    struct RequestsScitokens;
+}

@@ -1,5 +1,6 @@
-//! Names and passwords of a `.netrc` file, for servers that know no token.
+//! Passwords of a `.netrc` file, for servers that accept no token.
 
+use base64::prelude::*;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::Chars;
@@ -8,60 +9,71 @@ use http::HeaderValue;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::origin::Origin;
-use crate::source::{FileProblem, read_with_care};
-use crate::sys::Env;
+use crate::hint::Hint;
+use scitoken_types::files::{FileError, FileProblem, Ownership, SecretFile};
+use scitoken_types::sys::Env;
+use scitoken_types::{Origin, redact};
 
-/// What a `.netrc` file says, as `curl`, `ftp` and Python read it: `machine`, `default`, `login` (or `user`), `password`,
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 1024 * 1024;
+
+/// The entries of a `.netrc` file, read as `curl`, `ftp` and Python read it: `machine`, `default`, `login` (or `user`), `password`,
 /// `account`, `macdef`, words in quotation marks, comments.
 ///
-/// Nobody reads such a file unless asked to. An entry goes to its own machine and to no other, only over `https` (or to
-/// this machine itself), and only where no token goes. `default` is for the server that the user named, not for one
-/// that a redirect names; and a port that a redirect names has to be the usual one.
+/// No such file is read by default. An entry goes to its own machine and to no other, only over `https` (or to this
+/// machine), and only where there is no token. `default` is for the server that the user named, not for one that a
+/// redirect names; a redirect may only lead to the usual port, except between two names of this machine.
 ///
 /// ```
-/// use reqwest_scitokens::{Netrc, Session};
+/// use reqwest_scitokens::netrc::Netrc;
+/// use reqwest_scitokens::Session;
 ///
 /// let netrc = Netrc::parse("machine urs.example.org login me password s3cret")?;
 /// assert!(!format!("{netrc:?}").contains("s3cret"));
-/// # #[cfg(feature = "rustls")]
+/// # #[cfg(feature = "tls")]
 /// let session = Session::builder().netrc(netrc).build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Netrc {
-    machines: Vec<(String, Entry)>,
-    default: Option<Entry>,
+    machines: Vec<(String, NetrcEntry)>,
+    default: Option<NetrcEntry>,
 }
 
 #[derive(Clone, Default)]
-struct Entry {
+struct NetrcEntry {
     login: Option<String>,
     password: Option<SecretString>,
 }
 
 /// Why a `.netrc` file is not used.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot use the passwords of `{}`", .path.display())]
+#[error("failed to read the passwords of `{}`", redact::path(.path))]
 pub struct NetrcError {
     path: PathBuf,
     #[source]
-    problem: Problem,
+    problem: NetrcProblem,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Problem {
+enum NetrcProblem {
     #[error(transparent)]
-    File(FileProblem),
+    File(#[from] FileProblem),
     #[error("others can read it (mode {0:04o})")]
     Loose(u32),
     #[error(transparent)]
     Text(InvalidNetrc),
-    #[error("there is no home directory to look for it")]
+    #[error("there is no home directory to search for it")]
     NoHome,
 }
 
-/// A text that is no `.netrc`: the line, and what is wrong there. What the line says stays untold, for it may be a password.
+impl From<FileError> for NetrcProblem {
+    fn from(error: FileError) -> Self {
+        Self::File(error.into_problem())
+    }
+}
+
+/// A text that is not a `.netrc`: the line, and what is wrong there, without its words, which may be a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct InvalidNetrc {
@@ -69,11 +81,13 @@ pub struct InvalidNetrc {
     problem: &'static str,
 }
 
-/// Who named a server.
+/// What named a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NamedBy {
     User,
     Redirect,
+    /// A redirect from one name of this machine to another one.
+    LocalRedirect,
 }
 
 impl Netrc {
@@ -88,7 +102,7 @@ impl Netrc {
         let (home, name) = if cfg!(windows) { ("USERPROFILE", "_netrc") } else { ("HOME", ".netrc") };
         match env.get_non_empty(home) {
             Some(home) => Self::read(Path::new(&home).join(name)),
-            None => Err(NetrcError { path: name.into(), problem: Problem::NoHome }),
+            None => Err(NetrcError { path: name.into(), problem: NetrcProblem::NoHome }),
         }
     }
 
@@ -99,22 +113,22 @@ impl Netrc {
     pub fn read(path: impl Into<PathBuf>) -> Result<Self, NetrcError> {
         let path = path.into();
         let read = || {
-            let (bytes, loose) = read_with_care(&path).map_err(Problem::File)?;
-            let bytes = Zeroizing::new(bytes);
-            if let Some(mode) = loose {
-                return Err(Problem::Loose(mode));
+            let file = SecretFile::open(&path, Ownership::UserOrRoot)?;
+            if let Some(mode) = file.loose_mode() {
+                return Err(NetrcProblem::Loose(mode));
             }
+            let bytes = file.read(LARGEST)?;
             let text = std::str::from_utf8(&bytes)
-                .map_err(|_| Problem::Text(InvalidNetrc { line: 1, problem: "it is not UTF-8" }))?;
-            Self::parse(text).map_err(Problem::Text)
+                .map_err(|_| NetrcProblem::Text(InvalidNetrc { line: 1, problem: "it is not UTF-8" }))?;
+            Self::parse(text).map_err(NetrcProblem::Text)
         };
         read().map_err(|problem| NetrcError { path: path.clone(), problem })
     }
 
-    /// Understands the text of such a file.
+    /// Parses the text of such a file.
     ///
     /// # Errors
-    /// A word that is none of its own, a value that is missing, or one that no header could carry.
+    /// An unknown word, a missing value, or a value that no header can carry.
     pub fn parse(text: &str) -> Result<Self, InvalidNetrc> {
         let mut words = Words { rest: text.chars(), line: 1 };
         let mut netrc = Self::default();
@@ -123,10 +137,10 @@ impl Netrc {
             match word.as_str() {
                 "machine" => {
                     let name = words.value()?.trim_matches(['[', ']']).to_ascii_lowercase();
-                    netrc.machines.push((name, Entry::default()));
+                    netrc.machines.push((name, NetrcEntry::default()));
                     current = netrc.machines.last_mut().map(|(_, entry)| entry);
                 }
-                "default" => current = Some(netrc.default.insert(Entry::default())),
+                "default" => current = Some(netrc.default.insert(NetrcEntry::default())),
                 "login" | "user" => {
                     let login = words.value()?.to_string();
                     if login.contains(':') {
@@ -146,7 +160,7 @@ impl Netrc {
         Ok(netrc)
     }
 
-    /// The header for a server, if it gets one.
+    /// Returns the header for a server, if it gets one.
     pub(crate) fn header(&self, origin: &Origin, named_by: NamedBy) -> Option<HeaderValue> {
         let is_usual_port = origin.is_https() && origin.port() == 443;
         if !origin.is_trustworthy() || (named_by == NamedBy::Redirect && !is_usual_port) {
@@ -160,19 +174,19 @@ impl Netrc {
     }
 }
 
-impl Entry {
+impl NetrcEntry {
     /// RFC 7617.
     fn header(&self) -> Option<HeaderValue> {
         let (login, password) = (self.login.as_deref()?, self.password.as_ref()?);
         let pair = Zeroizing::new(format!("{login}:{}", password.expose_secret()));
-        let encoded = Zeroizing::new(base64_simd::STANDARD.encode_to_string(pair.as_bytes()));
+        let encoded = Zeroizing::new(BASE64_STANDARD.encode(pair.as_bytes()));
         let mut value = HeaderValue::try_from(format!("Basic {}", encoded.as_str())).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 }
 
-/// The words of a text, and where they stand.
+/// The words of a text and their lines.
 struct Words<'t> {
     rest: Chars<'t>,
     line: u64,
@@ -209,7 +223,7 @@ impl Words<'_> {
         };
         if first != '"' {
             word.push(first);
-            // A line end stays, for who skips the rest of a line.
+            // A line end stays, for callers that skip the rest of a line.
             while let Some(c) = self.rest.clone().next().filter(|c| !c.is_whitespace()) {
                 word.push(c);
                 self.next();
@@ -251,8 +265,11 @@ impl Words<'_> {
         }
     }
 
-    fn entry<'e>(&self, current: &'e mut Option<&mut Entry>) -> Result<&'e mut Entry, InvalidNetrc> {
-        current.as_deref_mut().ok_or_else(|| self.wrong("it stands before any `machine`"))
+    fn entry<'e>(
+        &self,
+        current: &'e mut Option<&mut NetrcEntry>,
+    ) -> Result<&'e mut NetrcEntry, InvalidNetrc> {
+        current.as_deref_mut().ok_or_else(|| self.wrong("it precedes any `machine`"))
     }
 
     fn wrong(&self, problem: &'static str) -> InvalidNetrc {
@@ -261,13 +278,11 @@ impl Words<'_> {
 }
 
 impl NetrcError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<Hint> {
         match &self.problem {
-            Problem::Loose(_) => Some(format!("`chmod 600 {}` keeps them out", self.path.display())),
-            Problem::File(FileProblem::Missing) | Problem::NoHome => {
-                Some("name the file in `NETRC`".to_owned())
-            }
+            NetrcProblem::Loose(_) => Some(Hint::RestrictPermissions { path: self.path.clone() }),
+            NetrcProblem::File(FileProblem::Missing) | NetrcProblem::NoHome => Some(Hint::NameNetrc),
             _ => None,
         }
     }
@@ -292,14 +307,14 @@ mod tests {
         let header = Netrc::parse(text).unwrap().header(&origin, named_by)?;
         assert!(header.is_sensitive());
         let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
-        Some(String::from_utf8(base64_simd::STANDARD.decode_to_vec(encoded).unwrap()).unwrap())
+        Some(String::from_utf8(BASE64_STANDARD.decode(encoded).unwrap()).unwrap())
     }
 
     #[test]
     fn a_file_is_read_as_others_read_it() {
         let text = "# mine\nmachine A.example.org login me password #1\nmacdef init\nmachine x login y password z\n\n\
                     machine b.example.org\n\tuser \"m e\" account x\n\tpassword \"a \\\"b\\\\\"\n\
-                    machine a.example.org login second password second\nmachine nobody login x\n\
+                    machine a.example.org login second password second\nmachine half login x\n\
                     machine [::1] login six password 6\ndefault login any password thing\n";
         for (url, expected) in [
             ("https://a.example.org/", "me:#1"),
@@ -310,7 +325,7 @@ mod tests {
         ] {
             assert_eq!(sent(text, url, NamedBy::User).as_deref(), Some(expected), "{url}");
         }
-        assert_eq!(sent(text, "https://nobody/", NamedBy::User), None, "half an entry is none");
+        assert_eq!(sent(text, "https://half/", NamedBy::User), None, "half an entry is none");
     }
 
     #[test]
@@ -358,7 +373,7 @@ mod tests {
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         let env = Env::given([("NETRC", path.to_str().unwrap())]);
         let error = Netrc::discover(&env).unwrap_err();
-        assert!(error.hint().unwrap().contains("chmod 600"));
+        assert!(error.hint().unwrap().to_string().contains("chmod 600"));
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(Netrc::discover(&env).unwrap().machines.len(), 1);
         let missing = Netrc::discover(&Env::given([("HOME", "/nonexistent")])).unwrap_err();

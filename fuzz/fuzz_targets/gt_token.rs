@@ -3,8 +3,8 @@
 
 use http::HeaderValue;
 use libfuzzer_sys::fuzz_target;
-use reqwest_scitokens::AccessToken;
-use reqwest_scitokens::gafaelfawr::Token;
+use scitoken_gafaelfawr::GafaelfawrToken;
+use scitoken_types::AccessToken;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
@@ -12,12 +12,12 @@ fuzz_target!(|data: &[u8]| {
         // Nearly a token already, so that the interesting ones are found soon.
         check(&format!("gt-{text}"));
         if let Some((key, secret)) = text.split_once(' ') {
-            let _ = Token::from_parts(key, secret);
+            let _ = GafaelfawrToken::from_parts(key, secret);
         }
     }
     for scheme in [&b""[..], b"Bearer gt-", b"Basic "] {
         if let Ok(header) = HeaderValue::from_bytes(&[scheme, data].concat()) {
-            if let Err(error) = Token::from_authorization(&header) {
+            if let Err(error) = GafaelfawrToken::from_authorization(&header) {
                 let _ = (error.to_string(), error.server_message());
             }
         }
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn check(text: &str) {
-    if let Ok(token) = text.parse::<Token>() {
+    if let Ok(token) = text.parse::<GafaelfawrToken>() {
         assert_eq!(token.expose_secret(), text);
         assert_eq!(AccessToken::from(&token).expose_secret(), text);
         assert!(!format!("{token:?}").contains(&text[26..]) || text[3..25] == text[26..]);

@@ -1,9 +1,9 @@
-//! Keys from bytes of strangers.
+//! Keys, as JWK, DER and PEM.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use reqwest_scitokens::jwt::BoundKey;
-use reqwest_scitokens::keys::{Algorithm, Jwk, JwkSet, SigningKey, VerifyingKey};
+use scitoken_jwt::BoundKey;
+use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, SigningKey, VerifyingKey};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(jwk) = Jwk::parse(bytes) {

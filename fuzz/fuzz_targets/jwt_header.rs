@@ -1,8 +1,8 @@
-//! Headers and claims as JSON of strangers.
+//! Headers and claims as JSON from anywhere.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use reqwest_scitokens::jwt::Object;
+use scitoken_jwt::Object;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(object) = Object::parse(bytes) {

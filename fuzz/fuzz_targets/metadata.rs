@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use reqwest_scitokens::scitokens::Issuer;
+use scitoken_authz::Issuer;
 
 fuzz_target!(|input: (&str, &str)| {
     let (name, metadata) = input;

@@ -1,12 +1,13 @@
-//! Tokens of strangers, and those that an issuer has signed without thinking.
+//! Foreign tokens, and those that an issuer signed unseen.
 #![no_main]
 
+use base64::prelude::*;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use reqwest_scitokens::keys::{Algorithm, JwkSet, KeyKind, SigningKey};
-use reqwest_scitokens::scitokens::{Enforcer, Issuer, OfflineVerifier, Refusal, Vocabulary};
-use reqwest_scitokens::sys::ManualClock;
+use scitoken_authz::{AuthorizationError, Enforcer, Issuer, OfflineVerifier, Vocabulary};
+use scitoken_jwt::keys::{Algorithm, JwkSet, KeyKind, SigningKey};
+use scitoken_types::sys::ManualClock;
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyKind::Ed25519).expect("a key"));
 
@@ -23,17 +24,17 @@ static VERIFIER: LazyLock<OfflineVerifier> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        assert!(VERIFIER.verify(text).is_err(), "nobody but us has the key");
+        assert!(VERIFIER.verify(text).is_err(), "only this process has the key");
     }
     // The first byte says how much of the rest is header.
     let Some((length, rest)) = bytes.split_first() else { return };
     let (header, payload) = rest.split_at(rest.len().min(usize::from(*length)));
     let header = if header.is_empty() { br#"{"alg":"EdDSA"}"# } else { header };
-    let encode = |bytes: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let signed = format!("{}.{}", encode(header), encode(payload));
     let signature = KEY.sign(Algorithm::EdDsa, signed.as_bytes()).expect("it signs");
     match VERIFIER.verify(&format!("{signed}.{}", encode(&signature))) {
-        Err(refusal) => assert_ne!(refusal, Refusal::Signature, "it is ours"),
+        Err(refusal) => assert_ne!(refusal, AuthorizationError::Signature, "it is ours"),
         Ok(token) => {
             let end = token.claims().expires_at().expect("no token is without an end");
             assert!(end > std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000));

@@ -4,11 +4,9 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use reqwest_scitokens::keys::{JwkSet, KeyKind, SigningKey};
-use reqwest_scitokens::scitokens::{
-    Access, Enforcer, Issuer, OfflineVerifier, Profile, SciToken, TokenSigner, Vocabulary,
-};
-use reqwest_scitokens::{Capability, ResourcePath};
+use scitoken_authz::{Access, Enforcer, Issuer, OfflineVerifier, Profile, SciToken, TokenSigner, Vocabulary};
+use scitoken_jwt::keys::{JwkSet, KeyKind, SigningKey};
+use scitoken_types::{Capability, ResourcePath};
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyKind::P256).expect("a key"));
 
@@ -19,7 +17,9 @@ fuzz_target!(|input: (&str, &str, &str)| {
     }
     let Ok(path) = path.parse::<ResourcePath>() else { return };
     assert_eq!(path.to_string().parse(), Ok(path.clone()), "what was written is read");
-    assert!(!path.components().any(|c| c.is_empty() || c == "." || c == ".." || c.contains(['/', '\\', '\0'])));
+    assert!(
+        !path.components().any(|c| c.is_empty() || c == "." || c == ".." || c.contains(['/', '\\', '\0']))
+    );
     assert!(path.contains(&path) && ResourcePath::root().contains(&path));
 
     let issuer: Issuer = "https://i".parse().expect("an issuer");
@@ -31,7 +31,8 @@ fuzz_target!(|input: (&str, &str, &str)| {
     for vocabulary in [Vocabulary::Native, Vocabulary::Compat] {
         let enforcer = Enforcer::builder(issuer.clone()).accept_any_audience().vocabulary(vocabulary).build();
         let acls = enforcer.acls(&token).expect("it was checked when it was made");
-        let listed = acls.iter().any(|acl| acl.authorization() == authorization && acl.path().contains(&path));
+        let listed =
+            acls.iter().any(|acl| acl.authorization() == authorization && acl.path().contains(&path));
         assert_eq!(enforcer.test(&token, Access::to(authorization, &path)).is_ok(), listed);
     }
 });

@@ -3,8 +3,8 @@
 
 use http::{HeaderMap, HeaderValue, StatusCode};
 use libfuzzer_sys::fuzz_target;
-use reqwest_scitokens::gafaelfawr::{
-    AdminTokenRequest, Refusal, TokenData, TokenInfo, TokenRow, UserInfo, UserTokenModifyRequest,
+use scitoken_gafaelfawr::{
+    AdminTokenRequest, ApiError, TokenData, TokenInfo, TokenRow, UserInfo, UserTokenModifyRequest,
     UserTokenRequest,
 };
 
@@ -16,8 +16,12 @@ fuzz_target!(|data: &[u8]| {
             headers.insert(name, value.clone());
         }
     }
-    let refusal = Refusal::new(StatusCode::FORBIDDEN, &headers, data);
-    let _ = (refusal.to_string(), refusal.hint(), refusal.retry_after(std::time::SystemTime::UNIX_EPOCH));
+    let refusal = ApiError::new(StatusCode::FORBIDDEN, &headers, data);
+    let _ = (
+        refusal.to_string(),
+        refusal.suggested_action(),
+        refusal.retry_after(std::time::SystemTime::UNIX_EPOCH),
+    );
 
     let Ok(json) = std::str::from_utf8(data) else { return };
     macro_rules! written_can_be_read {

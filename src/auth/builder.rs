@@ -1,34 +1,65 @@
-//! How a middleware is put together.
+//! The builder of the middleware.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::attach::Attach;
+use super::attempt::AuthState;
 use super::cache::TokenCache;
-use super::challengers::Challengers;
-use super::middleware::{AuthMiddleware, Inner};
-use super::options::{Attach, ForbiddenReplay, Placement, RedirectTrust, Settings};
+use super::challenged_origins::ChallengedOrigins;
+use super::middleware::AuthMiddleware;
+use super::options::{AuthSettings, ForbiddenReplay, RedirectTrust, WantedScopes};
+use super::placement::Placement;
 use super::trace::HeaderCase;
-use crate::origin::OriginPattern;
+use crate::error::Error;
+use crate::netrc::Netrc;
 use crate::source::{SharedTokenSource, TokenRequest};
-use crate::sys::SharedClock;
-use crate::token::{Audience, Scope};
+use scitoken_types::OriginPattern;
+use scitoken_types::sys::SharedClock;
+use scitoken_types::{Audience, Scope};
 
-/// The wishes of a client for all its requests; each can be changed for one request by
-/// [`AuthOptions`](super::AuthOptions).
+impl AuthMiddleware {
+    /// Takes tokens from this source: a [`Discovery`](crate::Discovery), an [`AccessToken`](crate::AccessToken), a chain.
+    pub fn new(source: impl Into<SharedTokenSource>) -> Self {
+        Self::builder(source).build()
+    }
+
+    /// Returns a builder for a middleware with tokens from this source.
+    pub fn builder(source: impl Into<SharedTokenSource>) -> AuthMiddlewareBuilder {
+        AuthMiddlewareBuilder::new(source.into())
+    }
+}
+
+/// Builds an [`AuthMiddleware`]. Most options can be changed for one request by [`AuthOptions`](super::AuthOptions).
+///
+/// ```
+/// use reqwest_scitokens::{Attach, AuthMiddleware, Discovery, RedirectTrust};
+///
+/// let middleware = AuthMiddleware::builder(Discovery::new())
+///     .attach(Attach::Required)
+///     .redirect_trust(RedirectTrust::Hosts(vec!["*.data.example.org".parse()?]))
+///     .build();
+/// # let _ = middleware;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AuthMiddlewareBuilder {
-    settings: Settings,
-    recheck: Duration,
+    settings: AuthSettings,
+    poll_interval: Duration,
     clock: SharedClock,
     headers: HeaderCase,
+    netrc: Option<Netrc>,
 }
 
 impl AuthMiddlewareBuilder {
-    pub(crate) fn new(source: SharedTokenSource) -> Self {
-        let settings = Settings {
+    fn new(source: SharedTokenSource) -> Self {
+        let settings = AuthSettings {
             attach: Attach::default(),
             source,
             audience: None,
-            scopes: Vec::new(),
+            scopes: WantedScopes::default(),
+            method: None,
             min_validity: TokenRequest::MIN_VALIDITY,
             redirect_trust: RedirectTrust::default(),
             forbidden: ForbiddenReplay::default(),
@@ -36,88 +67,106 @@ impl AuthMiddlewareBuilder {
             plain_http: Vec::new(),
         };
         let clock = SharedClock::default();
-        Self { settings, recheck: Duration::from_secs(1), clock, headers: HeaderCase::default() }
+        let headers = HeaderCase::default();
+        Self { settings, poll_interval: Duration::from_secs(1), clock, headers, netrc: None }
     }
 
-    /// When to attach a token; [`Attach::WhenFound`] unless told otherwise.
+    /// Sets when to attach a token; the default is [`Attach::WhenFound`].
     pub fn attach(mut self, attach: Attach) -> Self {
         self.settings.attach = attach;
         self
     }
 
-    /// The audience that tokens should have, where a source can choose.
+    /// Sets the audience that tokens should have, where a source can choose.
     pub fn audience(mut self, audience: impl Into<Audience>) -> Self {
         self.settings.audience = Some(audience.into());
         self
     }
 
-    /// A scope that tokens should have, where a source can choose; in addition to those stated before.
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.settings.scopes.push(scope);
+    /// Adds a scope that tokens should have, where a source can choose: a [`Scope`], or its text. With a text that is no
+    /// scope, each request fails before it is sent.
+    pub fn scope<S>(mut self, scope: S) -> Self
+    where
+        S: TryInto<Scope, Error: fmt::Display>,
+    {
+        self.settings.scopes.add(scope);
         self
     }
 
-    /// How long tokens should live, where a source can choose; 60 seconds unless told otherwise.
+    /// Sets how long tokens should still be valid, where a source can choose; the default is 60 seconds.
     pub fn min_validity(mut self, min_validity: Duration) -> Self {
         self.settings.min_validity = min_validity;
         self
     }
 
-    /// Which redirect targets may have the token; [`RedirectTrust::Audience`] unless told otherwise.
+    /// Sets which redirect targets may receive the token; the default is [`RedirectTrust::Audience`].
     pub fn redirect_trust(mut self, trust: RedirectTrust) -> Self {
         self.settings.redirect_trust = trust;
         self
     }
 
-    /// What a `403` means; [`ForbiddenReplay::Reads`] unless told otherwise.
+    /// Sets what a `403` means; the default is [`ForbiddenReplay::Reads`].
     pub fn forbidden(mut self, forbidden: ForbiddenReplay) -> Self {
         self.settings.forbidden = forbidden;
         self
     }
 
-    /// Where in the request to put the token; [`Placement::Bearer`] unless told otherwise.
+    /// Sets where in the request to put the token; the default is [`Placement::Bearer`].
     pub fn placement(mut self, placement: Placement) -> Self {
         self.settings.placement = placement;
         self
     }
 
-    /// Allows tokens to travel without TLS to these origins. The pattern has to say `http://`.
+    /// Allows tokens to travel without TLS to these origins. The pattern must begin with `http://`.
     ///
-    /// This machine itself (`127.0.0.0/8`, `::1`, `localhost`) is always allowed.
+    /// This machine (`127.0.0.0/8`, `::1`, `localhost`) is always allowed.
     pub fn plain_http(mut self, pattern: OriginPattern) -> Self {
         self.settings.plain_http.push(pattern);
         self
     }
 
-    /// How long a token is used before the source is asked whether it was replaced; a second unless told otherwise,
-    /// zero for each request anew.
+    /// Sets how long a token is used before the source is asked whether it was replaced; the default is one second, and
+    /// zero asks for each request.
     ///
-    /// An unchanged token file costs one `stat` then.
-    pub fn recheck(mut self, recheck: Duration) -> Self {
-        self.recheck = recheck;
+    /// An unchanged token file costs one `stat`.
+    pub fn poll_interval(mut self, poll_interval: Duration) -> Self {
+        self.poll_interval = poll_interval;
         self
     }
 
-    /// Takes the time from here.
+    /// Sends passwords of `.netrc` to servers for which there is no token. By default no `.netrc` is read.
+    pub fn netrc(mut self, netrc: Netrc) -> Self {
+        self.netrc = Some(netrc);
+        self
+    }
+
+    /// Sets the clock.
     pub fn clock(mut self, clock: impl Into<SharedClock>) -> Self {
         self.clock = clock.into();
         self
     }
 
-    /// States that the client writes header names in title case, for explanations.
+    /// Records that the client writes header names in title case, for explanations.
     pub(crate) fn title_case_headers(mut self) -> Self {
         self.headers = HeaderCase::Title;
         self
     }
 
-    /// The middleware.
+    /// Returns an error for a text that was given as a scope and is none.
+    pub(crate) fn checked(self) -> Result<Self, Error> {
+        self.settings.scopes.check()?;
+        Ok(self)
+    }
+
+    /// Builds the middleware.
     pub fn build(self) -> AuthMiddleware {
-        AuthMiddleware::from_inner(Inner {
-            cache: TokenCache::new(self.clock.clone(), self.recheck),
+        AuthMiddleware(Arc::new(AuthState {
+            cache: TokenCache::new(self.clock.clone(), self.poll_interval),
             settings: self.settings,
             clock: self.clock,
-            headers: self.headers,
-            challengers: Challengers::default(),
-        })
+            header_case: self.headers,
+            netrc: self.netrc,
+            challenged_origins: ChallengedOrigins::default(),
+        }))
     }
 }

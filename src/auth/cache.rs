@@ -1,37 +1,38 @@
-//! The token cache: one question to a source however many wait, and never a token for longer than is known to be good.
+//! The token cache: a source is asked once for all waiting requests, and no token is used beyond its expiry.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::challenge::Challenge;
-use crate::error::with_causes;
-use crate::origin::Origin;
+use crate::challenge::Challenge;
 use crate::source::{Notes, SharedTokenSource, SourceError, TokenRequest};
-use crate::sys::{self, SharedClock};
-use crate::token::{AccessToken, Audience, Scope};
+use scitoken_types::ErrorChain;
+use scitoken_types::Origin;
+use scitoken_types::sys;
+use scitoken_types::sys::SharedClock;
+use scitoken_types::{AccessToken, Audience, FetchStage, Scope, SingleFlight};
 
-/// What a token was asked for; equal questions share an answer.
+/// What a token was requested for; requests with equal keys share an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
+pub(crate) struct CacheKey {
     pub(crate) source: SharedTokenSource,
     pub(crate) origin: Origin,
     pub(crate) audience: Option<Audience>,
     pub(crate) scopes: Vec<Scope>,
 }
 
-/// A [`Key`] that is not ours to keep.
+/// A borrowed [`CacheKey`].
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct CacheKeyRef<'a> {
     pub(crate) source: &'a SharedTokenSource,
     pub(crate) origin: &'a Origin,
     pub(crate) audience: Option<&'a Audience>,
     pub(crate) scopes: &'a [Scope],
 }
 
-impl Asked<'_> {
-    pub(crate) fn to_key(self) -> Key {
-        Key {
+impl CacheKeyRef<'_> {
+    pub(crate) fn to_key(self) -> CacheKey {
+        CacheKey {
             source: self.source.clone(),
             origin: self.origin.clone(),
             audience: self.audience.cloned(),
@@ -39,7 +40,7 @@ impl Asked<'_> {
         }
     }
 
-    fn is(self, key: &Key) -> bool {
+    fn is(self, key: &CacheKey) -> bool {
         *self.source == key.source
             && *self.origin == key.origin
             && self.audience == key.audience.as_ref()
@@ -47,137 +48,114 @@ impl Asked<'_> {
     }
 }
 
-/// What the sources said.
+/// The answer of the sources.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum SourceAnswer {
     Token(AccessToken),
-    /// Nobody has one; each source's reason.
+    /// No source has one; the reason of each place.
     Nothing(Arc<[String]>),
     Failed(SourceError),
 }
 
-/// Answers by question.
+/// Answers of sources, by key.
 ///
-/// A token is handed out again without a question for the *recheck* time (a second, or what the token itself
-/// [states](AccessToken::reuse)), because batch systems replace tokens under running jobs. Questions for one key
-/// are asked one at a time; those who wait get the answer of the one who asked. Whoever asks may be cancelled: the
-/// next in line asks then.
+/// A token is used again without a question to the source for the poll interval (a second, or the
+/// [`max_age`](AccessToken::max_age) of the token), because batch systems replace tokens while a job runs. One request
+/// for a key asks the source at a time, and the others wait for its answer. When that request is cancelled, the next
+/// one asks.
 #[derive(Debug)]
 pub(crate) struct TokenCache {
-    slots: Mutex<HashMap<Key, Arc<Slot>>>,
-    /// The slot that was used last: most clients talk to one server for a while.
-    latest: Mutex<Option<(Key, Arc<Slot>)>>,
+    entries: Mutex<HashMap<CacheKey, Arc<CacheEntry>>>,
+    /// The entry that was used last: most clients talk to one server for a while.
+    latest: Mutex<Option<(CacheKey, Arc<CacheEntry>)>>,
     clock: SharedClock,
-    recheck: Duration,
+    poll_interval: Duration,
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    /// Held by the one who asks.
-    gate: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
-}
+/// The requests for one key, of which one asks the source at a time.
+type CacheEntry = SingleFlight<State>;
 
 #[derive(Debug, Default)]
 struct State {
-    answer: Option<Answer>,
+    answer: Option<SourceAnswer>,
     asked_at: Option<SystemTime>,
-    /// The refused token that was stated in the last question.
+    /// The refused token in the last question.
     rejected: Option<AccessToken>,
-    /// The challenge that was stated in the last question.
+    /// The challenge in the last question.
     challenge: Option<Challenge>,
-    /// Counts the questions that were answered.
-    generation: u64,
 }
 
 impl TokenCache {
     /// More questions than this are not remembered.
-    const MOST_SLOTS: usize = 1_024;
-    /// A failure, an absence, and a token about to end are not asked about again within this time.
+    const MAX_ENTRIES: usize = 1_024;
+    /// Within this time the source is not asked again about a failure, an absence, or a token that is about to expire.
     const BACKOFF: Duration = Duration::from_secs(1);
 
-    pub(crate) fn new(clock: SharedClock, recheck: Duration) -> Self {
-        Self { slots: Mutex::default(), latest: Mutex::default(), clock, recheck }
+    pub(crate) fn new(clock: SharedClock, poll_interval: Duration) -> Self {
+        Self { entries: Mutex::default(), latest: Mutex::default(), clock, poll_interval }
     }
 
-    /// The answer for the key that was asked for last, if it is this one and the source need not be asked.
-    pub(crate) fn at_hand(&self, asked: &Asked<'_>, request: &TokenRequest<'_>) -> Option<Answer> {
+    /// Returns the answer for this key, if it was used last and the source need not be asked.
+    pub(crate) fn cached(&self, asked: &CacheKeyRef<'_>, request: &TokenRequest<'_>) -> Option<SourceAnswer> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, slot) = latest.as_ref().filter(|(key, _)| asked.is(key))?;
-        slot.state().known(request, self.recheck)
+        let (_, entry) = latest.as_ref().filter(|(key, _)| asked.is(key))?;
+        entry.state().known(request, self.poll_interval)
     }
 
-    /// The answer for this key; the source is asked as `request` says where the cache does not know.
+    /// Returns the answer for this key; asks the source where no cached answer is current.
     ///
-    /// With a [rejected](TokenRequest::rejected) token the answer is another token if one can be had. Only that
-    /// very token is given up: when somebody else has brought a new one meanwhile, that is the answer.
-    pub(crate) async fn get(&self, key: Key, request: TokenRequest<'_>) -> Answer {
+    /// With a [rejected](TokenRequest::rejected) token the answer is another token, if there is one. Only that token is
+    /// given up: where another request has obtained a new one meanwhile, that is the answer.
+    pub(crate) async fn get(&self, key: CacheKey, request: TokenRequest<'_>) -> SourceAnswer {
         let source = key.source.clone();
-        let slot = self.slot(key.clone());
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, Arc::clone(&slot)));
-        let seen = {
-            let state = slot.state();
-            if let Some(answer) = state.known(&request, self.recheck) {
-                return answer;
+        let entry = self.entry(key.clone());
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, Arc::clone(&entry)));
+        let ready = |state: &State, stage: FetchStage| match stage {
+            FetchStage::First => state.known(&request, self.poll_interval),
+            FetchStage::WhileOthersFetch => state.still_good(&request).map(SourceAnswer::Token),
+            FetchStage::BeforeFetch { completed_since } => {
+                let request = request.clone().at(self.clock.now());
+                let answered_meanwhile = if completed_since { state.current(&request) } else { None };
+                answered_meanwhile.or_else(|| state.known(&request, self.poll_interval))
             }
-            state.generation
         };
-        let _gate = if let Ok(gate) = slot.gate.try_lock() {
-            gate
-        } else {
-            if let Some(token) = slot.state().still_good(&request) {
-                return Answer::Token(token);
-            }
-            slot.gate.lock().await
+        let ask = async || {
+            let (request, notes) = (request.clone().at(self.clock.now()), Notes::default());
+            let answer = source.token(&request.clone().with_notes(&notes)).await;
+            (answer, notes, request)
         };
-        let request = request.at(self.clock.now());
-        {
-            let state = slot.state();
-            let answered_meanwhile = if state.generation == seen { None } else { state.current(&request) };
-            if let Some(answer) = answered_meanwhile.or_else(|| state.known(&request, self.recheck)) {
-                return answer;
-            }
-        }
-        let notes = Notes::default();
-        let answer = source.token(&request.clone().with_notes(&notes)).await;
-        slot.state().store(answer, notes, &request)
+        entry.run(ready, ask, |state, (answer, notes, request)| state.store(answer, notes, &request)).await
     }
 
-    fn slot(&self, key: Key) -> Arc<Slot> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(slot) = slots.get(&key) {
-            return Arc::clone(slot);
+    fn entry(&self, key: CacheKey) -> Arc<CacheEntry> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(&key) {
+            return Arc::clone(entry);
         }
-        if slots.len() >= Self::MOST_SLOTS {
-            forget_older_half(&mut slots);
+        if entries.len() >= Self::MAX_ENTRIES {
+            forget_older_half(&mut entries);
         }
-        Arc::clone(slots.entry(key).or_default())
+        Arc::clone(entries.entry(key).or_default())
     }
 }
 
-/// Those who wait at a forgotten gate still get their answer.
+/// Requests that wait at a forgotten entry still get their answer.
 #[expect(clippy::mutable_key_type, reason = "sources are compared by address, which does not change")]
-fn forget_older_half(slots: &mut HashMap<Key, Arc<Slot>>) {
-    let mut times: Vec<_> = slots.values().map(|slot| slot.state().asked_at).collect();
+fn forget_older_half(entries: &mut HashMap<CacheKey, Arc<CacheEntry>>) {
+    let mut times: Vec<_> = entries.values().map(|entry| entry.state().asked_at).collect();
     times.sort_unstable();
     let middle = times[times.len() / 2];
     let mut surplus = times.len() / 2;
-    slots.retain(|_, slot| {
-        let old = surplus > 0 && slot.state().asked_at <= middle;
+    entries.retain(|_, entry| {
+        let old = surplus > 0 && entry.state().asked_at <= middle;
         surplus -= usize::from(old);
         !old
     });
 }
 
-impl Slot {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl State {
-    /// The answer, if the source need not be asked.
-    fn known(&self, request: &TokenRequest<'_>, recheck: Duration) -> Option<Answer> {
+    /// Returns the answer, if the source need not be asked.
+    fn known(&self, request: &TokenRequest<'_>, poll_interval: Duration) -> Option<SourceAnswer> {
         let answer = self.answer.as_ref()?;
         let asked_within = |time: Duration| {
             let age = self.asked_at.and_then(|then| request.now().duration_since(then).ok());
@@ -186,48 +164,52 @@ impl State {
         let asked_about_this_refusal =
             request.rejected().is_none() || request.rejected() == self.rejected.as_ref();
         let fresh = match answer {
-            Answer::Token(token) if request.rejected() == Some(token) => {
-                // A source that is dear to ask is not asked by each of a thousand refused requests.
-                let pause = token.reuse().map_or(TokenCache::BACKOFF, |r| TokenCache::BACKOFF.max(r / 10));
-                // Nor one that gives a new token each time: the last one was an answer to a refusal already.
+            SourceAnswer::Token(token) if is_for_one_request(token) => false,
+            SourceAnswer::Token(token) if request.rejected() == Some(token) => {
+                // An expensive source is not asked by each of a thousand refused requests.
+                let pause = token.max_age().map_or(TokenCache::BACKOFF, |r| TokenCache::BACKOFF.max(r / 10));
+                // Nor is one that issues a new token each time: the last one answered a refusal already.
                 (asked_about_this_refusal || self.rejected.is_some()) && asked_within(pause)
             }
-            Answer::Token(token) if token.is_expired_at(request.now()) => false,
-            Answer::Token(token) if !token.is_valid_for(request.min_validity(), request.now()) => {
+            SourceAnswer::Token(token) if token.is_expired_at(request.now()) => false,
+            SourceAnswer::Token(token) if !token.is_valid_for(request.min_validity(), request.now()) => {
                 asked_within(TokenCache::BACKOFF)
             }
-            Answer::Token(token) => asked_within(token.reuse().unwrap_or(recheck)),
-            Answer::Nothing(_) | Answer::Failed(_) => {
-                self.asked_about(request) && asked_within(recheck.min(TokenCache::BACKOFF))
+            SourceAnswer::Token(token) => asked_within(token.max_age().unwrap_or(poll_interval)),
+            SourceAnswer::Nothing(_) | SourceAnswer::Failed(_) => {
+                self.asked_about(request) && asked_within(poll_interval.min(TokenCache::BACKOFF))
             }
         };
         fresh.then(|| answer.clone())
     }
 
-    /// The answer that came while one waited; however short it is meant to last, it is for those who waited too.
-    fn current(&self, request: &TokenRequest<'_>) -> Option<Answer> {
+    /// Returns the answer that arrived while a request waited, however short its validity.
+    fn current(&self, request: &TokenRequest<'_>) -> Option<SourceAnswer> {
         match self.answer.as_ref()? {
-            Answer::Token(token) if request.rejected() == Some(token) => {
-                (request.rejected() == self.rejected.as_ref()).then(|| Answer::Token(token.clone()))
+            SourceAnswer::Token(token) if is_for_one_request(token) => None,
+            SourceAnswer::Token(token) if request.rejected() == Some(token) => {
+                (request.rejected() == self.rejected.as_ref()).then(|| SourceAnswer::Token(token.clone()))
             }
-            Answer::Token(token) if token.is_expired_at(request.now()) => None,
-            Answer::Nothing(_) | Answer::Failed(_) if !self.asked_about(request) => None,
+            SourceAnswer::Token(token) if token.is_expired_at(request.now()) => None,
+            SourceAnswer::Nothing(_) | SourceAnswer::Failed(_) if !self.asked_about(request) => None,
             answer => Some(answer.clone()),
         }
     }
 
-    /// Whether the last question stated all that this one states: a source may know better with a challenge.
+    /// Returns whether the last question had the same rejected token and challenge: a source may answer by them.
     fn asked_about(&self, request: &TokenRequest<'_>) -> bool {
         let stated = |now: bool, same: bool| !now || same;
         stated(request.rejected().is_some(), request.rejected() == self.rejected.as_ref())
             && stated(request.challenge().is_some(), request.challenge() == self.challenge.as_ref())
     }
 
-    /// The token that can be used while somebody else asks for a newer one.
+    /// Returns the token that is used while another request asks for a newer one.
     fn still_good(&self, request: &TokenRequest<'_>) -> Option<AccessToken> {
         match self.answer.as_ref()? {
-            Answer::Token(token)
-                if !token.is_expired_at(request.now()) && request.rejected() != Some(token) =>
+            SourceAnswer::Token(token)
+                if !token.is_expired_at(request.now())
+                    && request.rejected() != Some(token)
+                    && !is_for_one_request(token) =>
             {
                 Some(token.clone())
             }
@@ -236,7 +218,7 @@ impl State {
     }
 
     fn holds(&self, token: &AccessToken, now: SystemTime) -> bool {
-        matches!(&self.answer, Some(Answer::Token(held)) if held == token && !held.is_expired_at(now))
+        matches!(&self.answer, Some(SourceAnswer::Token(held)) if held == token && !held.is_expired_at(now))
     }
 
     fn store(
@@ -244,7 +226,7 @@ impl State {
         answer: Result<Option<AccessToken>, SourceError>,
         notes: Notes,
         request: &TokenRequest<'_>,
-    ) -> Answer {
+    ) -> SourceAnswer {
         let answer = match answer {
             Ok(Some(token)) if token.is_expired_at(request.now()) => {
                 Err(SourceError::expired(&token, request.now()))
@@ -252,28 +234,29 @@ impl State {
             answer => answer,
         };
         let answer = match answer {
-            Ok(Some(token)) => Answer::Token(token),
-            Ok(None) => Answer::Nothing(notes.take().into()),
+            Ok(Some(token)) => SourceAnswer::Token(token),
+            Ok(None) => SourceAnswer::Nothing(notes.take().into()),
             Err(error) => match self.still_good(request) {
                 Some(token) => {
-                    tracing::warn!("{}; the token in use is kept, it has not ended", with_causes(&error));
-                    Answer::Token(token)
+                    tracing::warn!(
+                        "{}; the token in use is kept, since it has not expired",
+                        ErrorChain::new(&error)
+                    );
+                    SourceAnswer::Token(token)
                 }
-                None => Answer::Failed(error),
+                None => SourceAnswer::Failed(error),
             },
         };
-        // That one server refused a token is no reason to take it from all others who wait for this answer.
+        // A refusal by one server does not take the token from the others that use this answer.
         let keeps = request.rejected().is_some_and(|rejected| self.holds(rejected, request.now()));
-        if !keeps || matches!(answer, Answer::Token(_)) {
+        if !keeps || matches!(answer, SourceAnswer::Token(_)) {
             self.answer = Some(answer.clone());
         }
         self.asked_at = Some(request.now());
         self.rejected = request.rejected().cloned();
         self.challenge = request.challenge().cloned();
-        self.generation += 1;
         tracing::trace!(
             origin = %request.origin(),
-            generation = self.generation,
             lives = ?lives(&answer, request.now()),
             "asked for a token"
         );
@@ -281,11 +264,16 @@ impl State {
     }
 }
 
-/// How many seconds the token has, for the log.
-fn lives(answer: &Answer, now: SystemTime) -> Option<u64> {
+/// Returns whether the source chose the token for one request, by its method and path.
+fn is_for_one_request(token: &AccessToken) -> bool {
+    token.max_age() == Some(Duration::ZERO)
+}
+
+/// Returns how many seconds the token is still valid, for the log.
+fn lives(answer: &SourceAnswer, now: SystemTime) -> Option<u64> {
     match answer {
-        Answer::Token(token) => token.expires_at().map(|end| sys::elapsed(now, end).as_secs()),
-        Answer::Nothing(_) | Answer::Failed(_) => None,
+        SourceAnswer::Token(token) => token.expires_at().map(|end| sys::elapsed(now, end).as_secs()),
+        SourceAnswer::Nothing(_) | SourceAnswer::Failed(_) => None,
     }
 }
 
@@ -297,7 +285,7 @@ mod tests {
 
     use super::*;
     use crate::source::TokenSource;
-    use crate::sys::ManualClock;
+    use scitoken_types::sys::ManualClock;
 
     /// Gives `token-<n>` for the n-th question, after as many yields as it is told.
     #[derive(Debug, Clone, Default)]
@@ -341,8 +329,8 @@ mod tests {
             Self { clock, cache, source: source.into(), asked }
         }
 
-        async fn ask(&self, rejected: Option<&str>) -> Answer {
-            use crate::sys::Clock;
+        async fn ask(&self, rejected: Option<&str>) -> SourceAnswer {
+            use scitoken_types::sys::Clock;
             let url = Url::parse("https://h").unwrap();
             let rejected = rejected.map(|text| AccessToken::new(text).unwrap());
             let mut request = TokenRequest::new(&url).unwrap().at(self.clock.now());
@@ -350,13 +338,13 @@ mod tests {
                 request = request.with_rejected(rejected);
             }
             let origin = Origin::try_from(&url).unwrap();
-            let key = Key { source: self.source.clone(), origin, audience: None, scopes: Vec::new() };
+            let key = CacheKey { source: self.source.clone(), origin, audience: None, scopes: Vec::new() };
             self.cache.get(key, request).await
         }
 
         async fn token(&self, rejected: Option<&str>) -> String {
             match self.ask(rejected).await {
-                Answer::Token(token) => token.expose_secret().to_owned(),
+                SourceAnswer::Token(token) => token.expose_secret().to_owned(),
                 other => panic!("{other:?}"),
             }
         }
@@ -391,7 +379,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_who_ask_at_once_share_one_question() {
+    async fn requests_that_ask_at_once_share_one_question() {
         let bench = Bench::new(Counting { slow: true, ..Counting::default() });
         let answers = futures_util::future::join_all((0..64).map(|_| bench.token(None))).await;
         assert!(answers.iter().all(|token| token == "token-1"));
@@ -399,7 +387,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_who_were_refused_at_once_share_one_question() {
+    async fn requests_that_are_refused_at_once_share_one_question() {
         let bench = Bench::new(Counting { slow: true, ..Counting::default() });
         assert_eq!(bench.token(None).await, "token-1");
         let answers = futures_util::future::join_all((0..64).map(|_| bench.token(Some("token-1")))).await;
@@ -418,7 +406,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_source_with_one_token_is_not_asked_again_by_each_who_was_refused() {
+    async fn a_source_with_one_token_is_not_asked_again_by_each_refused_request() {
         let bench = Bench::new(Counting { always: Some("same"), slow: true, ..Counting::default() });
         bench.token(None).await;
         let answers = futures_util::future::join_all((0..64).map(|_| bench.token(Some("same")))).await;
@@ -427,7 +415,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cancelled_leader_strands_nobody() {
+    async fn a_cancelled_question_is_asked_by_the_next_request() {
         let bench = Bench::new(Counting { slow: true, ..Counting::default() });
         let leader = tokio::time::timeout(Duration::from_millis(5), bench.token(None));
         let (led, followed) = tokio::join!(leader, async {
@@ -446,8 +434,8 @@ mod tests {
         assert_eq!(bench.token(None).await, "token-1");
         assert_eq!(bench.asked(), 2);
         bench.later(50_000);
-        assert!(matches!(bench.ask(None).await, Answer::Failed(_)));
-        assert!(matches!(bench.ask(Some("token-1")).await, Answer::Failed(_)));
+        assert!(matches!(bench.ask(None).await, SourceAnswer::Failed(_)));
+        assert!(matches!(bench.ask(Some("token-1")).await, SourceAnswer::Failed(_)));
     }
 
     #[tokio::test]
@@ -465,9 +453,9 @@ mod tests {
         for n in 0..3_000 {
             let url = Url::parse(&format!("https://h{n}")).unwrap();
             let origin = Origin::try_from(&url).unwrap();
-            let key = Key { source: bench.source.clone(), origin, audience: None, scopes: Vec::new() };
+            let key = CacheKey { source: bench.source.clone(), origin, audience: None, scopes: Vec::new() };
             bench.cache.get(key, TokenRequest::new(&url).unwrap()).await;
         }
-        assert!(bench.cache.slots.lock().unwrap().len() <= TokenCache::MOST_SLOTS);
+        assert!(bench.cache.entries.lock().unwrap().len() <= TokenCache::MAX_ENTRIES);
     }
 }

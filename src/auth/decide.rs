@@ -1,42 +1,36 @@
 //! What to do with a server's answer: the one decision of the middleware, without any I/O.
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 
-use super::cache::Answer;
+use super::cache::SourceAnswer;
 use super::options::ForbiddenReplay;
-use super::outcome::{Credential, NotAttached, Outcome, Refusal};
-use crate::token::AccessToken;
+use super::outcome::{AuthOutcome, Credential, NotAttached, ReplayRefusal};
+use scitoken_types::AccessToken;
 
-/// All that the decision depends on.
+/// The facts that the decision depends on.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts<'a> {
-    pub(crate) status: StatusCode,
-    pub(crate) challenge: Challenged,
+pub(super) struct DecisionFacts<'a> {
+    pub(super) status: StatusCode,
+    /// Whether the answer has a Bearer challenge.
+    pub(super) challenged: bool,
     /// What the request was sent with.
-    pub(crate) sent: &'a Credential,
-    pub(crate) attempt: AttemptNumber,
-    pub(crate) method: MethodKind,
-    pub(crate) body: BodyState,
-    pub(crate) answered_by: AnsweredBy,
-    pub(crate) forbidden: ForbiddenReplay,
-}
-
-/// Whether the answer had a Bearer challenge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Challenged {
-    Yes,
-    No,
+    pub(super) sent: &'a Credential,
+    pub(super) attempt: AttemptNumber,
+    pub(super) method: MethodKind,
+    pub(super) body: BodyState,
+    pub(super) answered_by: AnsweredBy,
+    pub(super) forbidden: ForbiddenReplay,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AttemptNumber {
+pub(super) enum AttemptNumber {
     First,
     Replay,
 }
 
 /// Whether the method is safe (RFC 9110 section 9.2.1) and has no body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MethodKind {
+pub(super) enum MethodKind {
     /// GET or HEAD.
     Read,
     Other,
@@ -44,90 +38,99 @@ pub(crate) enum MethodKind {
 
 /// Whether the request can be made a second time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BodyState {
+pub(super) enum BodyState {
     CanBeSent,
     /// Its body was a stream.
-    Gone,
+    Consumed,
 }
 
-/// Who answered: the server that was asked, or one that the HTTP client was redirected to beneath the middleware.
+/// Which server answered: the one that was asked, or one to which the HTTP client followed a redirect by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AnsweredBy {
-    Asked,
+pub(super) enum AnsweredBy {
+    RequestedOrigin,
     RedirectTarget,
 }
 
-/// What comes next.
+/// What the middleware does next.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Step {
-    /// The caller gets the answer.
-    Return(Outcome),
+pub(super) enum NextStep {
+    /// Return the answer to the caller.
+    Return(AuthOutcome),
     /// Ask the sources for another token, and send the request again if they have one.
-    AskForAnother,
+    AskForReplacement,
+}
+
+impl MethodKind {
+    pub(super) fn of(method: &Method) -> Self {
+        if matches!(*method, Method::GET | Method::HEAD) { Self::Read } else { Self::Other }
+    }
 }
 
 /// Decides about an answer.
-pub(crate) fn decide(facts: &Facts<'_>) -> Step {
+pub(super) fn decide(facts: &DecisionFacts<'_>) -> NextStep {
     match refusal(facts) {
-        Ok(()) => Step::AskForAnother,
-        Err(outcome) => Step::Return(outcome),
+        Ok(()) => NextStep::AskForReplacement,
+        Err(outcome) => NextStep::Return(outcome),
     }
 }
 
-fn refusal(facts: &Facts<'_>) -> Result<(), Outcome> {
-    let refused = |why| Err(Outcome::Refused(why));
+fn refusal(facts: &DecisionFacts<'_>) -> Result<(), AuthOutcome> {
+    let refused = |why| Err(AuthOutcome::Refused(why));
     match facts.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {}
-        _ if facts.attempt == AttemptNumber::Replay => return Err(Outcome::AnsweredReplay),
-        _ => return Err(Outcome::Answered),
+        _ if facts.attempt == AttemptNumber::Replay => return Err(AuthOutcome::AnsweredReplay),
+        _ => return Err(AuthOutcome::Answered),
     }
     if facts.attempt == AttemptNumber::Replay {
-        return refused(Refusal::Again);
+        return refused(ReplayRefusal::ReplacementRefused);
     }
     if let Credential::None(why) = facts.sent {
         match why {
             NotAttached::CallersOwn
             | NotAttached::Never
             | NotAttached::InUrl
-            | NotAttached::Stranger
-            | NotAttached::PlainHttp => return refused(Refusal::NotSent(why.clone())),
+            | NotAttached::UntrustedOrigin
+            | NotAttached::PlainHttp => return refused(ReplayRefusal::SentWithoutToken(why.clone())),
             NotAttached::WaitsForChallenge | NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => {}
         }
     }
     match (facts.status, facts.forbidden, facts.method) {
-        (StatusCode::UNAUTHORIZED, ..) if facts.challenge == Challenged::No => {
-            return refused(Refusal::NoChallenge);
+        (StatusCode::UNAUTHORIZED, ..) if !facts.challenged => {
+            return refused(ReplayRefusal::NoChallenge);
         }
         (StatusCode::UNAUTHORIZED, ..)
         | (_, ForbiddenReplay::Always, _)
         | (_, ForbiddenReplay::Reads, MethodKind::Read) => {}
         (_, ForbiddenReplay::Never, _) | (_, ForbiddenReplay::Reads, MethodKind::Other) => {
-            return refused(Refusal::Forbidden);
+            return refused(ReplayRefusal::Forbidden);
         }
     }
     if facts.answered_by == AnsweredBy::RedirectTarget && facts.method == MethodKind::Other {
-        return refused(Refusal::Elsewhere);
+        return refused(ReplayRefusal::FollowedRedirect);
     }
     match facts.body {
-        BodyState::Gone => refused(Refusal::BodyGone),
+        BodyState::Consumed => refused(ReplayRefusal::BodyConsumed),
         BodyState::CanBeSent => Ok(()),
     }
 }
 
-/// Decides whether what the sources said is worth a replay: never the same token twice.
-pub(crate) fn weigh(sent: &Credential, answer: Answer) -> Result<AccessToken, Refusal> {
+/// Decides whether the answer of the sources is worth a replay: the same token is never sent twice.
+pub(super) fn accept_replacement(
+    sent: &Credential,
+    answer: SourceAnswer,
+) -> Result<AccessToken, ReplayRefusal> {
     match answer {
-        Answer::Token(token) if sent.token() == Some(&token) => Err(Refusal::NoOtherToken(None)),
-        Answer::Token(token) => Ok(token),
-        Answer::Nothing(reasons) => Err(none(sent, NotAttached::NoToken(reasons))),
-        Answer::Failed(error) => Err(none(sent, NotAttached::SourceFailed(error))),
+        SourceAnswer::Token(token) if sent.token() == Some(&token) => Err(ReplayRefusal::NoOtherToken(None)),
+        SourceAnswer::Token(token) => Ok(token),
+        SourceAnswer::Nothing(reasons) => Err(none(sent, NotAttached::NoToken(reasons))),
+        SourceAnswer::Failed(error) => Err(none(sent, NotAttached::SourceFailed(error))),
     }
 }
 
-fn none(sent: &Credential, why: NotAttached) -> Refusal {
+fn none(sent: &Credential, why: NotAttached) -> ReplayRefusal {
     match sent.token() {
-        Some(_) => Refusal::NoOtherToken(Some(why)),
-        None => Refusal::NotSent(why),
+        Some(_) => ReplayRefusal::NoOtherToken(Some(why)),
+        None => ReplayRefusal::SentWithoutToken(why),
     }
 }
 
@@ -156,50 +159,50 @@ mod tests {
         NotAttached::SourceFailed(SourceError::new("broken"))
     }
 
-    /// A first GET with a token, answered 401 with a challenge, and the spare at hand; each row changes something.
-    fn row(sent: &Credential, change: impl FnOnce(&mut Facts<'_>)) -> Step {
-        let mut facts = Facts {
+    /// A first GET with a token, answered 401 with a challenge, that can be sent again; each row changes something.
+    fn row(sent: &Credential, change: impl FnOnce(&mut DecisionFacts<'_>)) -> NextStep {
+        let mut facts = DecisionFacts {
             status: StatusCode::UNAUTHORIZED,
-            challenge: Challenged::Yes,
+            challenged: true,
             sent,
             attempt: AttemptNumber::First,
             method: MethodKind::Read,
             body: BodyState::CanBeSent,
-            answered_by: AnsweredBy::Asked,
+            answered_by: AnsweredBy::RequestedOrigin,
             forbidden: ForbiddenReplay::Reads,
         };
         change(&mut facts);
         decide(&facts)
     }
 
-    fn refused(why: Refusal) -> Step {
-        Step::Return(Outcome::Refused(why))
+    fn refused(why: ReplayRefusal) -> NextStep {
+        NextStep::Return(AuthOutcome::Refused(why))
     }
 
     #[test]
     fn only_a_401_with_a_bearer_challenge_and_a_403_by_policy_lead_to_a_question() {
         use ForbiddenReplay::{Always, Never, Reads};
         use MethodKind::{Other, Read};
-        let ask = Step::AskForAnother;
-        let answered = Step::Return(Outcome::Answered);
-        let (yes, no) = (Challenged::Yes, Challenged::No);
-        let rows: [(u16, Challenged, MethodKind, ForbiddenReplay, Step); 26] = [
+        let ask = NextStep::AskForReplacement;
+        let answered = NextStep::Return(AuthOutcome::Answered);
+        let (yes, no) = (true, false);
+        let rows: [(u16, bool, MethodKind, ForbiddenReplay, NextStep); 26] = [
             (401, yes, Read, Reads, ask.clone()),
             (401, yes, Other, Reads, ask.clone()),
             (401, yes, Read, Never, ask.clone()),
             (401, yes, Other, Never, ask.clone()),
             (401, yes, Other, Always, ask.clone()),
-            (401, no, Read, Reads, refused(Refusal::NoChallenge)),
-            (401, no, Other, Always, refused(Refusal::NoChallenge)),
-            (401, no, Read, Never, refused(Refusal::NoChallenge)),
+            (401, no, Read, Reads, refused(ReplayRefusal::NoChallenge)),
+            (401, no, Other, Always, refused(ReplayRefusal::NoChallenge)),
+            (401, no, Read, Never, refused(ReplayRefusal::NoChallenge)),
             (403, no, Read, Reads, ask.clone()),
             (403, yes, Read, Reads, ask.clone()),
-            (403, no, Other, Reads, refused(Refusal::Forbidden)),
-            (403, yes, Other, Reads, refused(Refusal::Forbidden)),
+            (403, no, Other, Reads, refused(ReplayRefusal::Forbidden)),
+            (403, yes, Other, Reads, refused(ReplayRefusal::Forbidden)),
             (403, no, Other, Always, ask.clone()),
             (403, no, Read, Always, ask),
-            (403, no, Read, Never, refused(Refusal::Forbidden)),
-            (403, yes, Read, Never, refused(Refusal::Forbidden)),
+            (403, no, Read, Never, refused(ReplayRefusal::Forbidden)),
+            (403, yes, Read, Never, refused(ReplayRefusal::Forbidden)),
             (200, yes, Read, Always, answered.clone()),
             (200, no, Read, Always, answered.clone()),
             (206, no, Read, Reads, answered.clone()),
@@ -211,27 +214,27 @@ mod tests {
             (429, yes, Read, Always, answered.clone()),
             (500, yes, Read, Always, answered),
         ];
-        for (status, challenge, method, forbidden, expected) in rows {
+        for (status, challenged, method, forbidden, expected) in rows {
             let step = row(&token("a"), |facts| {
                 facts.status = StatusCode::from_u16(status).unwrap();
-                (facts.challenge, facts.method, facts.forbidden) = (challenge, method, forbidden);
+                (facts.challenged, facts.method, facts.forbidden) = (challenged, method, forbidden);
             });
-            assert_eq!(step, expected, "{status} {challenge:?} {method:?} {forbidden:?}");
+            assert_eq!(step, expected, "{status} {challenged} {method:?} {forbidden:?}");
         }
     }
 
     #[test]
     fn what_the_request_was_sent_with_matters() {
-        let not_sent = |why: NotAttached| refused(Refusal::NotSent(why));
+        let not_sent = |why: NotAttached| refused(ReplayRefusal::SentWithoutToken(why));
         let rows = [
-            (token("a"), Step::AskForAnother),
-            (waits(), Step::AskForAnother),
-            (bare(nothing()), Step::AskForAnother),
-            (bare(failed()), Step::AskForAnother),
+            (token("a"), NextStep::AskForReplacement),
+            (waits(), NextStep::AskForReplacement),
+            (bare(nothing()), NextStep::AskForReplacement),
+            (bare(failed()), NextStep::AskForReplacement),
             (bare(NotAttached::CallersOwn), not_sent(NotAttached::CallersOwn)),
             (bare(NotAttached::Never), not_sent(NotAttached::Never)),
             (bare(NotAttached::InUrl), not_sent(NotAttached::InUrl)),
-            (bare(NotAttached::Stranger), not_sent(NotAttached::Stranger)),
+            (bare(NotAttached::UntrustedOrigin), not_sent(NotAttached::UntrustedOrigin)),
             (bare(NotAttached::PlainHttp), not_sent(NotAttached::PlainHttp)),
         ];
         for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
@@ -244,45 +247,53 @@ mod tests {
     #[test]
     fn there_is_one_replay_and_only_of_what_can_be_made_again() {
         let sent = token("a");
-        let again = |facts: &mut Facts<'_>| facts.attempt = AttemptNumber::Replay;
-        assert_eq!(row(&sent, again), refused(Refusal::Again));
-        let forbidden_again = |facts: &mut Facts<'_>| {
+        let again = |facts: &mut DecisionFacts<'_>| facts.attempt = AttemptNumber::Replay;
+        assert_eq!(row(&sent, again), refused(ReplayRefusal::ReplacementRefused));
+        let forbidden_again = |facts: &mut DecisionFacts<'_>| {
             (facts.attempt, facts.status) = (AttemptNumber::Replay, StatusCode::FORBIDDEN);
         };
-        assert_eq!(row(&sent, forbidden_again), refused(Refusal::Again));
-        let good =
-            |facts: &mut Facts<'_>| (facts.attempt, facts.status) = (AttemptNumber::Replay, StatusCode::OK);
-        assert_eq!(row(&sent, good), Step::Return(Outcome::AnsweredReplay));
-        let gone = |facts: &mut Facts<'_>| facts.body = BodyState::Gone;
-        assert_eq!(row(&sent, gone), refused(Refusal::BodyGone));
-        assert_eq!(row(&waits(), gone), refused(Refusal::BodyGone));
-        let gone_but_fine =
-            |facts: &mut Facts<'_>| (facts.body, facts.status) = (BodyState::Gone, StatusCode::OK);
-        assert_eq!(row(&sent, gone_but_fine), Step::Return(Outcome::Answered));
-        let elsewhere = |facts: &mut Facts<'_>| facts.answered_by = AnsweredBy::RedirectTarget;
-        assert_eq!(row(&sent, elsewhere), Step::AskForAnother);
-        let put_elsewhere = |facts: &mut Facts<'_>| {
+        assert_eq!(row(&sent, forbidden_again), refused(ReplayRefusal::ReplacementRefused));
+        let good = |facts: &mut DecisionFacts<'_>| {
+            (facts.attempt, facts.status) = (AttemptNumber::Replay, StatusCode::OK);
+        };
+        assert_eq!(row(&sent, good), NextStep::Return(AuthOutcome::AnsweredReplay));
+        let gone = |facts: &mut DecisionFacts<'_>| facts.body = BodyState::Consumed;
+        assert_eq!(row(&sent, gone), refused(ReplayRefusal::BodyConsumed));
+        assert_eq!(row(&waits(), gone), refused(ReplayRefusal::BodyConsumed));
+        let gone_but_fine = |facts: &mut DecisionFacts<'_>| {
+            (facts.body, facts.status) = (BodyState::Consumed, StatusCode::OK);
+        };
+        assert_eq!(row(&sent, gone_but_fine), NextStep::Return(AuthOutcome::Answered));
+        let elsewhere = |facts: &mut DecisionFacts<'_>| facts.answered_by = AnsweredBy::RedirectTarget;
+        assert_eq!(row(&sent, elsewhere), NextStep::AskForReplacement);
+        let put_elsewhere = |facts: &mut DecisionFacts<'_>| {
             (facts.answered_by, facts.method) = (AnsweredBy::RedirectTarget, MethodKind::Other);
         };
-        assert_eq!(row(&sent, put_elsewhere), refused(Refusal::Elsewhere));
+        assert_eq!(row(&sent, put_elsewhere), refused(ReplayRefusal::FollowedRedirect));
     }
 
     #[test]
     fn the_same_token_is_never_sent_twice() {
-        let answer = |text: &str| Answer::Token(AccessToken::new(text).unwrap());
-        assert_eq!(weigh(&token("a"), answer("a")), Err(Refusal::NoOtherToken(None)));
-        assert_eq!(weigh(&token("a"), answer("b")), Ok(AccessToken::new("b").unwrap()));
-        assert_eq!(weigh(&waits(), answer("a")), Ok(AccessToken::new("a").unwrap()));
+        let answer = |text: &str| SourceAnswer::Token(AccessToken::new(text).unwrap());
+        assert_eq!(accept_replacement(&token("a"), answer("a")), Err(ReplayRefusal::NoOtherToken(None)));
+        assert_eq!(accept_replacement(&token("a"), answer("b")), Ok(AccessToken::new("b").unwrap()));
+        assert_eq!(accept_replacement(&waits(), answer("a")), Ok(AccessToken::new("a").unwrap()));
         assert_eq!(
-            weigh(&token("a"), Answer::Nothing([].into())),
-            Err(Refusal::NoOtherToken(Some(nothing())))
+            accept_replacement(&token("a"), SourceAnswer::Nothing([].into())),
+            Err(ReplayRefusal::NoOtherToken(Some(nothing())))
         );
-        assert_eq!(weigh(&waits(), Answer::Nothing([].into())), Err(Refusal::NotSent(nothing())));
+        assert_eq!(
+            accept_replacement(&waits(), SourceAnswer::Nothing([].into())),
+            Err(ReplayRefusal::SentWithoutToken(nothing()))
+        );
         let broken = SourceError::new("broken");
         assert_eq!(
-            weigh(&token("a"), Answer::Failed(broken.clone())),
-            Err(Refusal::NoOtherToken(Some(failed())))
+            accept_replacement(&token("a"), SourceAnswer::Failed(broken.clone())),
+            Err(ReplayRefusal::NoOtherToken(Some(failed())))
         );
-        assert_eq!(weigh(&waits(), Answer::Failed(broken)), Err(Refusal::NotSent(failed())));
+        assert_eq!(
+            accept_replacement(&waits(), SourceAnswer::Failed(broken)),
+            Err(ReplayRefusal::SentWithoutToken(failed()))
+        );
     }
 }

@@ -1,39 +1,36 @@
-//! The middleware: attach a token, and answer a challenge once.
+//! The middleware: a request is authorized, sent, and once more after a refusal that another token may answer.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::{Extensions, Method, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{Extensions, StatusCode};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 use url::Url;
 
-use super::broken;
-use super::builder::AuthMiddlewareBuilder;
-use super::cache::TokenCache;
-use super::chain::{Chain, Permission};
-use super::challenge::Challenge;
-use super::challengers::Challengers;
-use super::conceal::conceal;
-use super::decide::{self, AnsweredBy, AttemptNumber, BodyState, Challenged, Facts, MethodKind, Step};
-use super::drain::drain;
-use super::hop::{Departure, Hop};
-use super::options::Settings;
-use super::outcome::{Credential, NotAttached, Outcome, Refusal};
-use super::spare::{self, Spare};
-use super::trace::{Attempt, AuthTrace, HeaderCase, ServerAnswer};
-use crate::error::{self, Error, Kind};
-use crate::origin::Origin;
-use crate::source::SharedTokenSource;
-use crate::sys::SharedClock;
-use crate::token::AccessToken;
+use super::attach::Attach;
+use super::attempt::{AttachedCredential, AuthAttempt, AuthState};
+use super::decide::{self, AnsweredBy, AttemptNumber, BodyState, DecisionFacts, MethodKind, NextStep};
+use super::options::AuthOptions;
+use super::outcome::{AuthOutcome, Credential, NotAttached, ReplayRefusal};
+use super::policy::TokenPermission;
+use super::redirect::RedirectContext;
+use super::request_template::{self, RequestSummary, RequestTemplate};
+use super::trace::{Attempt, AuthTrace, ServerAnswer};
+use super::transport::{drain_body, upload_error};
+use super::url_credentials::strip_url_credentials;
+use crate::challenge::Challenge;
+use crate::error::{self, Error};
+use crate::netrc::NamedBy;
+use scitoken_types::{AccessToken, Origin};
 
 /// Finds a token for each request, attaches it, and answers a `401` with a Bearer challenge once with another one.
 ///
 /// It stands directly above the HTTP client. On a client that does not follow redirects itself (as
 /// [`Session`](crate::Session) builds it, or any with `redirect::Policy::none()`) put a
 /// [`RedirectMiddleware`](super::RedirectMiddleware) before it, so that each step of a redirect gets a decision of its
-/// own. On a client that follows redirects itself it works too: reqwest takes the header away when a redirect leads to
+/// own. It also works on a client that follows redirects itself: reqwest removes the header when a redirect leads to
 /// another origin, and a challenge from there is answered only if [`RedirectTrust`](super::RedirectTrust) covers it.
 ///
 /// Cloning is cheap and shares the cache.
@@ -56,32 +53,7 @@ use crate::token::AccessToken;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct AuthMiddleware(Arc<Inner>);
-
-#[derive(Debug)]
-pub(crate) struct Inner {
-    pub(crate) settings: Settings,
-    pub(crate) cache: TokenCache,
-    pub(crate) clock: SharedClock,
-    pub(crate) headers: HeaderCase,
-    pub(crate) challengers: Challengers,
-}
-
-impl AuthMiddleware {
-    /// Takes tokens from this source: a [`Discovery`](crate::Discovery), an [`AccessToken`], a chain.
-    pub fn new(source: impl Into<SharedTokenSource>) -> Self {
-        Self::builder(source).build()
-    }
-
-    /// The same, with wishes.
-    pub fn builder(source: impl Into<SharedTokenSource>) -> AuthMiddlewareBuilder {
-        AuthMiddlewareBuilder::new(source.into())
-    }
-
-    pub(crate) fn from_inner(inner: Inner) -> Self {
-        Self(Arc::new(inner))
-    }
-}
+pub struct AuthMiddleware(pub(super) Arc<AuthState>);
 
 #[async_trait]
 impl Middleware for AuthMiddleware {
@@ -94,247 +66,253 @@ impl Middleware for AuthMiddleware {
         let Ok(origin) = Origin::try_from(request.url()) else {
             return next.run(request, extensions).await.map_err(error::masked);
         };
-        let wishes = self.0.settings.with(extensions);
-        let settings = wishes.as_deref().unwrap_or(&self.0.settings);
-        // The redirect middleware has made a copy already, if it is there.
-        let (permission, mut trace, spare) = match extensions.get_mut::<Chain>() {
-            Some(chain) => chain.take_along(&origin, &settings.redirect_trust),
-            None => (Permission::Granted, AuthTrace::default(), None),
+        let overridden = self.0.settings.overridden_by(extensions);
+        let settings = overridden.as_deref().unwrap_or(&self.0.settings);
+        settings.scopes.check()?;
+        let redirects = extensions.get::<RedirectContext>();
+        let permission = redirects.map_or(TokenPermission::Any, |redirects| {
+            redirects.permission(&origin, &settings.redirect_trust)
+        });
+        let named_by = match redirects {
+            Some(redirects) if redirects.is_between_names_of_this_machine(&origin) => NamedBy::LocalRedirect,
+            Some(redirects) if !redirects.is_at_start(&origin) => NamedBy::Redirect,
+            _ => NamedBy::User,
         };
-        let hop = Hop { middleware: &self.0, settings, origin, permission };
-        let spare = spare.unwrap_or_else(|| Arc::new(hop.spare(&request, extensions)));
-        let before = trace.attempts().len();
+        let template = match redirects {
+            Some(redirects) => Arc::clone(redirects.template()),
+            None => Arc::new(template(&request, settings.attach, extensions)),
+        };
+        let attempt = AuthAttempt { state: &self.0, settings, origin, permission, named_by };
 
-        let sent = match hop.depart(&request, &spare).await {
-            Ok(sent) => sent,
-            Err(error) => return hop.finish(Err(error.into()), trace, before, extensions),
+        let first = attempt.authorize(&request, &template).await?;
+        attempt.attach(&mut request, &first);
+        let summary = template.summary().clone();
+        let answer = attempt.send(request, summary, &first, extensions, &next).await?;
+        let (answer, outcome) = if answer.is_refusal() {
+            // Rare and large: kept out of the future of every request.
+            Box::pin(attempt.answer_refusal(answer, &first, &template, extensions, &next)).await?
+        } else {
+            (answer, AuthOutcome::Answered)
         };
-        hop.attach(&mut request, &sent.credential);
-        let upload = Upload::of(&request);
-        let answered = match next.clone().run(request, extensions).await {
-            // Rare and large: kept out of the future that every request is.
-            Ok(response) if is_refusal(&response) => {
-                Box::pin(hop.answer(response, sent, &spare, &mut trace, extensions, &next)).await
-            }
-            Ok(response) => {
-                let answer = ServerAnswer::of(&response, None);
-                trace.record(sent.attempt(line(spare), Some(answer)), self.0.headers);
-                Ok((response, Outcome::Answered))
-            }
-            Err(error) => {
-                trace.record(sent.attempt(line(spare), None), self.0.headers);
-                Err(upload.explain(error))
-            }
-        };
-        hop.finish(answered, trace, before, extensions)
+        Ok(attempt.record(answer, outcome, extensions))
     }
 }
 
-impl Hop<'_> {
-    /// Looks at a refusal, and sends the request once more where that may help.
-    async fn answer(
+impl AuthAttempt<'_> {
+    /// Decides which token the request is sent with, or why without one.
+    async fn authorize(
         &self,
-        refusal: Response,
-        sent: Departure,
-        spare: &Spare,
-        trace: &mut AuthTrace,
-        extensions: &mut Extensions,
-        next: &Next<'_>,
-    ) -> reqwest_middleware::Result<(Response, Outcome)> {
-        let headers = self.middleware.headers;
-        let first = Answered::of(refusal, &sent.credential);
-        let credential = sent.credential.clone();
-        trace.record(sent.attempt(spare.line(), Some(first.to_record())), headers);
-        let body = if spare.is_whole() { BodyState::CanBeSent } else { BodyState::Gone };
-        let facts = self.facts(&first, spare.method(), &credential, AttemptNumber::First, body);
-        let mut copy = match (decide::decide(&facts), spare) {
-            (Step::Return(outcome), _) => return Ok((first.response, outcome)),
-            (Step::AskForAnother, spare) => match spare.make() {
-                Some(copy) => copy,
-                None => return Ok((first.response, Outcome::Refused(Refusal::BodyGone))),
-            },
+        request: &Request,
+        template: &RequestTemplate,
+    ) -> Result<AttachedCredential, Error> {
+        let now = self.state.clock.now();
+        let (credential, at) = if let Some(why) = self.skip_reason(request, template) {
+            (Credential::None(why), now)
+        } else if let Some(answer) = self.cached(request, now) {
+            (self.evaluate(answer)?, now)
+        } else {
+            // Rare and large: kept out of the future of every request.
+            let answer = Box::pin(self.ask(request, None, None)).await;
+            (self.evaluate(answer)?, self.state.clock.now())
         };
-        let token = match self.another(&first, &credential, &mut copy).await {
-            Ok(token) => token,
-            Err(why) => return Ok((first.response, Outcome::Refused(why))),
-        };
-        drain(first.response).await;
-
-        let sent = Departure { credential: Credential::Token(token), at: self.middleware.clock.now() };
-        self.attach(&mut copy, &sent.credential);
-        let (upload, line) = (Upload::of(&copy), (copy.method().clone(), copy.url().clone()));
-        let second = match next.clone().run(copy, extensions).await {
-            Ok(response) => Answered::of(response, &sent.credential),
-            Err(error) => {
-                trace.record(sent.attempt(line, None), headers);
-                return Err(upload.explain(error));
+        let password = match &credential {
+            Credential::None(why) if self.state.netrc.is_some() => {
+                Box::pin(self.password(request, why)).await
             }
+            _ => None,
         };
-        let credential = sent.credential.clone();
-        trace.record(sent.attempt(line, Some(second.to_record())), headers);
-        let facts = self.facts(&second, spare.method(), &credential, AttemptNumber::Replay, BodyState::Gone);
-        let outcome = match decide::decide(&facts) {
-            Step::Return(outcome) => outcome,
-            Step::AskForAnother => Outcome::Refused(Refusal::Again),
-        };
-        Ok((second.response, outcome))
+        Ok(AttachedCredential { credential, password, at })
     }
 
-    /// Asks for another token than the refused one, and aims the copy at whoever refused.
-    async fn another(
+    /// Puts the token or the password into the request.
+    fn attach(&self, request: &mut Request, attached: &AttachedCredential) {
+        let value = match (attached.credential.token(), &attached.password) {
+            (Some(token), _) => self.settings.placement.header(token),
+            (None, Some(password)) => password.clone(),
+            (None, None) => return,
+        };
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
+
+    /// Sends the request, and appends the attempt to the trace in the extensions.
+    async fn send(
         &self,
-        first: &Answered,
+        request: Request,
+        summary: RequestSummary,
+        sent: &AttachedCredential,
+        extensions: &mut Extensions,
+        next: &Next<'_>,
+    ) -> reqwest_middleware::Result<Answer> {
+        let has_body = request.body().is_some();
+        let credential = sent.credential.clone();
+        let other_authorization = match credential {
+            Credential::Token(_) => None,
+            Credential::None(_) => request.headers().get(AUTHORIZATION).cloned(),
+        };
+        let result = next.clone().run(request, extensions).await;
+        let trace = extensions.get_or_insert_default::<AuthTrace>();
+        trace.append(Attempt::new(summary, credential, other_authorization, sent.at), self.state.header_case);
+        match result {
+            Ok(response) => {
+                let answer = Answer::read(response, trace);
+                trace.set_answer(ServerAnswer::of(&answer.response, answer.challenge.as_ref(), trace));
+                Ok(answer)
+            }
+            Err(error) => Err(upload_error(error, has_body, trace)),
+        }
+    }
+
+    /// Decides about a refusal, and sends the request once more where another token may help.
+    async fn answer_refusal(
+        &self,
+        refusal: Answer,
+        sent: &AttachedCredential,
+        template: &RequestTemplate,
+        extensions: &mut Extensions,
+        next: &Next<'_>,
+    ) -> reqwest_middleware::Result<(Answer, AuthOutcome)> {
+        let refused = |why| AuthOutcome::Refused(why);
+        let body = if template.is_replayable() { BodyState::CanBeSent } else { BodyState::Consumed };
+        let facts = self.facts(&refusal, template, &sent.credential, AttemptNumber::First, body);
+        if let NextStep::Return(outcome) = decide::decide(&facts) {
+            return Ok((refusal, outcome));
+        }
+        let Some(mut request) = template.to_request() else {
+            return Ok((refusal, refused(ReplayRefusal::BodyConsumed)));
+        };
+        let replacement = match self.reauthorize(&refusal, &sent.credential, &mut request).await {
+            Ok(token) => AttachedCredential {
+                credential: Credential::Token(token),
+                password: None,
+                at: self.state.clock.now(),
+            },
+            Err(why) => return Ok((refusal, refused(why))),
+        };
+        drain_body(refusal.response).await;
+        self.attach(&mut request, &replacement);
+        let summary = RequestSummary::of(&request);
+        let answer = self.send(request, summary, &replacement, extensions, next).await?;
+        let facts = self.facts(
+            &answer,
+            template,
+            &replacement.credential,
+            AttemptNumber::Replay,
+            BodyState::Consumed,
+        );
+        let outcome = match decide::decide(&facts) {
+            NextStep::Return(outcome) => outcome,
+            NextStep::AskForReplacement => refused(ReplayRefusal::ReplacementRefused),
+        };
+        Ok((answer, outcome))
+    }
+
+    /// Asks the sources for another token than the refused one, and aims the request at the origin that refused.
+    async fn reauthorize(
+        &self,
+        refusal: &Answer,
         sent: &Credential,
-        copy: &mut Request,
-    ) -> Result<AccessToken, Refusal> {
-        let elsewhere = self.redirected(&first.response)?;
-        if elsewhere.is_some() {
-            *copy.url_mut() = without_userinfo(&first.response);
-            spare::leave_origin(copy);
+        request: &mut Request,
+    ) -> Result<AccessToken, ReplayRefusal> {
+        let redirected = self.redirected(&refusal.response)?;
+        if redirected.is_some() {
+            *request.url_mut() = without_userinfo(refusal.response.url());
+            request_template::strip_origin_headers(request);
         }
-        let hop = elsewhere.as_ref().unwrap_or(self);
-        if first.challenge.is_some() && first.response.status() == StatusCode::UNAUTHORIZED {
-            self.middleware.challengers.remember(&hop.origin);
+        let attempt = redirected.as_ref().unwrap_or(self);
+        if refusal.challenge.is_some() && refusal.response.status() == StatusCode::UNAUTHORIZED {
+            self.state.challenged_origins.remember(&attempt.origin);
         }
-        // The HTTP client takes the token off when it follows a redirect to another origin.
+        // The HTTP client removes the token when it follows a redirect to another origin.
         let stripped = Credential::None(NotAttached::WaitsForChallenge);
-        let sent = if elsewhere.is_some() { &stripped } else { sent };
-        let answer = hop.ask(copy, first.challenge.as_ref(), sent.token()).await;
-        let token = decide::weigh(sent, answer)?;
-        if !hop.permission.holds_for(&token, &hop.origin) {
-            return Err(Refusal::NotSent(NotAttached::Stranger));
+        let sent = if redirected.is_some() { &stripped } else { sent };
+        let answer = attempt.ask(request, refusal.challenge.as_ref(), sent.token()).await;
+        let token = decide::accept_replacement(sent, answer)?;
+        if !attempt.permission.allows(&token, &attempt.origin) {
+            return Err(ReplayRefusal::SentWithoutToken(NotAttached::UntrustedOrigin));
         }
-        if !hop.settings.transport_is_fine(&hop.origin) {
-            return Err(Refusal::NotSent(NotAttached::PlainHttp));
+        if !attempt.settings.allows_transport(&attempt.origin) {
+            return Err(ReplayRefusal::SentWithoutToken(NotAttached::PlainHttp));
         }
         Ok(token)
     }
 
+    /// Records the outcome, and hands the trace to the caller with the answer.
+    fn record(&self, answer: Answer, outcome: AuthOutcome, extensions: &mut Extensions) -> Response {
+        let mut response = answer.response;
+        if let AuthOutcome::Refused(why) = &outcome {
+            tracing::debug!(origin = %self.origin, status = response.status().as_u16(), "refused: {why}");
+        }
+        let trace = extensions.get_or_insert_default::<AuthTrace>();
+        trace.end(outcome);
+        let trace = trace.clone();
+        let sent_token = trace.attempts().last().is_some_and(|attempt| attempt.token().is_some());
+        if self.permission != TokenPermission::Any
+            && !sent_token
+            && let Some(redirects) = extensions.get_mut::<RedirectContext>()
+        {
+            redirects.mark_untrusted();
+        }
+        let masked = trace.masked_url(response.url());
+        response.extensions_mut().insert(trace);
+        strip_url_credentials(response, masked.as_ref())
+    }
+
     fn facts<'f>(
         &self,
-        answered: &Answered,
-        method: &Method,
+        answer: &Answer,
+        template: &RequestTemplate,
         sent: &'f Credential,
         attempt: AttemptNumber,
         body: BodyState,
-    ) -> Facts<'f> {
-        let response = &answered.response;
+    ) -> DecisionFacts<'f> {
+        let response = &answer.response;
         let elsewhere = Origin::try_from(response.url()).is_ok_and(|origin| origin != self.origin);
-        let read = matches!(*method, Method::GET | Method::HEAD);
-        Facts {
+        DecisionFacts {
             status: response.status(),
-            challenge: if answered.challenge.is_some() { Challenged::Yes } else { Challenged::No },
+            challenged: answer.challenge.is_some(),
             sent,
             attempt,
-            method: if read { MethodKind::Read } else { MethodKind::Other },
+            method: MethodKind::of(template.method()),
             body,
-            answered_by: if elsewhere { AnsweredBy::RedirectTarget } else { AnsweredBy::Asked },
+            answered_by: if elsewhere { AnsweredBy::RedirectTarget } else { AnsweredBy::RequestedOrigin },
             forbidden: self.settings.forbidden,
         }
     }
-
-    /// Hands the trace on: to the redirect loop, if there is one, else to the caller. Where there is no answer to hang
-    /// it on, it stays with the request.
-    fn finish(
-        &self,
-        answered: reqwest_middleware::Result<(Response, Outcome)>,
-        mut trace: AuthTrace,
-        before: usize,
-        extensions: &mut Extensions,
-    ) -> reqwest_middleware::Result<Response> {
-        let trusted = trace.attempts()[before..].iter().any(|attempt| attempt.token().is_some());
-        let mut chain = extensions.get_mut::<Chain>();
-        if let (false, Permission::IfNamed | Permission::Denied, Some(chain)) =
-            (trusted, self.permission, &mut chain)
-        {
-            chain.stray();
-        }
-        match (answered, chain) {
-            (Ok((mut response, outcome)), chain) => {
-                if let Outcome::Refused(why) = &outcome {
-                    let status = response.status().as_u16();
-                    tracing::debug!(origin = %self.origin, status, "refused: {why}");
-                }
-                trace.end(outcome);
-                match chain {
-                    Some(chain) => chain.bring_back(trace),
-                    None => drop(response.extensions_mut().insert(trace)),
-                }
-                Ok(conceal(response))
-            }
-            (Err(error), Some(chain)) => {
-                chain.bring_back(trace);
-                Err(error)
-            }
-            (Err(error), None) => {
-                extensions.insert(trace);
-                Err(error)
-            }
-        }
-    }
 }
 
-impl Departure {
-    fn attempt(self, (method, url): (Method, Url), answer: Option<ServerAnswer>) -> Attempt {
-        Attempt { method, url, credential: self.credential, sent_at: self.at, answer }
-    }
-}
-
-/// An answer, with what the decision needs of it.
-struct Answered {
+/// A server's answer, and the challenge in it.
+struct Answer {
     response: Response,
     challenge: Option<Challenge>,
 }
 
-impl Answered {
-    fn of(response: Response, sent: &Credential) -> Self {
-        let challenge =
-            if is_refusal(&response) { Challenge::from_headers(response.headers()) } else { None };
-        let challenge = challenge.map(|challenge| challenge.without(sent.token()));
-        Self { response, challenge }
-    }
-
-    fn to_record(&self) -> ServerAnswer {
-        ServerAnswer::of(&self.response, self.challenge.as_ref())
-    }
-}
-
-fn is_refusal(response: &Response) -> bool {
-    matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-}
-
-/// Whether a request takes a body along.
-#[derive(Clone, Copy)]
-enum Upload {
-    Yes,
-    No,
-}
-
-impl Upload {
-    fn of(request: &Request) -> Self {
-        if request.body().is_some() { Self::Yes } else { Self::No }
-    }
-
-    /// The error of the HTTP client, in which an upload that was cut off may have been refused.
-    fn explain(self, error: reqwest_middleware::Error) -> reqwest_middleware::Error {
-        let error = error::masked(error);
-        match self {
-            Self::Yes if broken::is_broken_connection(&error) => {
-                Error::from(Kind::UploadBroken(error)).into()
-            }
-            Self::Yes | Self::No => error,
+impl Answer {
+    /// Reads the challenge of a refusal, without the credentials of the exchange, which some servers repeat.
+    fn read(response: Response, trace: &AuthTrace) -> Self {
+        let mut answer = Self { response, challenge: None };
+        if answer.is_refusal() {
+            answer.challenge = Challenge::from_headers(answer.response.headers())
+                .map(|challenge| challenge.redacted(&trace.redactor()));
         }
+        answer
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self.response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
     }
 }
 
-/// Method and URL of what was sent; the copy is given up for them if nobody else has it.
-fn line(spare: Arc<Spare>) -> (Method, Url) {
-    Arc::try_unwrap(spare).map_or_else(|shared| shared.line(), Spare::into_line)
+/// Copies the request; of one that is never sent again only what names it.
+fn template(request: &Request, attach: Attach, extensions: &Extensions) -> RequestTemplate {
+    if attach == Attach::Never || request.headers().contains_key(AUTHORIZATION) {
+        return RequestTemplate::summary_only(request);
+    }
+    RequestTemplate::of(request, extensions.get::<AuthOptions>().and_then(|options| options.body.as_ref()))
 }
 
-fn without_userinfo(response: &Response) -> Url {
-    let mut url = response.url().clone();
-    // These fail only for URLs without a host, and then there is no user in them.
+fn without_userinfo(url: &Url) -> Url {
+    let mut url = url.clone();
+    // These fail only for URLs without a host, which have no user info.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url

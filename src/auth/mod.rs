@@ -1,53 +1,52 @@
-//! The middleware: one request from the question for a token to the answer of the server.
+//! The middleware: one request, from the search for a token to the answer of the server.
+//!
+//! A reader follows a request through five files: `redirect`, `middleware`, `attempt`, `policy` and `decide`.
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `middleware` | [`AuthMiddleware`]: the only file that sends anything |
-//! | `hop` | may a token go there, and which |
+//! | `middleware` | [`AuthMiddleware`]: authorize, send, decide, reauthorize, send once more, record |
+//! | `attempt` | which token the sources have for one origin |
+//! | `policy` | which token may go where, as pure functions |
 //! | `decide` | what to do with an answer, as a pure function |
-//! | `redirect` | [`RedirectMiddleware`]: the redirect loop, above the middleware |
-//! | `chain` | who along a chain of redirects may have a token |
-//! | `cache` | one question to a source however many wait |
-//! | `challenge` | [`Challenge`]: what a server says when it wants a token |
-//! | `netrc` | names and passwords of `.netrc`, where no token goes |
-//! | `options` | [`AuthOptions`] and the choices in it |
+//! | `redirect` | [`RedirectMiddleware`]: the redirect loop, and what it has met |
+//! | `request_template` | the copy from which a request is made again |
+//! | `cache` | tokens by origin, audience and scopes; a source is asked once for all waiting requests |
+//! | `challenged_origins` | the origins that have challenged a request |
+//! | `url_credentials` | credentials in URLs |
+//! | `transport` | bodies that are drained, uploads that break |
+//! | `builder`, `options`, `attach`, `placement` | [`AuthMiddlewareBuilder`], [`AuthOptions`] and the choices in them |
 //! | `trace`, `outcome` | [`AuthTrace`]: what happened, and how it ended |
-//! | `check`, `explain` | [`Explanation`]: a token laid beside a request, and why it was refused |
+//! | `explain` | [`Explanation`]: the token's claims against the request, and why it was refused |
 
-mod broken;
+mod attach;
+mod attempt;
 mod builder;
 mod cache;
-mod chain;
-mod challenge;
-mod challengers;
-mod check;
-mod conceal;
+mod challenged_origins;
 mod decide;
-mod drain;
 mod explain;
-mod hop;
-mod in_url;
-mod location;
 mod middleware;
-mod netrc;
 mod options;
 mod outcome;
 mod placement;
+mod policy;
 mod redirect;
-mod spare;
+mod request_template;
+mod response_ext;
 mod trace;
+mod transport;
+mod url_credentials;
 
+pub use crate::challenge::{Challenge, ChallengeError, basic_realm};
+pub use crate::error::RedirectProblem;
+pub use crate::hint::Hint;
+pub use attach::{Attach, InvalidAttach};
 pub use builder::AuthMiddlewareBuilder;
-pub use challenge::{Challenge, ChallengeError};
-pub use check::{Check, Verdict, check_token};
-pub use explain::Explanation;
+pub use explain::{Explanation, TokenCheck, Verdict, check_token};
 pub use middleware::AuthMiddleware;
-pub(crate) use netrc::NetrcMiddleware;
-pub use options::{
-    Attach, AuthOptions, ForbiddenReplay, Placement, RedirectTrust, ReplayableBody, RequestBuilderExt,
-};
-pub use outcome::{NotAttached, Outcome, Refusal};
-#[cfg(feature = "aws-lc-rs")]
-pub(crate) use redirect::DontFollow;
+pub use options::{AuthOptions, ForbiddenReplay, RedirectTrust, ReplayableBody, RequestBuilderExt};
+pub use outcome::{AuthOutcome, NotAttached, ReplayRefusal};
+pub use placement::Placement;
 pub use redirect::{CleartextRedirects, RedirectMiddleware};
-pub use trace::{Attempt, AuthTrace, ResponseExt};
+pub use response_ext::ResponseExt;
+pub use trace::{Attempt, AuthTrace};

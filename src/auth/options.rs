@@ -1,48 +1,33 @@
-//! What a caller can ask of the middleware, for a client or for one request.
+//! Options of the middleware, for a client or for one request.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Extensions;
+use http::{Extensions, Method};
 use reqwest::Body;
 use reqwest_middleware::RequestBuilder;
 
-use crate::origin::{Origin, OriginPattern};
+use super::attach::Attach;
+use super::placement::Placement;
+use crate::error::{Error, Kind};
 use crate::source::SharedTokenSource;
-use crate::token::{Audience, Scope};
+use scitoken_types::OriginPattern;
+use scitoken_types::{Audience, Scope};
 
-/// When a token is attached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Attach {
-    /// With the first request, if there is a token; without one the request is sent bare. The default, because
-    /// servers such as XRootD never ask for a token.
-    #[default]
-    WhenFound,
-    /// When the server has asked for one by a `401` with a Bearer challenge, as requests-scitokens does. A server that
-    /// has asked once gets a token at once from then on. A request whose body cannot be sent twice has its token from
-    /// the start.
-    OnChallenge,
-    /// With the first request; having no token is an error before anything is sent.
-    Required,
-    /// Never.
-    Never,
-}
-
-/// Which servers that a *server* named, by a redirect, may have the token.
+/// Which redirect targets may receive the token.
 ///
-/// The origin that the user named always may. A token that was held back at one step of a chain of redirects is
-/// held back at the following ones too, unless the rule allows them in their own right.
+/// The origin that the user named always may. After a redirect target got no token, the following ones get none
+/// either, unless the rule allows them by themselves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RedirectTrust {
-    /// None.
+    /// No other origin.
     SameOrigin,
-    /// Those that the token's own `aud` claim names: scheme, host and port. A token for everybody (`ANY`) names nobody.
+    /// Origins that the token's `aud` claim names: scheme, host and port. The any-audience values name no origin.
     #[default]
     Audience,
-    /// Those that match one of the patterns, such as the data servers of one's own site.
+    /// Origins that match one of the patterns, such as the data servers of a site.
     Hosts(Vec<OriginPattern>),
 }
 
@@ -53,38 +38,33 @@ pub enum RedirectTrust {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ForbiddenReplay {
-    /// A refusal, nothing else.
+    /// It is final.
     Never,
-    /// For `GET` and `HEAD`: a reason to look for another token.
+    /// For `GET` and `HEAD`, look for another token.
     #[default]
     Reads,
-    /// For every method: a reason to look for another token.
+    /// For every method, look for another token.
     Always,
 }
 
-/// Where in the request the token is put.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Placement {
-    /// `Authorization: Bearer <token>` (RFC 6750 section 2.1).
-    #[default]
-    Bearer,
-    /// `Authorization: Basic`, the token as user name and `x-oauth-basic` as password: what Gafaelfawr takes from tools
-    /// that cannot send anything else.
-    XOauthBasic,
-}
-
 /// A body that can be made again, so that a streamed upload survives a `401` and a redirect.
+///
+/// ```
+/// use reqwest_scitokens::auth::{AuthOptions, ReplayableBody};
+///
+/// let options = AuthOptions::new().body(ReplayableBody::new(|| reqwest::Body::from("data")));
+/// # let _ = options;
+/// ```
 #[derive(Clone)]
 pub struct ReplayableBody(Arc<dyn Fn() -> Body + Send + Sync>);
 
 impl ReplayableBody {
-    /// A body that this function makes; each call must give the same bytes.
+    /// Wraps a function that makes the body; each call must make the same bytes.
     pub fn new(make: impl Fn() -> Body + Send + Sync + 'static) -> Self {
         Self(Arc::new(make))
     }
 
-    /// The body once more.
+    /// Makes the body.
     pub(crate) fn make(&self) -> Body {
         (self.0)()
     }
@@ -96,7 +76,19 @@ impl fmt::Debug for ReplayableBody {
     }
 }
 
-/// Wishes for one request; what is not stated is as the client has it.
+/// Options of one request; the client's hold for what is not set here.
+///
+/// ```
+/// use reqwest_scitokens::Attach;
+/// use reqwest_scitokens::auth::AuthOptions;
+///
+/// # async fn run(client: reqwest_middleware::ClientWithMiddleware) -> reqwest_middleware::Result<()> {
+/// let options = AuthOptions::new().attach(Attach::Required).audience("https://data.example.org");
+/// let request = client.get("https://data.example.org/f").with_extension(options);
+/// # let _ = request.send().await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// They travel in the request's extensions, so they reach the middleware through
 /// [`RequestBuilder::send`] but not through [`ClientWithMiddleware::execute`](reqwest_middleware::ClientWithMiddleware::execute),
@@ -107,7 +99,8 @@ pub struct AuthOptions {
     pub(crate) attach: Option<Attach>,
     pub(crate) source: Option<SharedTokenSource>,
     pub(crate) audience: Option<Audience>,
-    pub(crate) scopes: Vec<Scope>,
+    pub(crate) scopes: WantedScopes,
+    pub(crate) method: Option<Method>,
     pub(crate) min_validity: Option<Duration>,
     pub(crate) redirect_trust: Option<RedirectTrust>,
     pub(crate) forbidden: Option<ForbiddenReplay>,
@@ -116,60 +109,70 @@ pub struct AuthOptions {
 }
 
 impl AuthOptions {
-    /// No wishes.
+    /// Returns options that change nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// When to attach a token.
+    /// Sets when to attach a token.
     pub fn attach(mut self, attach: Attach) -> Self {
         self.attach = Some(attach);
         self
     }
 
-    /// Which source to ask: a token, or anything that has some.
+    /// Sets the source of tokens: a token, or any source.
     pub fn token(mut self, source: impl Into<SharedTokenSource>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// Which audience the token should have.
+    /// Sets the audience that the token should have.
     pub fn audience(mut self, audience: impl Into<Audience>) -> Self {
         self.audience = Some(audience.into());
         self
     }
 
-    /// A scope that the token should have, in addition to those stated before.
-    pub fn scope(mut self, scope: Scope) -> Self {
-        self.scopes.push(scope);
+    /// Adds a scope that the token should have: a [`Scope`], or its text. A request with a text that is no scope fails
+    /// before it is sent.
+    pub fn scope<S>(mut self, scope: S) -> Self
+    where
+        S: TryInto<Scope, Error: fmt::Display>,
+    {
+        self.scopes.add(scope);
         self
     }
 
-    /// How long the token should live, instead of 60 seconds.
+    /// Asks the sources for the token of a request with this method, which the request itself only probes.
+    pub fn for_method(mut self, method: Method) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// Sets how long the token should still be valid, instead of 60 seconds.
     pub fn min_validity(mut self, min_validity: Duration) -> Self {
         self.min_validity = Some(min_validity);
         self
     }
 
-    /// Which redirect targets may have the token.
+    /// Sets which redirect targets may receive the token.
     pub fn redirect_trust(mut self, trust: RedirectTrust) -> Self {
         self.redirect_trust = Some(trust);
         self
     }
 
-    /// What a `403` means.
+    /// Sets what a `403` means.
     pub fn forbidden(mut self, forbidden: ForbiddenReplay) -> Self {
         self.forbidden = Some(forbidden);
         self
     }
 
-    /// Where to put the token.
+    /// Sets where in the request to put the token.
     pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = Some(placement);
         self
     }
 
-    /// How to make the request's body again.
+    /// Sets how to make the request's body again.
     pub fn body(mut self, body: ReplayableBody) -> Self {
         self.body = Some(body);
         self
@@ -180,7 +183,8 @@ impl AuthOptions {
 ///
 /// ```
 /// # fn run(client: reqwest_middleware::ClientWithMiddleware) -> Result<(), Box<dyn std::error::Error>> {
-/// use reqwest_scitokens::{AccessToken, Attach, RequestBuilderExt};
+/// use reqwest_scitokens::AccessToken;
+/// use reqwest_scitokens::{Attach, RequestBuilderExt};
 ///
 /// let request = client
 ///     .get("https://data.example.org/f")
@@ -204,17 +208,20 @@ pub trait RequestBuilderExt: Sized {
         self.auth(|options| options.audience(audience))
     }
 
-    /// Asks for a token with this scope too.
-    fn scope(self, scope: Scope) -> Self {
+    /// Asks for a token that also has this scope: a [`Scope`], or its text.
+    fn scope<S>(self, scope: S) -> Self
+    where
+        S: TryInto<Scope, Error: fmt::Display>,
+    {
         self.auth(|options| options.scope(scope))
     }
 
-    /// Says when to attach the token.
+    /// Sets when to attach the token.
     fn attach(self, attach: Attach) -> Self {
         self.auth(|options| options.attach(attach))
     }
 
-    /// Sends a body that can be made again when a refusal or a redirect demands it.
+    /// Sends a body that can be made again after a refusal or a redirect.
     fn replayable_body(self, make: impl Fn() -> Body + Send + Sync + 'static) -> Self;
 }
 
@@ -232,13 +239,51 @@ impl RequestBuilderExt for RequestBuilder {
     }
 }
 
-/// The wishes of a client and of one request, put together.
+/// The scopes that a token should have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WantedScopes {
+    scopes: Vec<Scope>,
+    /// What is wrong with a text that was given as a scope.
+    invalid: Option<String>,
+}
+
+impl WantedScopes {
+    pub(crate) fn add<S>(&mut self, scope: S)
+    where
+        S: TryInto<Scope, Error: fmt::Display>,
+    {
+        match scope.try_into() {
+            Ok(scope) => self.scopes.push(scope),
+            Err(error) => self.invalid = Some(error.to_string()),
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    /// Fails if one of them is no scope.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match &self.invalid {
+            Some(what) => Err(Kind::InvalidScope(what.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn is_default(&self) -> bool {
+        self.scopes.is_empty() && self.invalid.is_none()
+    }
+}
+
+/// The options of a client, with those of one request applied.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct AuthSettings {
     pub(crate) attach: Attach,
     pub(crate) source: SharedTokenSource,
     pub(crate) audience: Option<Audience>,
-    pub(crate) scopes: Vec<Scope>,
+    pub(crate) scopes: WantedScopes,
+    /// The method that the token is for, where it is not the request's.
+    pub(crate) method: Option<Method>,
     pub(crate) min_validity: Duration,
     pub(crate) redirect_trust: RedirectTrust,
     pub(crate) forbidden: ForbiddenReplay,
@@ -246,26 +291,22 @@ pub(crate) struct Settings {
     pub(crate) plain_http: Vec<OriginPattern>,
 }
 
-impl Settings {
-    /// What holds for a request with wishes of its own; `None` where it has none.
-    pub(crate) fn with(&self, extensions: &Extensions) -> Option<Box<Self>> {
-        let wishes = extensions.get::<AuthOptions>()?;
-        let scopes = if wishes.scopes.is_empty() { &self.scopes } else { &wishes.scopes };
+impl AuthSettings {
+    /// Applies the options of a request; `None` where it has none.
+    pub(crate) fn overridden_by(&self, extensions: &Extensions) -> Option<Box<Self>> {
+        let options = extensions.get::<AuthOptions>()?;
+        let scopes = if options.scopes.is_default() { &self.scopes } else { &options.scopes };
         Some(Box::new(Self {
-            attach: wishes.attach.unwrap_or(self.attach),
-            source: wishes.source.as_ref().unwrap_or(&self.source).clone(),
-            audience: wishes.audience.as_ref().or(self.audience.as_ref()).cloned(),
+            attach: options.attach.unwrap_or(self.attach),
+            source: options.source.as_ref().unwrap_or(&self.source).clone(),
+            audience: options.audience.as_ref().or(self.audience.as_ref()).cloned(),
             scopes: scopes.clone(),
-            min_validity: wishes.min_validity.unwrap_or(self.min_validity),
-            redirect_trust: wishes.redirect_trust.as_ref().unwrap_or(&self.redirect_trust).clone(),
-            forbidden: wishes.forbidden.unwrap_or(self.forbidden),
-            placement: wishes.placement.unwrap_or(self.placement),
+            method: options.method.clone(),
+            min_validity: options.min_validity.unwrap_or(self.min_validity),
+            redirect_trust: options.redirect_trust.as_ref().unwrap_or(&self.redirect_trust).clone(),
+            forbidden: options.forbidden.unwrap_or(self.forbidden),
+            placement: options.placement.unwrap_or(self.placement),
             plain_http: self.plain_http.clone(),
         }))
-    }
-
-    /// Whether a token may travel to the origin as far as its transport goes.
-    pub(crate) fn transport_is_fine(&self, origin: &Origin) -> bool {
-        origin.is_trustworthy() || self.plain_http.iter().any(|pattern| pattern.matches(origin))
     }
 }

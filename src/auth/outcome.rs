@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::with_causes;
 use crate::source::SourceError;
-use crate::token::AccessToken;
+use scitoken_types::AccessToken;
+use scitoken_types::ErrorChain;
 
 /// What a request was sent with.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,24 +23,24 @@ impl Credential {
     }
 }
 
-/// Why a request was sent without a token of ours.
+/// Why the library attached no token to a request.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum NotAttached {
-    /// The caller wants none: [`Attach::Never`](super::Attach::Never).
+    /// The caller asked for none: [`Attach::Never`](super::Attach::Never).
     Never,
-    /// The caller has put an `Authorization` header there already.
+    /// The caller set an `Authorization` header.
     CallersOwn,
     /// The URL carries a credential itself (`authz=`, `access_token=`, a signature); servers refuse two.
     InUrl,
-    /// The server is to be asked first: [`Attach::OnChallenge`](super::Attach::OnChallenge).
+    /// The server must ask first: [`Attach::OnChallenge`](super::Attach::OnChallenge).
     WaitsForChallenge,
-    /// No source has one; why, source by source.
+    /// No source has one; the reason of each place that was searched.
     NoToken(Arc<[String]>),
-    /// A source is broken.
+    /// A source failed.
     SourceFailed(SourceError),
-    /// The server is one that a redirect named, and [`RedirectTrust`](super::RedirectTrust) does not cover it.
-    Stranger,
+    /// A redirect named the origin, and [`RedirectTrust`](super::RedirectTrust) does not cover it.
+    UntrustedOrigin,
     /// The connection would be plain `http`.
     PlainHttp,
 }
@@ -48,14 +48,17 @@ pub enum NotAttached {
 impl fmt::Display for NotAttached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Never => f.write_str("none was wanted"),
-            Self::CallersOwn => f.write_str("the request has an `Authorization` header of its own"),
-            Self::InUrl => f.write_str("the URL carries a credential itself"),
+            Self::Never => f.write_str("none was requested"),
+            Self::CallersOwn => f.write_str("the request has its own `Authorization` header"),
+            Self::InUrl => f.write_str("the URL carries a credential"),
             Self::WaitsForChallenge => f.write_str("the server had not asked for one yet"),
-            Self::NoToken(reasons) if reasons.is_empty() => f.write_str("no source has one"),
-            Self::NoToken(reasons) => write!(f, "no source has one ({})", reasons.join("; ")),
-            Self::SourceFailed(error) => write!(f, "the source is broken: {}", with_causes(error)),
-            Self::Stranger => f.write_str("a redirect leads to a server that is not trusted with it"),
+            Self::NoToken(reasons) => match &**reasons {
+                [] => f.write_str("no token found"),
+                [only] => write!(f, "no token found: {only}"),
+                several => write!(f, "no token found in {} places", several.len()),
+            },
+            Self::SourceFailed(error) => write!(f, "the source failed: {}", ErrorChain::new(error)),
+            Self::UntrustedOrigin => f.write_str("the redirect target is not trusted with it"),
             Self::PlainHttp => f.write_str("the connection has no TLS"),
         }
     }
@@ -64,49 +67,60 @@ impl fmt::Display for NotAttached {
 /// How a request ended, as far as tokens go.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub enum Outcome {
-    /// There was no answer: the connection failed, or has not been tried.
+pub enum AuthOutcome {
+    /// No answer came: the connection failed, or was not tried.
     #[default]
     NoAnswer,
     /// The first answer was neither `401` nor `403`.
     Answered,
-    /// The first answer was a refusal; the request was sent once more with another token, and that was no refusal.
+    /// The first answer was a refusal, and the answer to the replay with another token was not.
     AnsweredReplay,
-    /// The answer is a `401` or `403`, and there was nothing more to try.
-    Refused(Refusal),
+    /// The answer is a `401` or `403`.
+    Refused(ReplayRefusal),
+}
+
+impl fmt::Display for AuthOutcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAnswer => f.write_str("no answer"),
+            Self::Answered => f.write_str("answered"),
+            Self::AnsweredReplay => f.write_str("answered after a replacement of the token"),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+        }
+    }
 }
 
 /// Why a refused request was not sent again.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Refusal {
-    /// It had been sent again already.
-    Again,
+pub enum ReplayRefusal {
+    /// The replacement token was refused too.
+    ReplacementRefused,
     /// A `401` without a Bearer challenge.
     NoChallenge,
     /// A `403`, which [`ForbiddenReplay`](super::ForbiddenReplay) takes for final.
     Forbidden,
-    /// No token but the refused one can be had; why, where a source said so.
+    /// No other token is available; the reason, where a source gave one.
     NoOtherToken(Option<NotAttached>),
-    /// There is no token to send, or none may be sent there.
-    NotSent(NotAttached),
+    /// There is no token to send, or none may go there.
+    SentWithoutToken(NotAttached),
     /// The body was a stream that cannot be read twice.
-    BodyGone,
-    /// The HTTP client has followed a redirect by itself, and only `GET` and `HEAD` can be aimed there again.
-    Elsewhere,
+    BodyConsumed,
+    /// The HTTP client followed a redirect by itself; only `GET` and `HEAD` are sent again to the target.
+    FollowedRedirect,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for ReplayRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Again => f.write_str("refused again with the second token"),
+            Self::ReplacementRefused => f.write_str("the replacement token was refused too"),
             Self::NoChallenge => f.write_str("the server did not ask for a bearer token"),
-            Self::Forbidden => f.write_str("the server forbids it"),
-            Self::NoOtherToken(None) => f.write_str("no other token could be had"),
-            Self::NoOtherToken(Some(why)) => write!(f, "no other token could be had: {why}"),
-            Self::NotSent(why) => write!(f, "sent without a token: {why}"),
-            Self::BodyGone => f.write_str("the body cannot be sent twice"),
-            Self::Elsewhere => f.write_str("a redirect was followed beneath the middleware"),
+            Self::Forbidden => f.write_str("the server forbids the request"),
+            Self::NoOtherToken(None) => f.write_str("no other token is available"),
+            Self::NoOtherToken(Some(why)) => write!(f, "no other token is available: {why}"),
+            Self::SentWithoutToken(why) => write!(f, "sent without a token: {why}"),
+            Self::BodyConsumed => f.write_str("the body cannot be sent twice"),
+            Self::FollowedRedirect => f.write_str("the HTTP client followed a redirect by itself"),
         }
     }
 }

@@ -1,18 +1,30 @@
-//! How a token is written into a request.
+//! Where in a request the token is put.
 
+use base64::prelude::*;
 use http::HeaderValue;
 
-use super::options::Placement;
-use crate::token::AccessToken;
+use scitoken_types::AccessToken;
+
+/// Where in a request the token is put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Placement {
+    /// `Authorization: Bearer <token>` (RFC 6750 section 2.1).
+    #[default]
+    Bearer,
+    /// `Authorization: Basic`, the token as user name and `x-oauth-basic` as password: what Gafaelfawr takes from tools
+    /// that cannot send anything else.
+    XOauthBasic,
+}
 
 impl Placement {
-    /// The value of the `Authorization` header, marked sensitive.
+    /// Returns the value of the `Authorization` header, marked sensitive.
     pub(crate) fn header(self, token: &AccessToken) -> HeaderValue {
         match self {
             Self::Bearer => token.header().clone(),
             Self::XOauthBasic => {
                 let pair = format!("{}:x-oauth-basic", token.expose_secret());
-                let encoded = base64_simd::STANDARD.encode_to_string(pair);
+                let encoded = BASE64_STANDARD.encode(pair);
                 let mut value = HeaderValue::try_from(format!("Basic {encoded}"))
                     .expect("base64 has only characters that a header may have");
                 value.set_sensitive(true);

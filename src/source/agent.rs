@@ -6,31 +6,31 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use secrecy::zeroize::Zeroizing;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use super::{SourceError, TokenRequest, TokenSource};
-use crate::redact;
-use crate::sys::Env;
-use crate::token::{AccessToken, Audience, Scope};
+use scitoken_types::redact;
+use scitoken_types::sys::Env;
+use scitoken_types::{AccessToken, Audience, Scope, TokenJson};
 
 /// No answer of an agent is larger, in bytes.
 const LARGEST: u64 = 256 * 1024;
-/// A lifetime that no token has: asks for a new one.
+/// A lifetime that no token has: the agent gets a new one.
 const A_NEW_ONE: Duration = Duration::from_secs(365 * 86_400);
 
 /// A token from a running `oidc-agent`, of an account or an issuer.
 ///
-/// The agent is found by `OIDC_SOCK`. Where that is not set there is no agent, and the source has no token; where it
-/// is set and nobody answers, that is an error.
+/// The agent is found by `OIDC_SOCK`. Where that is not set, the source has no token; where it
+/// is set and no agent answers, that is an error.
 ///
-/// It asks for a token that lives as long as the request needs ([`TokenRequest::min_validity`]); after a refusal,
+/// It asks for a token that is valid for as long as the request needs ([`TokenRequest::min_validity`]); after a refusal,
 /// for a new one. An agent that was started without `--no-autoreauthenticate` never answers once its refresh token is
-/// void; here it has ten seconds.
+/// no longer valid; the source waits ten seconds.
 ///
 /// ```
-/// use reqwest_scitokens::AgentSource;
+/// use reqwest_scitokens::source::AgentSource;
 ///
 /// let source = AgentSource::account("wlcg").with_audience("https://storage.example.org");
 /// # let _ = source;
@@ -50,7 +50,7 @@ enum Which {
     Issuer(String),
 }
 
-/// What the agent is asked, in its own words.
+/// A request in the agent's protocol.
 #[derive(Serialize)]
 struct Question<'a> {
     request: &'static str,
@@ -64,15 +64,6 @@ struct Question<'a> {
     scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audience: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    status: Option<String>,
-    access_token: Option<String>,
-    expires_at: Option<i64>,
-    error: Option<String>,
-    info: Option<String>,
 }
 
 impl AgentSource {
@@ -156,7 +147,7 @@ impl AgentSource {
             Err(_) => {
                 let limit = self.time_limit.as_secs_f32();
                 Err(SourceError::new(format!("oidc-agent at `{place}` did not answer within {limit} s")).with_hint(
-                    "it may be waiting for a login that nobody sees: start it with `--no-autoreauthenticate`, and \
+                    "it may be waiting for an interactive login: start it with `--no-autoreauthenticate`, and \
                      log in with `oidc-gen --reauthenticate`",
                 ))
             }
@@ -166,18 +157,29 @@ impl AgentSource {
     fn read(&self, answer: &[u8], now: SystemTime) -> Result<AccessToken, SourceError> {
         let refused =
             |problem: String| SourceError::new(format!("oidc-agent has no token for {self}: {problem}"));
-        let answer: Answer =
-            serde_json::from_slice(answer).map_err(|_| refused("its answer is no JSON object".to_owned()))?;
-        let Some(token) = answer.access_token.filter(|_| answer.status.as_deref() == Some("success")) else {
-            let problem =
-                answer.error.as_deref().map_or_else(|| "it does not say why".to_owned(), redact::text);
-            let said = answer.info.as_deref().map(redact::text).filter(|info| !info.trim().is_empty());
+        let answer = parse(answer).map_err(|unreadable| {
+            let error = refused(unreadable.to_string());
+            match unreadable.hint() {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            }
+        })?;
+        let is_success = answer.text("status").is_none_or(|status| status == "success");
+        let Some(token) = answer.access_token().filter(|_| is_success) else {
+            let problem = answer.error().map_or_else(
+                || "the answer has neither a token nor an error".to_owned(),
+                |e| redact::text(&e),
+            );
+            let said =
+                answer.text("info").map(|info| redact::text(&info)).filter(|info| !info.trim().is_empty());
             let hint = said.unwrap_or_else(|| self.hint(&problem));
             return Err(refused(problem).with_hint(hint));
         };
-        let token = AccessToken::new(token)?.with_found_in(format!("oidc-agent, {self}"));
-        let end = answer.expires_at.and_then(|end| u64::try_from(end).ok()).filter(|end| *end > 0);
-        let token = match end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end))) {
+        for note in answer.notes() {
+            tracing::debug!("in the answer of oidc-agent, {note}");
+        }
+        let token = AccessToken::new(token.as_str())?.with_origin_label(format!("oidc-agent, {self}"));
+        let token = match answer.expires_at(Some(now)) {
             Some(end) => token.with_expiry(end),
             None => token,
         };
@@ -207,7 +209,45 @@ impl TokenSource for AgentSource {
     }
 }
 
-/// One question a connection, no framing: the agent answers and closes.
+/// An answer that is not the agent's JSON.
+#[derive(Debug, thiserror::Error)]
+enum UnreadableAnswer {
+    #[error("its answer is empty")]
+    Empty,
+    #[error("its answer is encrypted, which is only understood by oidc-agent's own programs")]
+    Encrypted,
+    #[error("its answer is not UTF-8 text")]
+    Encoding,
+    #[error("its answer is not a JSON object")]
+    NotAnObject,
+}
+
+impl UnreadableAnswer {
+    fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Empty => {
+                Some("look at the agent's log; it closes the connection when it refuses a program")
+            }
+            Self::Encrypted => Some("run `oidc-token` as a token command instead"),
+            Self::Encoding | Self::NotAnObject => None,
+        }
+    }
+}
+
+fn parse(answer: &[u8]) -> Result<TokenJson, UnreadableAnswer> {
+    // The agent ends its answer with a NUL in some versions.
+    let text = std::str::from_utf8(answer.strip_suffix(b"\0").unwrap_or(answer));
+    let text = text.map_err(|_| UnreadableAnswer::Encoding)?.trim();
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | ':' | '\n');
+    match TokenJson::parse(text) {
+        Some(json) => Ok(json),
+        None if text.is_empty() => Err(UnreadableAnswer::Empty),
+        None if text.chars().all(is_base64) => Err(UnreadableAnswer::Encrypted),
+        None => Err(UnreadableAnswer::NotAnObject),
+    }
+}
+
+/// Sends one request over one connection, without framing: the agent answers and closes.
 async fn talk(socket: &Path, question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut stream = UnixStream::connect(socket).await?;
     stream.write_all(question.as_bytes()).await?;
@@ -262,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_agent_is_asked_in_its_own_words() {
+    async fn a_request_has_the_form_of_the_agents_protocol() {
         let directory = tempfile::tempdir().unwrap();
         let answer = br#"{"status":"success","access_token":"AT","issuer":"https://i/","expires_at":2000}"#;
         let (source, asked) = agent(directory.path(), answer);
@@ -270,7 +310,7 @@ mod tests {
             source.with_scopes(["a".parse().unwrap(), "b".parse().unwrap()]).with_audience("https://h");
         let token = token(&source).await.unwrap().unwrap();
         assert_eq!(token.expires_at(), Some(SystemTime::UNIX_EPOCH + Duration::from_secs(2_000)));
-        assert_eq!(token.found_in(), Some("oidc-agent, account `lab`"));
+        assert_eq!(token.origin_label(), Some("oidc-agent, account `lab`"));
         assert_eq!(
             asked.await.unwrap(),
             serde_json::json!({"request": "access_token", "account": "lab", "min_valid_period": 60,
@@ -279,7 +319,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn after_a_refusal_a_new_token_is_asked_for_and_the_requests_wishes_come_first() {
+    async fn after_a_refusal_a_new_token_is_asked_for_and_the_requests_options_come_first() {
         let directory = tempfile::tempdir().unwrap();
         let (source, asked) = agent(directory.path(), br#"{"status":"success","access_token":"AT2"}"#);
         let source =
@@ -297,7 +337,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_agent_says_is_handed_on() {
+    async fn errors_and_hints_of_the_agent_are_passed_on() {
         for (answer, error, hint) in [
             (
                 &br#"{"status":"failure","error":"account not loaded"}"#[..],
@@ -314,16 +354,38 @@ mod tests {
                 "invalid_grant: x",
                 "oidc-gen lab",
             ),
-            (b"KgYxBypbzON0gRpAc3YHadTZKKHSW6UlvfaCq/424CA=", "no JSON object", ""),
-            (b"", "no JSON object", ""),
+            (b"KgYxBypbzON0gRpAc3YHadTZKKHSW6UlvfaCq/424CA=", "is encrypted", "oidc-token"),
+            (b"", "is empty", "log"),
+            (b"<html>", "not a JSON object", ""),
+            (br#"{"status":"success"}"#, "neither a token nor an error", "oidc-add lab"),
+            (br#"{"status":"failure","access_token":"AT","error":"locked"}"#, "locked", "oidc-add lab"),
             (br#"{"status":"success","access_token":"AT","expires_at":999}"#, "expired 1 s ago", ""),
-            (br#"{"status":"success","access_token":"two words"}"#, "no bearer token", ""),
+            (br#"{"status":"success","access_token":"two words"}"#, "not a bearer token", ""),
         ] {
             let directory = tempfile::tempdir().unwrap();
             let (source, _asked) = agent(directory.path(), answer);
             let found = token(&source).await.unwrap_err();
             assert!(found.to_string().contains(error), "{found}");
-            assert!(found.hint().unwrap_or_default().contains(hint), "{found:?}");
+            assert!(
+                found.hint().map_or(hint.is_empty(), |found| found.to_string().contains(hint)),
+                "{found:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_expiry_may_be_a_text_and_costs_no_token_if_it_cannot_be_read() {
+        for (answer, expiry) in [
+            (&br#"{"status":"success","access_token":"AT","expires_at":"2000"}"#[..], Some(2_000)),
+            (br#"{"access_token":"AT","expires_at":2000.5}"#, Some(2_000)),
+            (br#"{"status":"success","access_token":"AT","expires_at":0}"#, None),
+            (br#"{"status":"success","access_token":"AT","expires_at":"soon","x":[]}"#, None),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let (source, _asked) = agent(directory.path(), answer);
+            let token = token(&source).await.unwrap().unwrap();
+            let seconds = token.expires_at().map(scitoken_types::sys::epoch_seconds);
+            assert_eq!((token.expose_secret(), seconds), ("AT", expiry));
         }
     }
 
@@ -337,7 +399,7 @@ mod tests {
             .with_time_limit(Duration::from_millis(20));
         let error = token(&source).await.unwrap_err();
         assert!(error.to_string().contains("did not answer within 0.02 s"), "{error}");
-        assert!(error.hint().unwrap().contains("--no-autoreauthenticate"));
+        assert!(error.hint().unwrap().to_string().contains("--no-autoreauthenticate"));
     }
 
     #[tokio::test]
@@ -346,6 +408,6 @@ mod tests {
             assert!(token(&AgentSource::account("lab").with_env(env)).await.unwrap().is_none());
         }
         let dead = AgentSource::account("lab").with_env(Env::given([("OIDC_SOCK", "/nowhere/agent.sock")]));
-        assert!(token(&dead).await.unwrap_err().hint().unwrap().contains("oidc-agent"));
+        assert!(token(&dead).await.unwrap_err().hint().unwrap().to_string().contains("oidc-agent"));
     }
 }

@@ -1,20 +1,27 @@
 //! Several sources, one after the other.
 
 use super::{SharedTokenSource, SourceError, TokenRequest, TokenSource};
-use crate::token::AccessToken;
+use scitoken_types::AccessToken;
 
 /// Asks one source after the other until one has a token.
 ///
-/// * A source that has nothing is passed over.
-/// * A source that is broken ends the search with its error: silently using another token than the one that was
-///   configured is how the wrong identity gets used.
-/// * A token that has ended, that is about to, or that the server has just refused is kept in mind, and the
-///   search goes on for a better one.
+/// * A source that has no token is skipped.
+/// * A source that fails ends the search with its error, so that no other identity than the configured one is used.
+/// * A token that has expired, is about to, or was just refused by the server is used only if no later source has a
+///   better one.
+///
+/// ```
+/// use reqwest_scitokens::source::ChainSource;
+/// use reqwest_scitokens::{Discovery, FileSource};
+///
+/// let source = ChainSource::new().then(FileSource::new("/run/job/token")).then(Discovery::new());
+/// # let _ = source;
+/// ```
 #[derive(Clone, Debug, Default)]
-pub struct Chain(Vec<SharedTokenSource>);
+pub struct ChainSource(Vec<SharedTokenSource>);
 
-impl Chain {
-    /// A chain without sources, which has no token.
+impl ChainSource {
+    /// Returns a chain without sources, which has no token.
     pub fn new() -> Self {
         Self::default()
     }
@@ -26,7 +33,7 @@ impl Chain {
     }
 }
 
-impl TokenSource for Chain {
+impl TokenSource for ChainSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         let mut best = BestSoFar::default();
         for source in &self.0 {
@@ -38,7 +45,7 @@ impl TokenSource for Chain {
     }
 }
 
-/// What a search has come upon that is better than nothing.
+/// The best token so far that does not end a search.
 #[derive(Debug, Default)]
 pub(super) struct BestSoFar {
     short_lived: Option<AccessToken>,
@@ -47,7 +54,7 @@ pub(super) struct BestSoFar {
 }
 
 impl BestSoFar {
-    /// Takes one source's answer; gives the token that ends the search, or the error that does.
+    /// Takes one source's answer; returns the token or the error that ends the search.
     pub(super) fn consider(
         &mut self,
         answer: Result<Option<AccessToken>, SourceError>,
@@ -74,7 +81,7 @@ impl BestSoFar {
         Ok(None)
     }
 
-    /// The answer when no source had anything better.
+    /// Returns the answer when no source had a better token.
     pub(super) fn conclude(self) -> Result<Option<AccessToken>, SourceError> {
         match (self.short_lived.or(self.refused), self.expired) {
             (Some(token), _) => Ok(Some(token)),
@@ -110,7 +117,7 @@ mod tests {
         FixedSource::new(AccessToken::new(text).unwrap().with_expiry(at(end)))
     }
 
-    async fn ask(chain: Chain, rejected: Option<&str>) -> Result<Option<String>, String> {
+    async fn ask(chain: ChainSource, rejected: Option<&str>) -> Result<Option<String>, String> {
         let url = Url::parse("https://h").unwrap();
         let rejected = rejected.map(|text| AccessToken::new(text).unwrap());
         let mut request = TokenRequest::new(&url).unwrap().at(at(1_000));
@@ -123,36 +130,39 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_good_token_wins() {
-        let chain = Chain::new().then(Chain::new()).then(ending("a", 2_000)).then(ending("b", 2_000));
+        let chain =
+            ChainSource::new().then(ChainSource::new()).then(ending("a", 2_000)).then(ending("b", 2_000));
         assert_eq!(ask(chain, None).await, Ok(Some("a".into())));
     }
 
     #[tokio::test]
-    async fn a_broken_source_ends_the_search() {
-        let chain = Chain::new().then(Broken).then(ending("a", 2_000));
+    async fn a_failing_source_ends_the_search() {
+        let chain = ChainSource::new().then(Broken).then(ending("a", 2_000));
         assert_eq!(ask(chain, None).await, Err("broken".into()));
     }
 
     #[tokio::test]
-    async fn an_expired_token_is_passed_over_but_remembered() {
-        let chain = Chain::new().then(ending("old", 900)).then(ending("new", 2_000));
+    async fn an_expired_token_is_skipped_and_reported_if_there_is_no_other() {
+        let chain = ChainSource::new().then(ending("old", 900)).then(ending("new", 2_000));
         assert_eq!(ask(chain, None).await, Ok(Some("new".into())));
-        let error = ask(Chain::new().then(ending("old", 900)).then(Chain::new()), None).await.unwrap_err();
+        let error = ask(ChainSource::new().then(ending("old", 900)).then(ChainSource::new()), None)
+            .await
+            .unwrap_err();
         assert_eq!(error, "the token in the program itself expired 100 s ago");
     }
 
     #[tokio::test]
-    async fn a_short_lived_token_is_used_when_no_other_can_be_had() {
-        let chain = Chain::new().then(ending("short", 1_030)).then(ending("long", 2_000));
+    async fn a_short_lived_token_is_used_when_there_is_no_other() {
+        let chain = ChainSource::new().then(ending("short", 1_030)).then(ending("long", 2_000));
         assert_eq!(ask(chain, None).await, Ok(Some("long".into())));
-        let chain = Chain::new().then(ending("short", 1_030)).then(ending("old", 900));
+        let chain = ChainSource::new().then(ending("short", 1_030)).then(ending("old", 900));
         assert_eq!(ask(chain, None).await, Ok(Some("short".into())));
     }
 
     #[tokio::test]
-    async fn a_refused_token_makes_room_for_another() {
-        let chain = Chain::new().then(ending("a", 2_000)).then(ending("b", 2_000));
+    async fn after_a_refused_token_comes_the_next() {
+        let chain = ChainSource::new().then(ending("a", 2_000)).then(ending("b", 2_000));
         assert_eq!(ask(chain.clone(), Some("a")).await, Ok(Some("b".into())));
-        assert_eq!(ask(Chain::new().then(ending("a", 2_000)), Some("a")).await, Ok(Some("a".into())));
+        assert_eq!(ask(ChainSource::new().then(ending("a", 2_000)), Some("a")).await, Ok(Some("a".into())));
     }
 }

@@ -1,87 +1,116 @@
-//! Which of several tokens to use.
+//! Which of several tokens is sent.
 //!
-//! The rules of igwn-auth-utils: the first token, in the order of the files, that is meant for the server, allows
-//! all that is asked for and lives long enough. Claims are read for that, and only believed as far as choosing goes.
+//! Claims are read for the choice, and trusted no further.
 
 use std::fmt;
 
-use super::TokenRequest;
-use crate::token::{AccessToken, Audience, UnverifiedClaims, default_audience};
+use scitoken_types::{AccessFit, LifetimeFit, TokenFit};
 
 /// Why a token was not chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Misfit {
+pub enum MismatchReason {
     /// It is meant for other servers.
     Audience,
+    /// The server accepts tokens of other issuers.
+    Issuer,
     /// It does not allow what is asked for.
     Scope,
+    /// The server has asked for scopes that it lacks, and another token has them.
+    Challenge,
+    /// Its scopes do not cover the method and the path, and those of another token do.
+    Access,
+    /// It is not valid yet (`nbf`).
+    NotYet,
 }
 
-impl fmt::Display for Misfit {
+impl fmt::Display for MismatchReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Audience => "it is meant for other servers",
+            Self::Issuer => "the server accepts tokens of other issuers",
             Self::Scope => "it does not allow what is asked for",
+            Self::Challenge => "another token has the scopes that the server asks for",
+            Self::Access => "another token covers the method and the path",
+            Self::NotYet => "it is not valid yet",
         })
     }
 }
 
-/// How many tokens there are to choose from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The tokens that there are to choose from, by their fits.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Choice {
-    /// One: it is used unless the caller asked for something that it is not.
-    Single,
-    /// Several: the audience must fit the server.
-    Several,
+    /// One, which is used unless the caller asked for something that it is not.
+    Single {
+        /// Whether the caller asked for an audience.
+        requires_audience: bool,
+    },
+    /// Several; this fits best of those that have not expired.
+    Best(TokenFit),
 }
 
-/// Why the token does not fit the request; `None` when it does.
-///
-/// A token that says nothing (an opaque one, or one without that claim) fits: only the server knows better.
-pub(super) fn misfit(token: &AccessToken, request: &TokenRequest<'_>, choice: Choice) -> Option<Misfit> {
-    let claims = token.claims()?;
-    if !audience_fits(claims, request, choice) {
-        return Some(Misfit::Audience);
-    }
-    let silent = claims.scope_text().is_none();
-    (!silent && !request.scopes().iter().all(|scope| claims.allows(scope))).then_some(Misfit::Scope)
-}
-
-/// Whether the token allows all that the server's challenge asks for; such a token goes before others that fit.
-pub(super) fn answers_challenge(token: &AccessToken, request: &TokenRequest<'_>) -> bool {
-    let Some(challenge) = request.challenge() else { return true };
-    token.claims().is_none_or(|claims| challenge.scopes().all(|scope| claims.allows(&scope)))
-}
-
-fn audience_fits(claims: &UnverifiedClaims, request: &TokenRequest<'_>, choice: Choice) -> bool {
-    let audiences = claims.audiences();
-    if audiences.is_empty() || audiences.iter().any(Audience::is_any) {
-        return true;
-    }
-    match request.audience() {
-        Some(wanted) => audiences.contains(wanted),
-        None if choice == Choice::Single => true,
-        None => {
-            let usual = default_audience(request.url());
-            audiences.iter().any(|a| a.names(request.origin()) || Some(a) == usual.as_ref())
+impl Choice {
+    /// Takes the fits of all tokens.
+    pub(super) fn among(fits: impl Iterator<Item = TokenFit>, requires_audience: bool) -> Self {
+        let usable: Vec<_> = fits.filter(|fit| fit.lifetime != LifetimeFit::Expired).collect();
+        match usable.iter().min() {
+            Some(best) if usable.len() > 1 => Self::Best(*best),
+            _ => Self::Single { requires_audience },
         }
+    }
+
+    /// Returns why a token with this fit is not used; `None` when it is.
+    ///
+    /// An opaque token fits, and so does one without the claim: only the server can tell.
+    pub(super) fn mismatch(self, fit: TokenFit) -> Option<MismatchReason> {
+        let judges_audience = !matches!(self, Self::Single { requires_audience: false });
+        if judges_audience && !fit.audience.fits() {
+            return Some(MismatchReason::Audience);
+        }
+        if !fit.issuer.fits() {
+            return Some(MismatchReason::Issuer);
+        }
+        if !fit.has_scopes {
+            return Some(MismatchReason::Scope);
+        }
+        let Self::Best(best) = self else { return None };
+        if fit.lifetime == LifetimeFit::NotYet {
+            return Some(MismatchReason::NotYet);
+        }
+        if !best.is_acceptable() || fit.lifetime == LifetimeFit::Expired {
+            return None;
+        }
+        if best.answers_challenge && !fit.answers_challenge {
+            return Some(MismatchReason::Challenge);
+        }
+        // A token that covers is preferred; where none does, the server knows better.
+        let is_covered = best.access <= AccessFit::CoversEnding;
+        (is_covered && fit.access > best.access).then_some(MismatchReason::Access)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::*;
     use url::Url;
 
     use super::*;
-    use crate::token::Scope;
+    use crate::challenge::Challenge;
+    use crate::source::TokenRequest;
+    use scitoken_types::{AccessToken, Audience, Scope};
 
     fn token(payload: &str) -> AccessToken {
-        let payload = base64_simd::URL_SAFE_NO_PAD.encode_to_string(payload);
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(payload);
         AccessToken::new(format!("e30.{payload}.sig")).unwrap()
     }
 
-    fn judge(payload: &str, choice: Choice, audience: Option<&str>, scope: Option<&str>) -> Option<Misfit> {
+    /// Why the first token is not used, alone or beside an opaque one.
+    fn mismatch_of(
+        payload: &str,
+        tokens: usize,
+        audience: Option<&str>,
+        scope: Option<&str>,
+    ) -> Option<MismatchReason> {
         let url = Url::parse("https://data.example:8443/f").unwrap();
         let audience = audience.map(Audience::from);
         let scopes: Vec<Scope> = scope.iter().map(|s| s.parse().unwrap()).collect();
@@ -89,7 +118,8 @@ mod tests {
         if let Some(audience) = &audience {
             request = request.with_audience(audience);
         }
-        misfit(&token(payload), &request, choice)
+        let fits = [request.fit(&token(payload)), request.fit(&AccessToken::new("opaque").unwrap())];
+        Choice::among(fits[..tokens].iter().copied(), audience.is_some()).mismatch(fits[0])
     }
 
     #[test]
@@ -104,24 +134,48 @@ mod tests {
             (r#"{"aud":"https://other.example"}"#, false),
             (r#"{"aud":"https://data.example.evil"}"#, false),
         ] {
-            let expected = (!fits).then_some(Misfit::Audience);
-            assert_eq!(judge(payload, Choice::Several, None, None), expected, "{payload}");
-            assert_eq!(judge(payload, Choice::Single, None, None), None, "{payload}");
+            let expected = (!fits).then_some(MismatchReason::Audience);
+            assert_eq!(mismatch_of(payload, 2, None, None), expected, "{payload}");
+            assert_eq!(mismatch_of(payload, 1, None, None), None, "{payload}");
         }
     }
 
     #[test]
     fn a_wanted_audience_is_demanded_of_a_single_token_too() {
         let payload = r#"{"aud":"https://data.example"}"#;
-        assert_eq!(judge(payload, Choice::Single, Some("https://data.example"), None), None);
-        assert_eq!(judge(payload, Choice::Single, Some("other"), None), Some(Misfit::Audience));
+        assert_eq!(mismatch_of(payload, 1, Some("https://data.example"), None), None);
+        assert_eq!(mismatch_of(payload, 1, Some("other"), None), Some(MismatchReason::Audience));
     }
 
     #[test]
     fn all_wanted_scopes_must_be_allowed() {
         let payload = r#"{"scope":"storage.read:/vo openid"}"#;
-        assert_eq!(judge(payload, Choice::Several, None, Some("storage.read:/vo/f")), None);
-        assert_eq!(judge(payload, Choice::Several, None, Some("storage.read:/x")), Some(Misfit::Scope));
-        assert_eq!(judge(r#"{"sub":"me"}"#, Choice::Several, None, Some("storage.read:/x")), None);
+        assert_eq!(mismatch_of(payload, 2, None, Some("storage.read:/vo/f")), None);
+        assert_eq!(mismatch_of(payload, 2, None, Some("storage.read:/x")), Some(MismatchReason::Scope));
+        assert_eq!(mismatch_of(r#"{"sub":"me"}"#, 2, None, Some("storage.read:/x")), None);
+    }
+
+    #[test]
+    fn an_accepted_issuer_is_demanded_and_the_challenge_decides_before_the_path() {
+        let url = Url::parse("https://data.example/chtc/f").unwrap();
+        let issuers = [Url::parse("https://iam.example/").unwrap()];
+        let mut headers = http::HeaderMap::new();
+        headers.insert("www-authenticate", "Bearer scope=\"storage.read:/vo\"".parse().unwrap());
+        let challenge = Challenge::from_headers(&headers).unwrap();
+        let request = TokenRequest::new(&url).unwrap().with_issuers(&issuers);
+        let request = request.with_method(&http::Method::GET).with_challenge(&challenge);
+        let tokens = [
+            r#"{"iss":"https://iam.example","scope":"storage.read:/chtc"}"#,
+            r#"{"iss":"https://iam.example","scope":"storage.read:/"}"#,
+            r#"{"iss":"https://other.example","scope":"storage.read:/vo"}"#,
+            r#"{"iss":"https://iam.example","scope":"storage.read:/vo"}"#,
+        ];
+        let fits = tokens.map(|payload| request.fit(&token(payload)));
+        let choice = Choice::among(fits.into_iter(), false);
+        let reasons = fits.map(|fit| choice.mismatch(fit));
+        let access = Some(MismatchReason::Access);
+        assert_eq!(reasons, [Some(MismatchReason::Challenge), None, Some(MismatchReason::Issuer), access]);
+        let alone = Choice::among(fits[2..3].iter().copied(), false);
+        assert_eq!(alone.mismatch(fits[2]), Some(MismatchReason::Issuer));
     }
 }

@@ -9,34 +9,34 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
-use super::{SourceError, TokenRequest, TokenSource, text};
-use crate::redact;
-use crate::token::{AccessToken, Mistake, Scope};
+use super::{SourceError, TokenRequest, TokenSource};
+use scitoken_types::redact;
+use scitoken_types::{AccessToken, InvalidTokenKind, Scope, TokenText};
 
-/// The token that a program prints: `htgettoken`'s, `oidc-token`'s or your own.
+/// The token that a program prints, such as `htgettoken`, `oidc-token` or your own.
 ///
-/// # The program's part
+/// # The program's interface
 /// * It prints the token, or a JSON object with an `access_token` as OAuth servers do, on standard output and exits
 ///   with 0. Printing nothing and exiting with 0 means that it has no token for this server.
 /// * It exits with another code, and says why on standard error, when something is broken.
-/// * It learns about the request from `SCITOKEN_ORIGIN`, and, where the caller stated them, `SCITOKEN_AUDIENCE`,
+/// * It finds the request in `SCITOKEN_ORIGIN` and, where the caller set them, `SCITOKEN_AUDIENCE`,
 ///   `SCITOKEN_SCOPE` (separated by blanks) and `SCITOKEN_MIN_VALIDITY` (seconds). `SCITOKEN_REJECTED=1` says that a
 ///   server has refused the last token, so a cached one should not be printed again; what scopes that server asked
-///   for is in `SCITOKEN_CHALLENGE_SCOPE`, and they are a stranger's words.
-/// * It is never asked anything: standard input is empty. It has 30 seconds unless told otherwise.
+///   for is in `SCITOKEN_CHALLENGE_SCOPE`; the server chose it.
+/// * Standard input is empty. The time limit is 30 seconds by default.
 ///
 /// # Helpers that fit
 /// | helper | command line | remark |
 /// |---|---|---|
-/// | `htgettoken` | `htgettoken -q -a VAULT -i ISSUER -o /dev/stdout` | `-q`, because it reports progress on standard output; without `-o` it writes the file that [`Discovery`](super::Discovery) finds, and nothing needs to be run here. Log in once by hand: it asks nobody without a terminal. `--audience`, `--scopes` (separated by commas) and `--minsecs` take what the request wants |
+/// | `htgettoken` | `htgettoken -q -a VAULT -i ISSUER -o /dev/stdout` | `-q`, because it reports progress on standard output; without `-o` it writes the file that [`Discovery`](super::Discovery) finds, and nothing needs to be run here. Log in once by hand: without a terminal it cannot ask. `--audience`, `--scopes` (separated by commas) and `--minsecs` take what the request wants |
 /// | `oidc-token` | `oidc-token --time 60 ACCOUNT` | on Unix, [`AgentSource`](super::AgentSource) asks the agent itself and needs no process |
 /// | `scitoken` | `scitoken store get --show-secret --json FILE NAME` | a JSON object with `access_token` is taken too |
 /// | your own | `sh -c 'htgettoken … --audience "$SCITOKEN_AUDIENCE" …'` | with [`shell`](Self::shell) |
 ///
-/// A token is kept for five minutes, or as told by [`with_reuse`](Self::with_reuse), but never past its end.
+/// A token is kept for five minutes, or as [`with_max_age`](Self::with_max_age) sets, but never beyond its expiry.
 ///
 /// ```
-/// use reqwest_scitokens::CommandSource;
+/// use reqwest_scitokens::source::CommandSource;
 ///
 /// let source = CommandSource::new("oidc-token").args(["--time", "120", "wlcg"]);
 /// # let _ = source;
@@ -46,12 +46,12 @@ pub struct CommandSource {
     program: OsString,
     arguments: Vec<OsString>,
     time_limit: Duration,
-    reuse: Duration,
+    max_age: Duration,
 }
 
-/// No program prints more than this for a token, in bytes.
+/// The most output that is read, in bytes.
 const MOST_OUTPUT: u64 = 1024 * 1024;
-/// This much of what a program says on standard error is kept, in bytes.
+/// How much of standard error is kept, in bytes.
 const MOST_COMPLAINT: usize = 4 * 1024;
 
 impl CommandSource {
@@ -61,7 +61,7 @@ impl CommandSource {
             program: program.into(),
             arguments: Vec::new(),
             time_limit: Duration::from_secs(30),
-            reuse: Duration::from_secs(300),
+            max_age: Duration::from_secs(300),
         }
     }
 
@@ -83,8 +83,8 @@ impl CommandSource {
     }
 
     /// Keeps a token for this long before the program runs again, instead of five minutes.
-    pub fn with_reuse(mut self, reuse: Duration) -> Self {
-        self.reuse = reuse;
+    pub fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
         self
     }
 
@@ -114,25 +114,25 @@ impl CommandSource {
     async fn run(&self, request: &TokenRequest<'_>) -> Result<Vec<u8>, SourceError> {
         let name = self.name();
         let mut child = self.command(request).spawn().map_err(|error| {
-            SourceError::caused_by(format!("cannot run the token command `{name}`"), error)
+            SourceError::caused_by(format!("failed to run the token command `{name}`"), error)
         })?;
         let group = Group::of(&child);
         let ended = tokio::time::timeout(self.time_limit, collect(&mut child)).await;
-        // Whatever the program started goes with it, also when this future is dropped half-way.
+        // Processes that the program started are ended too, also when this future is dropped.
         drop(group);
         let failed = |message: String| SourceError::new(format!("the token command `{name}` {message}"));
         match ended {
             Err(_) => Err(failed(format!("did not end within {} s", self.time_limit.as_secs_f32()))
                 .with_hint("run it by hand: it may be asking for something, which it cannot do here")),
             Ok(Err(error)) => {
-                Err(SourceError::caused_by(format!("cannot read from the token command `{name}`"), error))
+                Err(SourceError::caused_by(format!("failed to read from the token command `{name}`"), error))
             }
             Ok(Ok(output)) if output.stdout.len() as u64 > MOST_OUTPUT => {
-                Err(failed("printed more than 1 MiB, so it is no token".to_owned()))
+                Err(failed("printed more than 1 MiB, which is not a token".to_owned()))
             }
             Ok(Ok(output)) if !output.status.success() => {
                 let complaint = String::from_utf8_lossy(&output.stderr);
-                let complaint = redact::ending(whole_words(&complaint));
+                let complaint = redact::ending(&redact::without_tokens(whole_words(&complaint)));
                 let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
                 Err(failed(format!("failed with {}{said}", output.status)))
             }
@@ -152,7 +152,7 @@ impl fmt::Debug for CommandSource {
             .field("program", &self.name())
             .field("arguments", &self.arguments.len())
             .field("time_limit", &self.time_limit)
-            .field("reuse", &self.reuse)
+            .field("max_age", &self.max_age)
             .finish()
     }
 }
@@ -160,15 +160,20 @@ impl fmt::Debug for CommandSource {
 impl TokenSource for CommandSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         let output = self.run(request).await?;
-        let token = match text::read(&output, Some(request.now())) {
-            Ok(token) => token.with_found_in(format!("command {}", self.name())).with_reuse(self.reuse),
-            Err(invalid) if invalid.mistake() == Mistake::Empty => {
+        let token = match TokenText::read(&output, Some(request.now())) {
+            Ok(read) => {
+                for note in &read.notes {
+                    tracing::debug!(command = self.name(), "in the command's output, {note}");
+                }
+                read.token.with_origin_label(format!("command {}", self.name())).with_max_age(self.max_age)
+            }
+            Err(invalid) if invalid.kind() == InvalidTokenKind::Empty => {
                 request.note(|| format!("command {} printed no token", self.name()));
                 return Ok(None);
             }
             Err(invalid) => {
                 let message =
-                    format!("the token command `{}` printed something else than a token", self.name());
+                    format!("the token command `{}` printed something other than a token", self.name());
                 return Err(SourceError::caused_by(message, invalid));
             }
         };
@@ -254,7 +259,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Some(group) = self.0 {
-            // An error means that nobody of the group is left.
+            // An error means that the group has no process left.
             let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
         }
     }

@@ -2,10 +2,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::TokenRequest;
+use super::choose::Choice;
+use super::finding::{DiscoveryFinding, DiscoveryLocation, DiscoveryResult};
+use scitoken_types::{LifetimeFit, TokenFit};
 
 /// The access tokens in a `$_CONDOR_CREDS` directory: its `*.use` files, `scitokens.use` first, the others by name.
 ///
-/// Hidden files are half-written ones and left out. A directory that is not there has none.
+/// Hidden files are incomplete and are left out. A missing directory has none.
 pub(super) fn token_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs_err::read_dir(directory) {
         Ok(entries) => entries,
@@ -24,11 +30,46 @@ pub(super) fn token_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Marks the tokens that are not used for the request, and orders the others, the best first: the one that the request
+/// names, where it fits.
+///
+/// Where the tokens have different scopes, the choice holds for this request only.
+pub(super) fn choose(findings: &mut [DiscoveryFinding], request: &TokenRequest<'_>) {
+    let fit = |finding: &DiscoveryFinding| finding.token().map(|token| request.fit(token));
+    let choice = Choice::among(findings.iter().filter_map(fit), request.audience().is_some());
+    for finding in &mut *findings {
+        finding.mark_mismatch(|token| choice.mismatch(request.fit(token)));
+    }
+    let names = request.credential_name().map(file_names).unwrap_or_default();
+    let is_named = |finding: &DiscoveryFinding| match &finding.location {
+        DiscoveryLocation::File(path) => {
+            path.file_name().is_some_and(|file| names.iter().any(|name| file == name.as_str()))
+        }
+        _ => false,
+    };
+    // Stable: of those that fit equally well, the order of the files decides.
+    findings.sort_by_cached_key(|finding| (finding.fitting().is_none(), !is_named(finding), fit(finding)));
+    let Choice::Best(best) = choice else { return };
+    let is_general = |fit: TokenFit| fit.access == best.access || fit.lifetime == LifetimeFit::Expired;
+    if findings.iter().filter_map(fit).all(is_general) {
+        return;
+    }
+    for finding in findings {
+        if let DiscoveryResult::Token(token) = &mut finding.result {
+            *token = token.clone().with_max_age(Duration::ZERO);
+        }
+    }
+}
+
+/// Returns the files of a credential: HTCondor writes an underscore for each dot of the name, and older versions do not.
+fn file_names(name: &str) -> Vec<String> {
+    vec![format!("{}.use", name.replace('.', "_")), format!("{name}.use")]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Mistake 37: igwn-auth-utils takes HTCondor's files in whatever order the directory has them.
     #[test]
     fn scitokens_come_first_then_the_others_by_name() {
         let dir = tempfile::tempdir().unwrap();

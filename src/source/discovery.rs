@@ -6,15 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::chain::BestSoFar;
-use super::choose::{self, Choice, Misfit};
-use super::file::Memory;
-use super::survey::{Finding, Found, Place, Step, Survey};
-use super::{FileProblem, SourceError, TokenRequest, TokenSource, condor, text};
-use crate::error::with_causes;
-use crate::sys::{self, Env};
-use crate::token::{AccessToken, Mistake};
+use super::file::FileCache;
+use super::finding::{DiscoveryFinding, DiscoveryLocation, DiscoveryResult, DiscoveryStep};
+use super::report::DiscoveryReport;
+use super::{SourceError, TokenFileError, TokenRequest, TokenSource, condor};
+use scitoken_types::ErrorChain;
+use scitoken_types::files::FileProblem;
+use scitoken_types::sys;
+use scitoken_types::sys::Env;
+use scitoken_types::{AccessToken, InvalidTokenKind, TokenText, redact};
 
-/// Looks where tokens are by convention, in this order:
+/// Searches the places where tokens are by convention, in this order:
 ///
 /// | step | place | by |
 /// |---|---|---|
@@ -26,24 +28,32 @@ use crate::token::{AccessToken, Mistake};
 /// | 6 | the file that `SCITOKEN_FILE` names | the same |
 /// | 7 | `$_CONDOR_CREDS/*.use`, `scitokens.use` first, the others by name | HTCondor |
 ///
-/// * White space around a token goes (C99 `isspace`). What is empty then, or not there, leads to the next step.
-/// * Something that is no bearer token ends the search with an error that names the step, except among HTCondor's
+/// * White space around a token is ignored (C99 `isspace`). An empty or missing value leads to the next step.
+/// * Something that is not a bearer token ends the search with an error that names the step, except among HTCondor's
 ///   files, where a warning is given and the next one tried.
 /// * A file that a variable names and that is missing or unreadable is a warning with its path, then the next step.
-/// * A token that has ended, or that ends within the [wanted time](TokenRequest::min_validity), is only used up to
-///   its end and when no later step has a better one.
+/// * A token that expires within the [required lifetime](TokenRequest::min_validity) is only used when no later step has
+///   a better one.
 /// * The token of steps 1 to 6 is used as found, whatever its claims say, as the WLCG specification asks. Among
-///   HTCondor's files the first that is meant for the server, allows what is asked for and lives long enough wins.
+///   HTCondor's files the first that is meant for the server, allows what is asked for and is valid for long enough wins.
 ///
 /// * When a server refuses the token of steps 1 to 6, the search ends there: no other identity is tried.
 ///
-/// Nothing is verified and nothing but these places is touched. [`survey`](Self::survey) tells about all of them.
+/// No token is verified, and no other place is read. [`report`](Self::report) lists what is in all of them.
+///
+/// ```
+/// use reqwest_scitokens::Discovery;
+/// use reqwest_scitokens::types::sys::Env;
+///
+/// let source = Discovery::new().with_env(Env::given([("BEARER_TOKEN_FILE", "/run/job/token")]));
+/// # let _ = source;
+/// ```
 #[derive(Debug)]
 pub struct Discovery {
     env: Env,
     user: Option<u32>,
     tmp: PathBuf,
-    memory: Memory,
+    cache: FileCache,
     warned: Mutex<BTreeSet<PathBuf>>,
 }
 
@@ -60,7 +70,7 @@ impl Discovery {
             env: Env::process(),
             user: sys::effective_uid(),
             tmp: PathBuf::from("/tmp"),
-            memory: Memory::default(),
+            cache: FileCache::default(),
             warned: Mutex::default(),
         }
     }
@@ -83,11 +93,11 @@ impl Discovery {
         self
     }
 
-    /// Looks at every place and tells what is there and which token a request would get.
-    pub fn survey(&self, request: &TokenRequest<'_>) -> Survey {
-        let findings: Vec<_> = Step::ALL.iter().flat_map(|step| self.look(*step, request)).collect();
+    /// Reads every place and reports what is there and which token a request would get.
+    pub fn report(&self, request: &TokenRequest<'_>) -> DiscoveryReport {
+        let findings: Vec<_> = DiscoveryStep::ALL.iter().flat_map(|step| self.look(*step, request)).collect();
         let answer = Self::decide(findings.iter(), request);
-        Survey::new(findings, answer, request.now())
+        DiscoveryReport::new(findings, answer, request)
     }
 
     /// The file where tools of the WLCG put a token for the user: `BEARER_TOKEN_FILE`, else in `$XDG_RUNTIME_DIR`,
@@ -99,102 +109,112 @@ impl Discovery {
     }
 
     /// What one step finds; HTCondor's can be many files.
-    fn look(&self, step: Step, request: &TokenRequest<'_>) -> Vec<Finding> {
+    fn look(&self, step: DiscoveryStep, request: &TokenRequest<'_>) -> Vec<DiscoveryFinding> {
         let now = request.now();
         match step {
-            Step::BearerToken | Step::SciToken => {
+            DiscoveryStep::BearerToken | DiscoveryStep::SciToken => {
                 let name = step.variable().unwrap_or_default();
-                let place = Place::Variable(name);
-                vec![Finding::new(step, place, self.variable(name))]
+                let location = DiscoveryLocation::Variable(name);
+                vec![DiscoveryFinding::new(step, location, self.variable(name))]
             }
-            Step::BearerTokenFile | Step::SciTokenFile => {
+            DiscoveryStep::BearerTokenFile | DiscoveryStep::SciTokenFile => {
                 let name = step.variable().unwrap_or_default();
                 vec![match self.env.get_non_empty(name) {
                     Some(path) => self.file(step, PathBuf::from(path), now),
-                    None => Finding::new(step, Place::Variable(name), Found::Unset),
+                    None => {
+                        DiscoveryFinding::new(step, DiscoveryLocation::Variable(name), DiscoveryResult::Unset)
+                    }
                 }]
             }
-            Step::RuntimeDirectory => {
+            DiscoveryStep::RuntimeDirectory => {
                 vec![match (self.env.get_non_empty("XDG_RUNTIME_DIR"), self.file_name()) {
                     (Some(directory), Some(name)) => self.file(step, Path::new(&directory).join(name), now),
-                    _ => Finding::new(step, Place::Variable("XDG_RUNTIME_DIR"), Found::Unset),
+                    _ => DiscoveryFinding::new(
+                        step,
+                        DiscoveryLocation::Variable("XDG_RUNTIME_DIR"),
+                        DiscoveryResult::Unset,
+                    ),
                 }]
             }
-            Step::Tmp => self
+            DiscoveryStep::Tmp => self
                 .file_name()
                 .map(|name| self.file(step, self.tmp_directory().join(name), now))
                 .into_iter()
                 .collect(),
-            Step::CondorCreds => self.condor(request),
+            DiscoveryStep::CondorCreds => self.condor(request),
         }
     }
 
-    fn variable(&self, name: &'static str) -> Found {
-        let Some(value) = self.env.get(name) else { return Found::Unset };
-        match text::read(value.as_encoded_bytes(), None) {
-            Ok(token) => Found::Token(token.with_found_in(format!("variable {name}"))),
-            Err(invalid) if invalid.mistake() == Mistake::Empty => Found::Empty,
-            Err(invalid) => Found::NoToken(invalid),
+    fn variable(&self, name: &'static str) -> DiscoveryResult {
+        let Some(value) = self.env.get(name) else { return DiscoveryResult::Unset };
+        match TokenText::read(value.as_encoded_bytes(), None) {
+            Ok(read) => DiscoveryResult::Token(read.token.with_origin_label(format!("variable {name}"))),
+            Err(invalid) if invalid.kind() == InvalidTokenKind::Empty => DiscoveryResult::Empty,
+            Err(invalid) => DiscoveryResult::NoToken(invalid),
         }
     }
 
-    fn file(&self, step: Step, path: PathBuf, now: SystemTime) -> Finding {
-        let found = match self.memory.read(&path, now) {
-            Ok(token) => Found::Token(token),
-            Err(problem) if problem.is_empty_file() => Found::Empty,
-            Err(FileProblem::NoToken(invalid)) => Found::NoToken(invalid),
-            Err(problem) => Found::Unusable(problem),
+    fn file(&self, step: DiscoveryStep, path: PathBuf, now: SystemTime) -> DiscoveryFinding {
+        let found = match self.cache.read(&path, now) {
+            Ok(token) => DiscoveryResult::Token(token),
+            Err(TokenFileError::NotAToken(invalid)) if invalid.kind() == InvalidTokenKind::Empty => {
+                DiscoveryResult::Empty
+            }
+            Err(TokenFileError::NotAToken(invalid)) => DiscoveryResult::NoToken(invalid),
+            Err(TokenFileError::File(problem)) => DiscoveryResult::Unusable(problem),
         };
-        Finding::new(step, Place::File(path), found)
+        DiscoveryFinding::new(step, DiscoveryLocation::File(path), found)
     }
 
-    fn condor(&self, request: &TokenRequest<'_>) -> Vec<Finding> {
-        let step = Step::CondorCreds;
+    fn condor(&self, request: &TokenRequest<'_>) -> Vec<DiscoveryFinding> {
+        let step = DiscoveryStep::CondorCreds;
         let Some(directory) = self.env.get_non_empty("_CONDOR_CREDS").map(PathBuf::from) else {
-            return vec![Finding::new(step, Place::Variable("_CONDOR_CREDS"), Found::Unset)];
+            return vec![DiscoveryFinding::new(
+                step,
+                DiscoveryLocation::Variable("_CONDOR_CREDS"),
+                DiscoveryResult::Unset,
+            )];
         };
         let files = match condor::token_files(&directory) {
             Ok(files) => files,
             Err(error) => {
-                let found = Found::Unusable(FileProblem::Unreadable(error));
-                return vec![Finding::new(step, Place::File(directory), found)];
+                let found = DiscoveryResult::Unusable(FileProblem::Io { action: "list", error });
+                return vec![DiscoveryFinding::new(step, DiscoveryLocation::File(directory), found)];
             }
         };
         if files.is_empty() {
-            return vec![Finding::new(step, Place::File(directory), Found::Empty)];
+            return vec![DiscoveryFinding::new(
+                step,
+                DiscoveryLocation::File(directory),
+                DiscoveryResult::Empty,
+            )];
         }
         let mut findings: Vec<_> =
             files.into_iter().map(|path| self.file(step, path, request.now())).collect();
-        let usable =
-            |finding: &Finding| finding.token().is_some_and(|token| !token.is_expired_at(request.now()));
-        let choice =
-            if findings.iter().filter(|f| usable(f)).count() > 1 { Choice::Several } else { Choice::Single };
-        for finding in &mut findings {
-            finding.judge(|token| choose::misfit(token, request, choice));
-        }
-        // Stable: of those that answer the challenge equally well, the order of the files decides.
-        findings.sort_by_key(|f| !f.token().is_some_and(|token| choose::answers_challenge(token, request)));
+        condor::choose(&mut findings, request);
         findings
     }
 
     /// The search itself, over whatever has been found.
     fn decide<'f>(
-        findings: impl Iterator<Item = &'f Finding>,
+        findings: impl Iterator<Item = &'f DiscoveryFinding>,
         request: &TokenRequest<'_>,
     ) -> Result<Option<AccessToken>, SourceError> {
         let mut best = BestSoFar::default();
         for finding in findings {
-            let answer = match &finding.found {
-                Found::Token(token) => Ok(Some(token.clone())),
-                Found::NoToken(invalid) if finding.step != Step::CondorCreds => {
-                    Err(no_token(&finding.place, *invalid))
+            let answer = match &finding.result {
+                DiscoveryResult::Token(token) => Ok(Some(token.clone())),
+                DiscoveryResult::NoToken(invalid) if finding.step != DiscoveryStep::CondorCreds => {
+                    Err(no_token(&finding.location, *invalid))
                 }
-                Found::Unusable(FileProblem::TooLarge) if finding.step != Step::CondorCreds => {
-                    Err(no_token(&finding.place, FileProblem::TooLarge))
+                DiscoveryResult::Unusable(FileProblem::TooLarge { limit })
+                    if finding.step != DiscoveryStep::CondorCreds =>
+                {
+                    Err(no_token(&finding.location, FileProblem::TooLarge { limit: *limit }))
                 }
                 _ => Ok(None),
             };
-            request.note(|| format!("{}: {}", finding.place, finding.describe(request.now())));
+            request.note(|| format!("{}: {}", finding.location, finding.describe(request.now())));
             if let Some(token) = best.consider(answer, request)? {
                 return Ok(Some(token));
             }
@@ -202,19 +222,19 @@ impl Discovery {
         best.conclude()
     }
 
-    /// Says once what stands in the way at places that somebody named.
-    fn warn(&self, finding: &Finding) {
-        let Place::File(path) = &finding.place else { return };
-        let trouble: &(dyn std::error::Error + 'static) = match &finding.found {
-            Found::Unusable(FileProblem::Missing) if !finding.step.names_its_file() => return,
-            Found::Unusable(problem) => problem,
-            Found::NoToken(invalid) if finding.step == Step::CondorCreds => invalid,
+    /// Warns once about a file that the user named and that cannot be used.
+    fn warn(&self, finding: &DiscoveryFinding) {
+        let DiscoveryLocation::File(path) = &finding.location else { return };
+        let problem: &(dyn std::error::Error + 'static) = match &finding.result {
+            DiscoveryResult::Unusable(FileProblem::Missing) if !finding.step.names_its_file() => return,
+            DiscoveryResult::Unusable(problem) => problem,
+            DiscoveryResult::NoToken(invalid) if finding.step == DiscoveryStep::CondorCreds => invalid,
             _ => return,
         };
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.insert(path.clone()) {
-            let trouble = with_causes(trouble);
-            tracing::warn!(path = %path.display(), "{}: {trouble}; looking further", finding.step);
+            let problem = ErrorChain::new(problem);
+            tracing::warn!(path = %redact::path(path), "{}: {problem}; searching the next place", finding.step);
         }
     }
 
@@ -250,16 +270,16 @@ impl TokenSource for Discovery {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         // Lazily: a step is looked at only when those before it had nothing.
         let mut best = BestSoFar::default();
-        for step in Step::ALL {
+        for step in DiscoveryStep::ALL {
             let findings = self.look(step, request);
             for finding in &findings {
                 self.warn(finding);
             }
             let answer = Self::decide(findings.iter(), request);
-            if let (Ok(Some(token)), false) = (&answer, step == Step::CondorCreds)
+            if let (Ok(Some(token)), false) = (&answer, step == DiscoveryStep::CondorCreds)
                 && request.rejected() == Some(token)
             {
-                // A server's refusal is no reason to show it one token after the other.
+                // A server that refused a token is not sent the others.
                 return answer;
             }
             if let Some(token) = best.consider(answer, request)? {
@@ -270,24 +290,18 @@ impl TokenSource for Discovery {
     }
 }
 
-fn no_token(place: &Place, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> SourceError {
-    SourceError::caused_by(format!("no bearer token in {place}"), why)
-        .with_hint("put the token itself there, or take the variable or file away to look further")
+fn no_token(
+    location: &DiscoveryLocation,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> SourceError {
+    SourceError::caused_by(format!("no bearer token in {location}"), why).with_hint(
+        "put the token itself there, or unset the variable or remove the file to search the next place",
+    )
 }
 
-impl Finding {
-    fn judge(&mut self, misfit: impl Fn(&AccessToken) -> Option<Misfit>) {
-        if let Found::Token(token) = &self.found
-            && let Some(misfit) = misfit(token)
-        {
-            self.found = Found::Misfit(token.clone(), misfit);
-        }
-    }
-}
-
-/// Each row of the peers' comparison of discovery, with the outcome that was chosen here.
 #[cfg(test)]
 mod tests {
+    use base64::prelude::*;
     use std::error::Error as _;
     use std::time::Duration;
 
@@ -297,12 +311,12 @@ mod tests {
     use super::*;
 
     /// A user 4711 with a directory that stands for `/tmp` and an environment, both empty at first.
-    struct Desk {
+    struct Setup {
         tmp: TempDir,
         variables: Vec<(&'static str, String)>,
     }
 
-    impl Desk {
+    impl Setup {
         fn new() -> Self {
             Self { tmp: tempfile::tempdir().unwrap(), variables: Vec::new() }
         }
@@ -349,36 +363,36 @@ mod tests {
     }
 
     fn jwt(payload: &str) -> String {
-        format!("e30.{}.sig", base64_simd::URL_SAFE_NO_PAD.encode_to_string(payload))
+        format!("e30.{}.sig", BASE64_URL_SAFE_NO_PAD.encode(payload))
     }
 
     fn ending_in(seconds: i64) -> String {
-        use crate::sys::{Clock, SystemClock};
+        use scitoken_types::sys::{Clock, SystemClock};
         let now = i64::try_from(sys::epoch_seconds(SystemClock.now())).unwrap();
         jwt(&format!(r#"{{"exp":{}}}"#, now + seconds))
     }
 
     #[tokio::test]
     async fn the_four_steps_of_the_specification_are_taken_in_order() {
-        let desk = Desk::new().file("bt_u4711", "tmp");
-        assert_eq!(desk.token().await, "tmp");
-        let desk = desk.file("run/bt_u4711", "runtime").set_path("XDG_RUNTIME_DIR", "run");
-        assert_eq!(desk.token().await, "runtime");
-        let desk = desk.file("named", "named").set_path("BEARER_TOKEN_FILE", "named");
-        assert_eq!(desk.token().await, "named");
-        let desk = desk.set("BEARER_TOKEN", "variable");
-        assert_eq!(desk.token().await, "variable");
+        let setup = Setup::new().file("bt_u4711", "tmp");
+        assert_eq!(setup.token().await, "tmp");
+        let setup = setup.file("run/bt_u4711", "runtime").set_path("XDG_RUNTIME_DIR", "run");
+        assert_eq!(setup.token().await, "runtime");
+        let setup = setup.file("named", "named").set_path("BEARER_TOKEN_FILE", "named");
+        assert_eq!(setup.token().await, "named");
+        let setup = setup.set("BEARER_TOKEN", "variable");
+        assert_eq!(setup.token().await, "variable");
     }
 
     #[tokio::test]
     async fn igwn_and_htcondor_come_after_the_specification() {
-        let desk = Desk::new().file("creds/a.use", "condor").set_path("_CONDOR_CREDS", "creds");
-        assert_eq!(desk.token().await, "condor");
-        let desk = desk.file("sci", "scifile").set_path("SCITOKEN_FILE", "sci");
-        assert_eq!(desk.token().await, "scifile");
-        let desk = desk.set("SCITOKEN", "scitoken");
-        assert_eq!(desk.token().await, "scitoken");
-        assert_eq!(desk.file("bt_u4711", "tmp").token().await, "tmp");
+        let setup = Setup::new().file("creds/a.use", "condor").set_path("_CONDOR_CREDS", "creds");
+        assert_eq!(setup.token().await, "condor");
+        let setup = setup.file("sci", "scifile").set_path("SCITOKEN_FILE", "sci");
+        assert_eq!(setup.token().await, "scifile");
+        let setup = setup.set("SCITOKEN", "scitoken");
+        assert_eq!(setup.token().await, "scitoken");
+        assert_eq!(setup.file("bt_u4711", "tmp").token().await, "tmp");
     }
 
     #[test]
@@ -391,28 +405,27 @@ mod tests {
     #[tokio::test]
     async fn an_empty_or_blank_variable_leads_to_the_next_step() {
         for blank in ["", "  ", " \u{b}\n"] {
-            let desk = Desk::new().set("BEARER_TOKEN", blank).file("bt_u4711", "\n tok \n");
-            assert_eq!(desk.token().await, "tok", "{blank:?}");
+            let setup = Setup::new().set("BEARER_TOKEN", blank).file("bt_u4711", "\n tok \n");
+            assert_eq!(setup.token().await, "tok", "{blank:?}");
         }
-        assert_eq!(Desk::new().set("SCITOKEN", " ").file("bt_u4711", "tok").token().await, "tok");
+        assert_eq!(Setup::new().set("SCITOKEN", " ").file("bt_u4711", "tok").token().await, "tok");
     }
 
     #[tokio::test]
     async fn an_empty_or_blank_file_leads_to_the_next_step() {
         for blank in ["", " \n"] {
-            let desk = Desk::new().file("named", blank).set_path("BEARER_TOKEN_FILE", "named");
-            assert_eq!(desk.file("bt_u4711", "tok").token().await, "tok");
+            let setup = Setup::new().file("named", blank).set_path("BEARER_TOKEN_FILE", "named");
+            assert_eq!(setup.file("bt_u4711", "tok").token().await, "tok");
         }
     }
 
-    /// Mistake 37: in igwn-auth-utils one `SCITOKEN_FILE` that is missing ends the search.
     #[tokio::test]
     async fn a_named_file_that_is_missing_or_no_file_leads_to_the_next_step() {
-        let desk = || Desk::new().file("bt_u4711", "tok").file("directory/x", "");
+        let setup = || Setup::new().file("bt_u4711", "tok").file("directory/x", "");
         for name in ["missing", "directory", "missing/deeper"] {
-            assert_eq!(desk().set_path("BEARER_TOKEN_FILE", name).token().await, "tok", "{name}");
+            assert_eq!(setup().set_path("BEARER_TOKEN_FILE", name).token().await, "tok", "{name}");
             assert_eq!(
-                Desk::new()
+                Setup::new()
                     .set_path("SCITOKEN_FILE", name)
                     .file("creds/x.use", "tok")
                     .set_path("_CONDOR_CREDS", "creds")
@@ -425,14 +438,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_runtime_directory_without_a_file_leads_to_tmp() {
-        let desk = Desk::new().set_path("XDG_RUNTIME_DIR", "run").file("bt_u4711", "tmp");
-        assert_eq!(desk.token().await, "tmp");
-        assert_eq!(Desk::new().set("XDG_RUNTIME_DIR", "").file("bt_u4711", "tmp").token().await, "tmp");
+        let setup = Setup::new().set_path("XDG_RUNTIME_DIR", "run").file("bt_u4711", "tmp");
+        assert_eq!(setup.token().await, "tmp");
+        assert_eq!(Setup::new().set("XDG_RUNTIME_DIR", "").file("bt_u4711", "tmp").token().await, "tmp");
     }
 
     #[tokio::test]
     async fn what_is_no_token_ends_the_search_and_names_the_step() {
-        let good = || Desk::new().file("bt_u4711", "tok");
+        let good = || Setup::new().file("bt_u4711", "tok");
         let error = good().set("BEARER_TOKEN", "/tmp/bt_u4711").finds().await.unwrap_err();
         assert!(error.contains("`BEARER_TOKEN`") && error.contains("it is a path"), "{error}");
         let error = good().set("BEARER_TOKEN", "Bearer abc").finds().await.unwrap_err();
@@ -459,106 +472,166 @@ mod tests {
 
     #[tokio::test]
     async fn a_json_file_is_opened_and_one_character_is_a_token() {
-        let desk = Desk::new().file("bt_u4711", r#"{"access_token": "abc", "expires_in": 600.0}"#);
-        assert_eq!(desk.token().await, "abc");
-        assert_eq!(Desk::new().set("BEARER_TOKEN", "x").token().await, "x");
+        let setup = Setup::new().file("bt_u4711", r#"{"access_token": "abc", "expires_in": 600.0}"#);
+        assert_eq!(setup.token().await, "abc");
+        assert_eq!(Setup::new().set("BEARER_TOKEN", "x").token().await, "x");
     }
 
     #[tokio::test]
     async fn loose_permissions_are_reported_and_the_token_used() {
         use std::os::unix::fs::PermissionsExt;
-        let desk = Desk::new().file("bt_u4711", "tok");
-        fs_err::set_permissions(desk.path("bt_u4711"), std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(desk.token().await, "tok");
+        let setup = Setup::new().file("bt_u4711", "tok");
+        fs_err::set_permissions(setup.path("bt_u4711"), std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(setup.token().await, "tok");
         let url = Url::parse("https://h").unwrap();
-        let survey = desk.discovery().survey(&TokenRequest::new(&url).unwrap());
-        assert_eq!(survey.winner().unwrap().loose_mode(), Some(0o644));
-        assert!(survey.to_string().contains("`chmod 600` it"), "{survey}");
-        fs_err::set_permissions(desk.path("bt_u4711"), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let report = setup.discovery().report(&TokenRequest::new(&url).unwrap());
+        assert_eq!(report.chosen().unwrap().loose_mode(), Some(0o644));
+        assert!(report.to_string().contains("`chmod 600` it"), "{report}");
+        fs_err::set_permissions(setup.path("bt_u4711"), std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(
-            desk.discovery().survey(&TokenRequest::new(&url).unwrap()).winner().unwrap().loose_mode(),
+            setup.discovery().report(&TokenRequest::new(&url).unwrap()).chosen().unwrap().loose_mode(),
             None
         );
     }
 
     #[tokio::test]
-    async fn a_survey_names_each_step_and_says_why_a_token_wins() {
-        let desk =
-            Desk::new().file("mine", "tok").set_path("BEARER_TOKEN_FILE", "mine").file("bt_u4711", "other");
+    async fn a_report_names_each_step_and_says_why_a_token_is_used() {
+        let setup =
+            Setup::new().file("mine", "tok").set_path("BEARER_TOKEN_FILE", "mine").file("bt_u4711", "other");
         let url = Url::parse("https://h").unwrap();
-        let shown = desk.discovery().survey(&TokenRequest::new(&url).unwrap()).to_string();
+        let shown = setup.discovery().report(&TokenRequest::new(&url).unwrap()).to_string();
         let lines: Vec<_> = shown.lines().collect();
         assert_eq!(lines[0], "  BEARER_TOKEN      not set");
         assert!(
-            lines[1].starts_with("* BEARER_TOKEN_FILE `/") && lines[1].contains("/mine`: a token that"),
+            lines[1].starts_with("* BEARER_TOKEN_FILE `/") && lines[1].contains("/mine`: a token whose"),
             "{shown}"
         );
         let last = lines.last().unwrap();
-        assert!(last.contains("/mine` is used: it is the first that will do"), "{shown}");
+        assert!(last.contains("/mine` is used: it is the first that fits"), "{shown}");
     }
 
     #[tokio::test]
-    async fn an_expired_token_makes_room_for_a_later_step() {
-        let desk = Desk::new().set("BEARER_TOKEN", ending_in(-10)).file("bt_u4711", "tok");
-        assert_eq!(desk.token().await, "tok");
-        let error = Desk::new().set("BEARER_TOKEN", ending_in(-10)).finds().await.unwrap_err();
+    async fn an_expired_token_leads_to_the_next_step() {
+        let setup = Setup::new().set("BEARER_TOKEN", ending_in(-10)).file("bt_u4711", "tok");
+        assert_eq!(setup.token().await, "tok");
+        let error = Setup::new().set("BEARER_TOKEN", ending_in(-10)).finds().await.unwrap_err();
         assert!(error.starts_with("the token in variable BEARER_TOKEN expired 1"), "{error}");
         let short = ending_in(30);
-        assert_eq!(Desk::new().set("BEARER_TOKEN", short.clone()).token().await, short);
-        assert_eq!(Desk::new().set("BEARER_TOKEN", short).file("bt_u4711", "tok").token().await, "tok");
+        assert_eq!(Setup::new().set("BEARER_TOKEN", short.clone()).token().await, short);
+        assert_eq!(Setup::new().set("BEARER_TOKEN", short).file("bt_u4711", "tok").token().await, "tok");
     }
 
     #[tokio::test]
     async fn the_single_token_of_the_specification_is_used_whatever_its_audience() {
         let other = jwt(r#"{"aud":"https://other.example"}"#);
-        assert_eq!(Desk::new().set("BEARER_TOKEN", other.clone()).token().await, other);
+        assert_eq!(Setup::new().set("BEARER_TOKEN", other.clone()).token().await, other);
     }
 
     #[tokio::test]
     async fn among_htcondors_files_the_one_for_this_server_is_chosen() {
         let (here, there) = (jwt(r#"{"aud":"https://data.example"}"#), jwt(r#"{"aud":"https://other"}"#));
-        let desk = Desk::new()
+        let setup = Setup::new()
             .file("creds/scitokens.use", &there)
             .file("creds/b.use", &here)
             .file("creds/a.use", "not a token")
             .set_path("_CONDOR_CREDS", "creds");
-        assert_eq!(desk.token().await, here);
+        assert_eq!(setup.token().await, here);
         let url = Url::parse("https://data.example/f").unwrap();
-        let survey = desk.discovery().survey(&TokenRequest::new(&url).unwrap());
-        let shown = survey.to_string();
+        let report = setup.discovery().report(&TokenRequest::new(&url).unwrap());
+        let shown = report.to_string();
         assert!(shown.contains("meant for other servers") && shown.contains("not a token"), "{shown}");
-        assert!(!shown.contains(&here) && !format!("{survey:?}").contains(&here));
-        let single = Desk::new().file("creds/a.use", &there).set_path("_CONDOR_CREDS", "creds");
+        assert!(!shown.contains(&here) && !format!("{report:?}").contains(&here));
+        let single = Setup::new().file("creds/a.use", &there).set_path("_CONDOR_CREDS", "creds");
         assert_eq!(single.token().await, there);
     }
 
     #[tokio::test]
+    async fn among_htcondors_files_the_named_one_comes_first_where_it_fits() {
+        let reads =
+            |path: &str| jwt(&format!(r#"{{"aud":"ANY","scope":"storage.read:{path}","iss":"https://i"}}"#));
+        let setup = Setup::new()
+            .file("creds/scitokens.use", reads("/f"))
+            .file("creds/igwn.use", reads("/"))
+            .file("creds/site_a.use", reads("/"))
+            .file("creds/other.use", reads("/other"))
+            .set_path("_CONDOR_CREDS", "creds");
+        let url = Url::parse("https://data.example/f").unwrap();
+        let scopes = ["storage.read:/f".parse().unwrap()];
+        for (name, file) in [
+            (None, "scitokens.use"),
+            (Some("igwn"), "igwn.use"),
+            (Some("site.a"), "site_a.use"),
+            (Some("other"), "scitokens.use"),
+            (Some("missing"), "scitokens.use"),
+        ] {
+            let mut request = TokenRequest::new(&url).unwrap().with_scopes(&scopes);
+            if let Some(name) = name {
+                request = request.with_credential_name(name);
+            }
+            let token = setup.discovery().token(&request).await.unwrap().unwrap();
+            assert!(token.origin_label().unwrap().ends_with(file), "{name:?}: {token:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn among_htcondors_files_a_bare_host_fits_and_the_path_decides() {
+        let here = |scope: &str| jwt(&format!(r#"{{"aud":"data.example","scope":"{scope}"}}"#));
+        let setup = Setup::new()
+            .file("creds/a.use", here("storage.read:/other"))
+            .file("creds/b.use", here("storage.read:/another"))
+            .file("creds/c.use", here("storage.read:/chtc"))
+            .file("creds/d.use", jwt(r#"{"aud":"https://elsewhere","scope":"storage.read:/chtc"}"#))
+            .set_path("_CONDOR_CREDS", "creds");
+        let discovery = setup.discovery();
+        let ask = async |path: &str, rejected: Option<&AccessToken>| {
+            let url = Url::parse(&format!("https://data.example:8443{path}")).unwrap();
+            let mut request = TokenRequest::new(&url).unwrap().with_method(&http::Method::GET);
+            if let Some(rejected) = rejected {
+                request = request.with_rejected(rejected);
+            }
+            discovery.token(&request).await.unwrap().unwrap()
+        };
+        let chosen = ask("/chtc/staging/f", None).await;
+        assert_eq!(chosen.expose_secret(), here("storage.read:/chtc"));
+        assert_eq!(chosen.max_age(), Some(Duration::ZERO));
+        assert_eq!(ask("/another/f", None).await.expose_secret(), here("storage.read:/another"));
+        // The server that refuses the token for this path gets no token for another one.
+        assert_eq!(ask("/chtc/staging/f", Some(&chosen)).await, chosen);
+        // No scope covers the path: the first file, as without scopes.
+        assert_eq!(ask("/f", None).await.expose_secret(), here("storage.read:/other"));
+        let url = Url::parse("https://data.example:8443/chtc/f").unwrap();
+        let request = TokenRequest::new(&url).unwrap().with_method(&http::Method::GET);
+        let shown = discovery.report(&request).to_string();
+        assert!(shown.contains("but another token covers the method and the path"), "{shown}");
+    }
+
+    #[tokio::test]
     async fn a_replaced_file_is_seen_at_once() {
-        let desk = Desk::new().file("bt_u4711", "first");
-        let discovery = desk.discovery();
+        let setup = Setup::new().file("bt_u4711", "first");
+        let discovery = setup.discovery();
         let url = Url::parse("https://h").unwrap();
         let ask = async || discovery.token(&TokenRequest::new(&url).unwrap()).await.unwrap().unwrap();
         assert_eq!(ask().await.expose_secret(), "first");
-        let desk = desk.file("bt_u4711", "again");
+        let setup = setup.file("bt_u4711", "again");
         assert_eq!(ask().await.expose_secret(), "again");
         let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let set_old = || {
-            let file = fs_err::OpenOptions::new().write(true).open(desk.path("bt_u4711")).unwrap();
+            let file = fs_err::OpenOptions::new().write(true).open(setup.path("bt_u4711")).unwrap();
             file.set_modified(old).unwrap();
         };
         set_old();
         assert_eq!(ask().await.expose_secret(), "again");
-        fs_err::write(desk.path("new"), "third").unwrap();
-        fs_err::rename(desk.path("new"), desk.path("bt_u4711")).unwrap();
+        fs_err::write(setup.path("new"), "third").unwrap();
+        fs_err::rename(setup.path("new"), setup.path("bt_u4711")).unwrap();
         set_old();
         assert_eq!(ask().await.expose_secret(), "third");
     }
 
     #[tokio::test]
     async fn nothing_anywhere_is_no_token() {
-        assert_eq!(Desk::new().finds().await, Ok(None));
-        assert_eq!(Desk::new().set("_CONDOR_CREDS", "/nonexistent").finds().await, Ok(None));
-        let desk = Desk::new().file("f", "x").set_path("_CONDOR_CREDS", "f");
-        assert_eq!(desk.finds().await, Ok(None));
+        assert_eq!(Setup::new().finds().await, Ok(None));
+        assert_eq!(Setup::new().set("_CONDOR_CREDS", "/nonexistent").finds().await, Ok(None));
+        let setup = Setup::new().file("f", "x").set_path("_CONDOR_CREDS", "f");
+        assert_eq!(setup.finds().await, Ok(None));
     }
 }

@@ -1,79 +1,81 @@
-//! Why a source that has something cannot give it.
+//! Why a configured source returns no token.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::sys;
-use crate::token::{AccessToken, InvalidToken};
+use crate::hint::Hint;
+use scitoken_types::sys;
+use scitoken_types::{AccessToken, HumanDuration, InvalidToken};
 
-/// A source has something, and it is broken: the second half of [`TokenSource`](super::TokenSource)'s contract.
+/// The error of a source that is configured but broken: the second half of [`TokenSource`](super::TokenSource)'s contract.
 ///
-/// Cheap to clone, so that all who wait for one answer can have it.
+/// Cheap to clone, so that every request that waits for one answer gets it.
+///
+/// ```
+/// use reqwest_scitokens::source::SourceError;
+///
+/// let error = SourceError::new("the vault is sealed").with_hint("unseal it, then try again");
+/// assert_eq!(error.to_string(), "the vault is sealed");
+/// assert!(!error.is_expired());
+/// ```
 #[derive(Clone, Debug)]
 pub struct SourceError(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     message: String,
-    hint: Option<String>,
-    expired: Expired,
+    hint: Option<Hint>,
+    is_expired: bool,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Expired {
-    Yes,
-    No,
-}
-
 impl SourceError {
-    /// An error with this message: lower case, no full stop, and of course without the token.
+    /// Creates an error with this message: lower case, no full stop, and never the token.
     pub fn new(message: impl Into<String>) -> Self {
-        Self::build(message.into(), Expired::No, None)
+        Self::build(message.into(), false, None)
     }
 
-    /// An error with this message that another one explains.
+    /// Creates an error with this message and its cause.
     pub fn caused_by(message: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self::build(message.into(), Expired::No, Some(source.into()))
+        Self::build(message.into(), false, Some(source.into()))
     }
 
-    /// The token that was found has ended; a chain goes on to its next source.
+    /// Creates the error for a token that has expired; a [`ChainSource`](super::ChainSource) then asks its next source.
     pub fn expired(token: &AccessToken, now: SystemTime) -> Self {
-        let place = token.found_in().unwrap_or("the source");
-        let ago = token.expires_at().map_or(0, |end| sys::elapsed(end, now).as_secs());
-        let message = format!("the token in {place} expired {} ago", sys::in_words(ago));
-        Self::build(message, Expired::Yes, None)
-            .with_hint("get a new one the way that you got this one (for example `htgettoken`), or look why it is not renewed")
+        let place = token.origin_label().unwrap_or("the source");
+        let ago = token.expires_at().map_or(Duration::ZERO, |end| sys::elapsed(end, now));
+        let message = format!("the token in {place} expired {} ago", HumanDuration::new(ago));
+        Self::build(message, true, None).with_hint(Hint::RenewToken)
     }
 
-    /// Adds what the user can do about it.
-    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+    /// Adds what the user can do about it; a text becomes [`Hint::Other`].
+    pub fn with_hint(self, hint: impl Into<Hint>) -> Self {
         let hint = Some(hint.into());
         match Arc::try_unwrap(self.0) {
             Ok(inner) => Self(Arc::new(Inner { hint, ..inner })),
             Err(shared) => Self(Arc::new(Inner {
                 message: shared.message.clone(),
                 hint,
-                expired: shared.expired,
+                is_expired: shared.is_expired,
                 source: Some(Box::new(Self(shared))),
             })),
         }
     }
 
-    /// Whether the trouble is only that the token has ended.
+    /// Returns whether the only problem is that the token has expired.
     pub fn is_expired(&self) -> bool {
-        self.0.expired == Expired::Yes
+        self.0.is_expired
     }
 
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+    /// Returns what the user can do about it.
+    pub fn hint(&self) -> Option<&Hint> {
+        self.0.hint.as_ref()
     }
 
-    fn build(message: String, expired: Expired, source: Option<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Arc::new(Inner { message, hint: None, expired, source }))
+    fn build(message: String, is_expired: bool, source: Option<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::new(Inner { message, hint: None, is_expired, source }))
     }
 }
 
@@ -91,14 +93,14 @@ impl Error for SourceError {
 
 impl From<InvalidToken> for SourceError {
     fn from(error: InvalidToken) -> Self {
-        Self::caused_by("the source gave something that is no bearer token", error)
+        Self::caused_by("the source returned a text that is not a bearer token", error)
     }
 }
 
-/// Two errors are equal when they say the same.
+/// Two errors are equal when their texts are.
 impl PartialEq for SourceError {
     fn eq(&self, other: &Self) -> bool {
-        self.0.message == other.0.message && self.0.expired == other.0.expired
+        self.0.message == other.0.message && self.0.is_expired == other.0.is_expired
     }
 }
 

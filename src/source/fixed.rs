@@ -1,20 +1,29 @@
-//! A token that the program was given.
+//! A given token.
 
 use super::{SourceError, TokenRequest, TokenSource};
-use crate::token::AccessToken;
+use scitoken_types::AccessToken;
 
-/// Always the same token.
+/// A source that always returns the same token.
 ///
-/// It is given to every server that is asked for; which of them may have it is decided where it is attached.
+/// It returns the token for every server; the middleware decides which of them may receive it.
+///
+/// ```
+/// use reqwest_scitokens::AccessToken;
+/// use reqwest_scitokens::source::FixedSource;
+///
+/// let source = FixedSource::new(AccessToken::new("c2VjcmV0")?);
+/// # let _ = source;
+/// # Ok::<(), reqwest_scitokens::types::InvalidToken>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FixedSource(AccessToken);
 
 impl FixedSource {
-    /// Gives this token.
+    /// Returns a source of this token.
     pub fn new(token: AccessToken) -> Self {
-        let token = match token.found_in() {
+        let token = match token.origin_label() {
             Some(_) => token,
-            None => token.with_found_in("the program itself"),
+            None => token.with_origin_label("the program itself"),
         };
         Self(token)
     }

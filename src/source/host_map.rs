@@ -1,13 +1,14 @@
 //! Another source for each server, so that several VOs work in one process.
 
 use super::{SharedTokenSource, SourceError, TokenRequest, TokenSource};
-use crate::origin::OriginPattern;
-use crate::token::AccessToken;
+use scitoken_types::AccessToken;
+use scitoken_types::OriginPattern;
 
 /// Which source is asked for which origin.
 ///
 /// The narrowest pattern that matches decides: an exact host before `*.domain`, a longer domain before a shorter
-/// one, a pattern with a port before one without. Equal ones: the first that was added.
+/// one, a pattern with a port before one without. Equal ones: the first that was added. A pattern without a scheme is one
+/// for `https`; a server on this machine without TLS is `http://127.0.0.1`.
 ///
 /// ```
 /// use reqwest_scitokens::{Discovery, FileSource, HostMap};
@@ -17,7 +18,7 @@ use crate::token::AccessToken;
 ///     .with("*.cern.ch".parse()?, FileSource::new("/tmp/bt_u1000-cms"))
 ///     .without("public.ligo.org".parse()?)
 ///     .otherwise(Discovery::new());
-/// # Ok::<(), reqwest_scitokens::InvalidPattern>(())
+/// # Ok::<(), reqwest_scitokens::types::InvalidPattern>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct HostMap {
@@ -26,33 +27,31 @@ pub struct HostMap {
 }
 
 impl HostMap {
-    /// A map without entries: no server gets a token.
+    /// Returns a map without entries: no server gets a token.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Origins that match the pattern get their tokens from this source.
+    /// Takes the tokens for origins that match the pattern from this source.
     pub fn with(mut self, pattern: OriginPattern, source: impl Into<SharedTokenSource>) -> Self {
         self.entries.push((pattern, Some(source.into())));
         self
     }
 
-    /// Origins that match the pattern get no token.
+    /// Sends no token to origins that match the pattern.
     pub fn without(mut self, pattern: OriginPattern) -> Self {
         self.entries.push((pattern, None));
         self
     }
 
-    /// Origins that match no pattern get their tokens from this source.
+    /// Takes the tokens for origins that match no pattern from this source.
     pub fn otherwise(mut self, source: impl Into<SharedTokenSource>) -> Self {
         self.otherwise = Some(source.into());
         self
     }
 
     fn source_for(&self, request: &TokenRequest<'_>) -> Option<&SharedTokenSource> {
-        let matching = self.entries.iter().filter(|(pattern, _)| pattern.matches(request.origin()));
-        // `max_by_key` gives the last of equals, so look from the end.
-        match matching.rev().max_by_key(|(pattern, _)| pattern.specificity()) {
+        match OriginPattern::narrowest(&self.entries, |(pattern, _)| pattern, request.origin()) {
             Some((_, source)) => source.as_ref(),
             None => self.otherwise.as_ref(),
         }

@@ -1,17 +1,18 @@
 //! Where tokens come from.
 //!
 //! A [`TokenSource`] is asked for a token before a request is sent, and again when a server refused one. To add a
-//! place where tokens are found, implement the trait; to use several, put them into a [`Chain`] or a [`HostMap`].
+//! place where tokens are found, implement the trait; to use several, put them into a [`ChainSource`] or a [`HostMap`].
 //!
 //! | source | where it looks |
 //! |---|---|
 //! | [`Discovery`] | the default: WLCG Bearer Token Discovery, then IGWN's variables, then HTCondor's credentials |
-//! | [`FixedSource`] | a token that the program was given |
-//! | [`FileSource`] | a file that the program was given, read anew when it changed |
+//! | [`FixedSource`] | a given token |
+//! | [`FileSource`] | a given file, read again when it has changed |
 //! | [`CommandSource`] | the output of a program |
-//! | [`StoredSource`] | a token storage, with renewal |
+//! | [`from_fn`] | what a function returns |
+//! | `scitoken_storage::StoredSource` | a token storage, with renewal |
 //! | `AgentSource` | a running `oidc-agent` (on Unix) |
-//! | [`Chain`] | several sources, one after the other |
+//! | [`ChainSource`] | several sources, one after the other |
 //! | [`HostMap`] | another source for each server |
 
 #[cfg(unix)]
@@ -23,12 +24,13 @@ mod condor;
 mod discovery;
 mod error;
 mod file;
+mod finding;
 mod fixed;
+mod function;
 mod host_map;
+mod ranking;
+mod report;
 mod request;
-mod stored;
-mod survey;
-mod text;
 
 use std::fmt;
 use std::future::Future;
@@ -38,41 +40,43 @@ use std::sync::Arc;
 
 #[cfg(unix)]
 pub use agent::AgentSource;
-pub use chain::Chain;
-pub use choose::Misfit;
+pub use chain::ChainSource;
+pub use choose::MismatchReason;
 pub use command::CommandSource;
 pub use discovery::Discovery;
 pub use error::SourceError;
-pub(crate) use file::read_with_care;
-pub use file::{FileProblem, FileSource};
+pub use file::{FileSource, TokenFileError};
+pub use finding::{DiscoveryFinding, DiscoveryLocation, DiscoveryResult, DiscoveryStep};
 pub use fixed::FixedSource;
+pub use function::{FnSource, from_fn};
 pub use host_map::HostMap;
+pub use ranking::{RankedToken, TokenStanding};
+pub use report::DiscoveryReport;
 pub(crate) use request::Notes;
 pub use request::TokenRequest;
-pub use stored::StoredSource;
-pub use survey::{Finding, Found, Place, Step, Survey};
 
-use crate::token::AccessToken;
+use scitoken_types::AccessToken;
 
 /// A place where tokens are found.
 ///
 /// # Contract
 /// * `Ok(Some(token))`: use this one.
-/// * `Ok(None)`: nothing here, ask the next source.
-/// * `Err(error)`: something is here and it is broken; stop and say so. An [expired](SourceError::expired) token
-///   is such an error too, but a chain goes on past it.
+/// * `Ok(None)`: this source has no token; ask the next one.
+/// * `Err(error)`: the source is configured but fails; stop and report it. An [expired](SourceError::expired) token is such
+///   an error too, but a chain asks its next source then.
 ///
-/// Nobody verifies a token in order to attach it, and a source must not reach out to any address that came from
-/// a server: the [challenge](TokenRequest::challenge) is there to choose by, not to follow.
+/// A token is not verified before it is attached. A source must not contact an address that came from a server: the
+/// [challenge](TokenRequest::challenge) helps to choose a token and is never followed.
 ///
-/// The future may be dropped at any point; the next call starts anew. Answers are cached for about a second
-/// unless the token states [another time](AccessToken::with_reuse), by source, origin, audience and scopes (not by path,
+/// The future may be dropped at any point; the next call starts again. Answers are cached for about a second
+/// unless the token states [another time](AccessToken::with_max_age), by source, origin, audience and scopes (not by path,
 /// so a source that chooses by path should state no time), and many requests that wait for the same
 /// answer wait for one call.
 ///
 /// # Examples
 /// ```
-/// use reqwest_scitokens::{AccessToken, SourceError, TokenRequest, TokenSource};
+/// use reqwest_scitokens::AccessToken;
+/// use reqwest_scitokens::{SourceError, TokenRequest, TokenSource};
 ///
 /// #[derive(Debug)]
 /// struct OnlyAtHome;
@@ -82,7 +86,7 @@ use crate::token::AccessToken;
 ///         if request.url().host_str() != Some("home.example.org") {
 ///             return Ok(None);
 ///         }
-///         Ok(Some(AccessToken::new("c2VjcmV0")?.with_found_in("my cupboard")))
+///         Ok(Some(AccessToken::new("c2VjcmV0")?.with_origin_label("the home server's token")))
 ///     }
 /// }
 /// ```
@@ -143,7 +147,7 @@ impl fmt::Debug for SharedTokenSource {
 
 type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<AccessToken>, SourceError>> + Send + 'a>>;
 
-/// The object-safe twin of [`TokenSource`].
+/// [`TokenSource`] in an object-safe form.
 trait ErasedTokenSource: fmt::Debug + Send + Sync {
     fn token<'a>(&'a self, request: &'a TokenRequest<'a>) -> TokenFuture<'a>;
 }

@@ -1,0 +1,7 @@
+//! Issuing tokens.
+
+mod signer;
+mod token;
+
+pub use signer::TokenSigner;
+pub use token::{CreateError, SciToken};

@@ -1,0 +1,9 @@
+//! Integration tests.
+
+#[cfg(feature = "jsonwebtoken")]
+mod decoding_keys;
+mod reasons;
+mod scitokens;
+mod scitokens_properties;
+mod scitokens_server;
+mod storage_server;

@@ -1,0 +1,5 @@
+//! Integration tests.
+
+mod challenges;
+mod client;
+mod vectors;

@@ -1,0 +1,116 @@
+//! Failures in the terms of `object_store`.
+
+use std::error::Error as StdError;
+
+use http::StatusCode;
+use object_store::client::{HttpError, HttpErrorKind};
+use object_store::path::Path;
+use scitoken_transfer::{FailureKind, TransferError};
+use scitoken_types::{SafeUrl, redact};
+use url::Url;
+
+/// The name of the store in errors.
+pub(crate) const STORE: &str = "Scitoken";
+
+/// A URL that no [`ScitokenStore`](crate::ScitokenStore) can be opened for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The text is no URL.
+    #[error("`{url}` is not a URL")]
+    NotUrl {
+        /// The text.
+        url: String,
+        /// What is wrong.
+        source: url::ParseError,
+    },
+    /// The scheme is not `https`, `http`, `davs`, `dav`, `osdf`, `pelican` or `stash`.
+    #[error(
+        "`{url}` is not the URL of a server or of a federation (https, http, davs, dav, osdf, pelican, stash)"
+    )]
+    Scheme {
+        /// The URL.
+        url: String,
+    },
+    /// It is not the name of an object or of a directory in a federation.
+    #[error("`{url}` names nothing in a federation")]
+    Federation {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        source: scitoken_transfer::federation::InvalidFederationUrl,
+    },
+    /// The HTTP store could not be built.
+    #[error("failed to open a store")]
+    Store(#[from] object_store::Error),
+}
+
+impl OpenError {
+    pub(crate) fn not_url(text: &str, source: url::ParseError) -> Self {
+        Self::NotUrl { url: redact::text(text), source }
+    }
+
+    pub(crate) fn scheme(url: &Url) -> Self {
+        Self::Scheme { url: SafeUrl::new(url).to_string() }
+    }
+}
+
+/// Classifies a failed request, so that `object_store` retries what may succeed.
+pub(crate) fn http_error(error: reqwest_middleware::Error) -> HttpError {
+    match error {
+        reqwest_middleware::Error::Reqwest(error) => {
+            let kind = if error.is_timeout() {
+                HttpErrorKind::Timeout
+            } else if error.is_connect() {
+                HttpErrorKind::Connect
+            } else if error.is_decode() {
+                HttpErrorKind::Decode
+            } else if error.is_builder() {
+                HttpErrorKind::Unknown
+            } else {
+                // The connection broke: an idempotent request is sent again.
+                HttpErrorKind::Interrupted
+            };
+            HttpError::new(kind, error.without_url())
+        }
+        // No token, a refused redirect: the same request fails again.
+        reqwest_middleware::Error::Middleware(error) => {
+            HttpError::new_boxed(HttpErrorKind::Unknown, error.into())
+        }
+    }
+}
+
+pub(crate) fn unexpected(source: impl Into<Box<dyn StdError + Send + Sync>>) -> object_store::Error {
+    object_store::Error::Generic { store: STORE, source: source.into() }
+}
+
+/// A status that is no success, by its meaning.
+pub(crate) fn of_status(
+    status: StatusCode,
+    location: &Path,
+    source: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> object_store::Error {
+    let (path, source) = (location.to_string(), source.into());
+    match status {
+        StatusCode::NOT_FOUND | StatusCode::GONE => object_store::Error::NotFound { path, source },
+        StatusCode::PRECONDITION_FAILED => object_store::Error::Precondition { path, source },
+        StatusCode::FORBIDDEN => object_store::Error::PermissionDenied { path, source },
+        StatusCode::UNAUTHORIZED => object_store::Error::Unauthenticated { path, source },
+        _ => unexpected(source),
+    }
+}
+
+/// A failure of the transfer engine.
+pub(crate) fn of_transfer(failure: TransferError, location: &Path) -> object_store::Error {
+    match (failure.status(), failure.kind()) {
+        (Some(status), _) => of_status(status, location, failure),
+        (None, FailureKind::NotFound) => of_status(StatusCode::NOT_FOUND, location, failure),
+        (None, FailureKind::NoToken) => of_status(StatusCode::UNAUTHORIZED, location, failure),
+        (None, _) => unexpected(failure),
+    }
+}
+
+/// Whether the object or directory does not exist.
+pub(crate) fn is_absent(failure: &TransferError) -> bool {
+    failure.kind() == FailureKind::NotFound
+}

@@ -1,0 +1,205 @@
+//! Objects of Pelican federations, read from the servers that the director names.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore as _, Result, RetryConfig,
+};
+use reqwest_middleware::ClientWithMiddleware;
+use scitoken_transfer::federation::{Federation, FederationUrl};
+use scitoken_transfer::{Checksum, Digest};
+use scitoken_types::SafeUrl;
+use url::Url;
+
+use crate::connector::http_store;
+use crate::error::{of_transfer, unexpected};
+use crate::location::url_of;
+use crate::payload::{in_memory_if_short, with_data};
+use crate::service::{AskDigest, OfferedDigest};
+use crate::verify::whole;
+
+/// How often a server is asked again before the next one.
+const RETRIES_OF_A_SERVER: usize = 1;
+
+/// The objects below one name of a federation.
+#[derive(Debug)]
+pub(crate) struct FederationObjects {
+    pub(crate) federation: Federation,
+    pub(crate) client: ClientWithMiddleware,
+    base: FederationUrl,
+    checksum: Arc<Checksum>,
+}
+
+/// One object at the servers that have it.
+struct ObjectServers {
+    location: Path,
+    client: ClientWithMiddleware,
+    /// Those that were not asked yet.
+    rest: std::vec::IntoIter<Url>,
+}
+
+impl FederationObjects {
+    pub(crate) fn new(federation: Federation, client: ClientWithMiddleware, base: FederationUrl) -> Self {
+        Self { federation, client, base, checksum: Arc::new(Checksum::Auto) }
+    }
+
+    pub(crate) fn base(&self) -> Url {
+        self.base.to_url()
+    }
+
+    pub(crate) fn base_name(&self) -> &FederationUrl {
+        &self.base
+    }
+
+    pub(crate) async fn get(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
+        if let Some(range) = &options.range {
+            range.is_valid().map_err(unexpected)?;
+        }
+        let mut servers = self.servers(location).await?;
+        if let Some(GetRange::Offset(_) | GetRange::Suffix(_)) = options.range {
+            // Servers want both ends of a range.
+            let length = servers.clone_unasked().head().await?;
+            let range = options.range.as_ref().map(|range| range.as_range(length));
+            options.range = range.transpose().map_err(unexpected)?.map(GetRange::Bounded);
+        }
+        if options.range.is_none() && !options.head {
+            options.extensions.insert(AskDigest(Arc::clone(&self.checksum)));
+        }
+        let result = servers.first(&options).await?;
+        options.check_preconditions(&result.meta)?;
+        if options.head {
+            return Ok(result);
+        }
+        let is_whole = options.range.is_none();
+        let result = servers.continued(result, options);
+        Ok(if is_whole { whole(result) } else { result })
+    }
+
+    /// Finds the servers of an object, and the token for them.
+    async fn servers(&self, location: &Path) -> Result<ObjectServers> {
+        let name =
+            url_of(&self.base.to_url(), location).as_str().parse::<FederationUrl>().map_err(unexpected)?;
+        let failed = |failure| of_transfer(failure, location);
+        let object = self.federation.resolve(&name).await.map_err(failed)?;
+        let client = self.federation.client_for(&self.client, &object).await.map_err(failed)?;
+        let rest = object.servers().to_vec().into_iter();
+        Ok(ObjectServers { location: location.clone(), client, rest })
+    }
+}
+
+impl ObjectServers {
+    fn clone_unasked(&self) -> Self {
+        Self { location: self.location.clone(), client: self.client.clone(), rest: self.rest.clone() }
+    }
+
+    /// Returns the object's length, from the first server that tells it.
+    async fn head(mut self) -> Result<u64> {
+        Ok(self.first(&GetOptions::new().with_head(true)).await?.meta.size)
+    }
+
+    /// Returns the answer of the first server that has the object. A condition that fails is an answer.
+    async fn first(&mut self, options: &GetOptions) -> Result<GetResult> {
+        let mut failure = None;
+        while let Some(url) = self.rest.next() {
+            match self.ask(&url, options.clone()).await {
+                Ok(mut result) => {
+                    result.meta.location = self.location.clone();
+                    return Ok(result);
+                }
+                Err(
+                    error @ (object_store::Error::NotModified { .. }
+                    | object_store::Error::Precondition { .. }),
+                ) => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, server = %SafeUrl::new(&url), "a server of the object failed");
+                    failure = Some(error);
+                }
+            }
+        }
+        Err(failure.unwrap_or_else(|| unexpected("the federation names no server for the object")))
+    }
+
+    async fn ask(&self, url: &Url, options: GetOptions) -> Result<GetResult> {
+        let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), ..BackoffConfig::default() };
+        let retry = RetryConfig { backoff, max_retries: RETRIES_OF_A_SERVER, ..RetryConfig::default() };
+        let is_range = options.range.is_some();
+        let mut result = http_store(&self.client, url, retry)?.get_opts(&Path::default(), options).await?;
+        if is_range {
+            // A range comes from one server as a whole, or from the next one as a whole.
+            result = in_memory_if_short(result).await?;
+        }
+        Ok(result)
+    }
+
+    /// Lets the next server continue where one fails in the middle, if it has the same content.
+    fn continued(self, result: GetResult, options: GetOptions) -> GetResult {
+        let content = Content::of(&result.meta, &result.extensions);
+        let left = result.range.clone();
+        with_data(result, |data| {
+            let reading = Reading { servers: self, data, options, left, content };
+            let data = futures_util::stream::try_unfold(reading, |mut reading| async move {
+                Ok(reading.next().await?.map(|chunk| (chunk, reading)))
+            });
+            data.fuse().boxed()
+        })
+    }
+}
+
+/// An object that is being read.
+struct Reading {
+    servers: ObjectServers,
+    data: BoxStream<'static, Result<Bytes>>,
+    options: GetOptions,
+    left: Range<u64>,
+    content: Content,
+}
+
+/// What tells whether two servers have the same content: caches give an object different entity tags.
+struct Content {
+    size: u64,
+    tag: Option<String>,
+    digest: Option<Digest>,
+}
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let failure = match self.data.next().await {
+                Some(Ok(chunk)) => {
+                    self.left.start += chunk.len() as u64;
+                    return Ok(Some(chunk));
+                }
+                None if self.left.is_empty() => return Ok(None),
+                None => unexpected("the server ended the object early"),
+                Some(Err(failure)) => failure,
+            };
+            let range = Some(GetRange::Bounded(self.left.clone()));
+            let options = GetOptions { range, ..self.options.clone() };
+            match self.servers.first(&options).await {
+                Ok(next) if self.content.is_that_of(&Content::of(&next.meta, &next.extensions)) => {
+                    self.data = next.into_stream();
+                }
+                _ => return Err(failure),
+            }
+        }
+    }
+}
+
+impl Content {
+    fn of(meta: &ObjectMeta, extensions: &http::Extensions) -> Self {
+        let digest = extensions.get::<OfferedDigest>().map(|OfferedDigest(digest)| digest.clone());
+        Self { size: meta.size, tag: meta.e_tag.clone(), digest }
+    }
+
+    fn is_that_of(&self, other: &Self) -> bool {
+        let same_digest = self.digest.is_some() && self.digest == other.digest;
+        let same_tag = self.tag.as_ref().is_some_and(|tag| !tag.starts_with("W/")) && self.tag == other.tag;
+        self.size == other.size && (same_digest || same_tag)
+    }
+}

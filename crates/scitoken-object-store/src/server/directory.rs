@@ -1,0 +1,38 @@
+//! The directory that a store reads and writes.
+
+use std::sync::Arc;
+
+use object_store::RetryConfig;
+use object_store::http::HttpStore;
+use reqwest_middleware::ClientWithMiddleware;
+use scitoken_transfer::{Checksum, Downloader};
+use url::Url;
+
+use crate::connector::http_store;
+use crate::error::OpenError;
+use crate::location;
+
+/// A directory on a server.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    pub(super) base: Url,
+    pub(super) client: ClientWithMiddleware,
+    /// Reads with the retries of `object_store`.
+    pub(super) http: HttpStore,
+    /// Lists and changes.
+    pub(super) downloader: Downloader,
+    pub(super) checksum: Arc<Checksum>,
+}
+
+impl Directory {
+    pub(crate) fn new(client: ClientWithMiddleware, base: &Url) -> Result<Self, OpenError> {
+        let base = location::base(base)?;
+        let http = http_store(&client, &base, RetryConfig::default())?;
+        let downloader = Downloader::new(client.clone());
+        Ok(Self { base, client, http, downloader, checksum: Arc::new(Checksum::Auto) })
+    }
+
+    pub(crate) fn base(&self) -> &Url {
+        &self.base
+    }
+}

@@ -1,0 +1,9 @@
+//! A directory on a server.
+
+pub(crate) mod directory;
+pub(crate) mod list;
+
+mod copy;
+mod multipart;
+mod read;
+mod write;

@@ -1,0 +1,143 @@
+//! Reading objects of a server.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use object_store::path::Path;
+use object_store::{
+    Attributes, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore as _, Result,
+};
+use scitoken_transfer::{EntryKind, RemoteEntry};
+
+use super::directory::Directory;
+use super::list;
+use crate::error::{of_transfer, unexpected};
+use crate::payload::in_memory_if_short;
+use crate::service::{AskDigest, MaybeListing};
+use crate::{location, verify};
+
+/// How often an object or a range that broke off is read again.
+const REREADS: usize = 2;
+
+/// Tells whether the data is a web page, as servers list directories. XRootD 5.5 tells no content type.
+async fn begins_a_page(result: GetResult) -> Result<(GetResult, bool)> {
+    if result.extensions.get::<MaybeListing>().is_none() {
+        return Ok((result, false));
+    }
+    let (meta, range) = (result.meta.clone(), result.range.clone());
+    let (attributes, extensions) = (result.attributes.clone(), result.extensions.clone());
+    let mut data = result.into_stream();
+    let first = data.next().await.transpose()?;
+    let is_page = first.as_ref().is_some_and(|first| {
+        let head = first.trim_ascii_start().get(..5).unwrap_or_default();
+        head.eq_ignore_ascii_case(b"<!doc") || head.eq_ignore_ascii_case(b"<html")
+    });
+    let data = futures_util::stream::iter(first.map(Ok)).chain(data);
+    let payload = GetResultPayload::Stream(data.boxed());
+    Ok((GetResult { payload, meta, range, attributes, extensions }, is_page))
+}
+
+impl Directory {
+    pub(crate) async fn get(&self, location: &Path, mut options: GetOptions) -> Result<GetResult> {
+        if options.head {
+            return self.head(location, &options).await;
+        }
+        if let Some(range) = &options.range {
+            range.is_valid().map_err(unexpected)?;
+        } else {
+            options.extensions.insert(AskDigest(Arc::clone(&self.checksum)));
+        }
+        // XRootD and other servers want both ends of a range.
+        if let Some(GetRange::Offset(_) | GetRange::Suffix(_)) = options.range {
+            options.range = Some(self.closed(location, options.range.as_ref()).await?);
+        }
+        let mut rereads = 0;
+        let result = loop {
+            let result = match self.http.get_opts(location, options.clone()).await {
+                Ok(result) => result,
+                Err(error) => self.get_once_more(location, &options, error).await?,
+            };
+            // XRootD ends a connection in the middle of an answer now and then, and `object_store` continues only what has an
+            // entity tag.
+            match in_memory_if_short(result).await {
+                Err(object_store::Error::Generic { .. }) if rereads < REREADS => rereads += 1,
+                read => break read?,
+            }
+        };
+        let (result, is_page) = begins_a_page(result).await?;
+        if is_page {
+            // It is a directory, or an object that is a web page.
+            self.stat(location).await?;
+        }
+        // Some servers ignore conditions.
+        options.check_preconditions(&result.meta)?;
+        Ok(if options.range.is_none() { verify::whole(result) } else { result })
+    }
+
+    /// Looks at the object after a failure: it may be a directory, or the range may go beyond the end, which some servers
+    /// refuse. Then the range is sent once more, without what is beyond.
+    async fn get_once_more(
+        &self,
+        location: &Path,
+        options: &GetOptions,
+        error: object_store::Error,
+    ) -> Result<GetResult> {
+        if !matches!(error, object_store::Error::Generic { .. } | object_store::Error::NotSupported { .. }) {
+            return Err(error);
+        }
+        let Some(range @ GetRange::Bounded(asked)) = &options.range else {
+            let is_absent = |stat: &_| matches!(stat, object_store::Error::NotFound { .. });
+            return Err(self.stat(location).await.err().filter(is_absent).unwrap_or(error));
+        };
+        match self.closed(location, Some(range)).await {
+            Err(absent @ object_store::Error::NotFound { .. }) => Err(absent),
+            Ok(GetRange::Bounded(shorter)) if shorter != *asked => {
+                let options = GetOptions { range: Some(GetRange::Bounded(shorter)), ..options.clone() };
+                self.http.get_opts(location, options).await
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Returns the range with both ends, inside of the object.
+    async fn closed(&self, location: &Path, range: Option<&GetRange>) -> Result<GetRange> {
+        let length = self.stat(location).await?.size;
+        let whole = GetRange::Bounded(0..length);
+        let range = range.unwrap_or(&whole).as_range(length).map_err(unexpected)?;
+        Ok(GetRange::Bounded(range))
+    }
+
+    async fn head(&self, location: &Path, options: &GetOptions) -> Result<GetResult> {
+        let meta = self.stat(location).await?;
+        options.check_preconditions(&meta)?;
+        Ok(GetResult {
+            range: Range { start: 0, end: meta.size },
+            payload: GetResultPayload::Stream(Box::pin(futures_util::stream::empty())),
+            meta,
+            attributes: Attributes::new(),
+            extensions: http::Extensions::new(),
+        })
+    }
+
+    /// Describes an object; a directory is none.
+    pub(super) async fn stat(&self, location: &Path) -> Result<ObjectMeta> {
+        let entry = self.downloader.stat(&location::url_of(&self.base, location)).await;
+        match entry.map_err(|failure| of_transfer(failure, location))? {
+            RemoteEntry { kind: EntryKind::File, ref length, ref last_modified, ref etag, .. } => {
+                Ok(ObjectMeta {
+                    location: location.clone(),
+                    last_modified: list::date(last_modified.as_deref()),
+                    size: length
+                        .ok_or_else(|| unexpected(format!("the server tells no length of `{location}`")))?,
+                    e_tag: list::entity_tag(etag.as_deref()),
+                    version: None,
+                })
+            }
+            _ => Err(object_store::Error::NotFound {
+                path: location.to_string(),
+                source: "it is a directory".into(),
+            }),
+        }
+    }
+}

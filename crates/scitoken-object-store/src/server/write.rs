@@ -1,0 +1,139 @@
+//! Writing and removing objects on a server.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use object_store::path::Path;
+use object_store::{
+    Attribute, ObjectStore as _, PutMode, PutOptions, PutPayload, PutResult, Result, UpdateVersion,
+};
+use reqwest::Response;
+
+use super::directory::Directory;
+use crate::error::{of_status, of_transfer, unexpected};
+use crate::location;
+use crate::service::send;
+
+impl Directory {
+    pub(crate) async fn put(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        let mut headers = HeaderMap::new();
+        match &options.mode {
+            PutMode::Overwrite => return self.overwrite(location, payload, options).await,
+            PutMode::Create => {
+                self.require_absent(location).await?;
+                headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
+            }
+            PutMode::Update(version) => {
+                let tag = self.require_version(location, version).await?;
+                headers.insert(IF_MATCH, HeaderValue::try_from(tag).map_err(unexpected)?);
+            }
+        }
+        if let Some(kind) = options.attributes.get(&Attribute::ContentType) {
+            headers.insert(CONTENT_TYPE, HeaderValue::try_from(kind.as_ref()).map_err(unexpected)?);
+        }
+        let body = Bytes::from(payload);
+        let url = location::url_of(&self.base, location);
+        let put = || send(self.client.put(url.clone()).headers(headers.clone()).body(body.clone()));
+        let mut response = put().await?;
+        if is_without_parent(response.status()) {
+            self.make_parent(location).await?;
+            response = put().await?;
+        }
+        match (response.status(), &options.mode) {
+            (status, _) if status.is_success() => self.put_result(location, response).await,
+            (StatusCode::PRECONDITION_FAILED, PutMode::Create) => Err(already_exists(location)),
+            (status, _) => Err(refused(status, location)),
+        }
+    }
+
+    /// Writes with the retries of `object_store`, which makes directories below the base only.
+    async fn overwrite(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        match self.http.put_opts(location, payload.clone(), options.clone()).await {
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::NotFound { .. }) => {
+                self.make_parent(location).await?;
+                self.http.put_opts(location, payload, options).await
+            }
+            result => result,
+        }
+    }
+
+    /// Returns the entity tag of what was written, for the next update. Apache does not tell it in the response.
+    async fn put_result(&self, location: &Path, response: Response) -> Result<PutResult> {
+        let e_tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let e_tag = match e_tag {
+            Some(tag) => Some(tag),
+            None => self.stat(location).await?.e_tag,
+        };
+        let (parts, _) = http::Response::<reqwest::Body>::from(response).into_parts();
+        Ok(PutResult { e_tag, version: None, extensions: parts.extensions })
+    }
+
+    pub(super) async fn require_absent(&self, location: &Path) -> Result<()> {
+        match self.stat(location).await {
+            Ok(_) => Err(already_exists(location)),
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the entity tag that a replaced object must have.
+    async fn require_version(&self, location: &Path, version: &UpdateVersion) -> Result<String> {
+        let precondition = |source: String| {
+            let (path, source) = (location.to_string(), source.into());
+            object_store::Error::Precondition { path, source }
+        };
+        let Some(wanted) = version.e_tag.clone() else {
+            return Err(unexpected("an update needs the entity tag of the object that it replaces"));
+        };
+        match self.stat(location).await {
+            Ok(meta) if meta.e_tag.as_deref() == Some(&*wanted) => Ok(wanted),
+            Ok(meta) => match meta.e_tag {
+                Some(there) => Err(precondition(format!("{there} does not match {wanted}"))),
+                None => Err(object_store::Error::NotSupported {
+                    source: "the server gives objects no entity tags".into(),
+                }),
+            },
+            Err(object_store::Error::NotFound { .. }) => {
+                Err(precondition(format!("no object matches {wanted}")))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes the directory of an object, and its parents.
+    pub(super) async fn make_parent(&self, location: &Path) -> Result<()> {
+        let parent = location.parent().unwrap_or_default();
+        let url = location::directory(&self.base, &parent);
+        self.downloader.make_directories(&url).await.map_err(|failure| of_transfer(failure, &parent))
+    }
+
+    /// Removes an object; never a directory.
+    pub(crate) async fn delete(&self, location: &Path) -> Result<()> {
+        let url = location::url_of(&self.base, location);
+        self.downloader.remove_file(&url).await.map_err(|failure| of_transfer(failure, location))
+    }
+}
+
+/// Whether the directory of a new object may be missing: `409` (RFC 4918 section 9.7.1), `404` on some servers.
+pub(super) fn is_without_parent(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND)
+}
+
+pub(super) fn already_exists(location: &Path) -> object_store::Error {
+    let source = "an object has this name".into();
+    object_store::Error::AlreadyExists { path: location.to_string(), source }
+}
+
+pub(super) fn refused(status: StatusCode, location: &Path) -> object_store::Error {
+    of_status(status, location, format!("server returned {status}"))
+}

@@ -1,0 +1,169 @@
+//! Objects of a federation: caches, their failures, and tokens.
+
+use futures_util::StreamExt as _;
+use object_store::{Error, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions};
+use scitoken_object_store::ScitokenStore;
+use scitoken_test_support::federation::{FakeFederation, FederationServer, ISSUER, refuse};
+use scitoken_test_support::{Script, clients, tokens};
+use scitoken_transfer::federation::Federation;
+use serde_json::json;
+
+use crate::support::{content, path};
+
+const CACHES: [FederationServer; 2] = [FederationServer::Cache(0), FederationServer::Cache(1)];
+
+fn store(federation: &FakeFederation, name: &str, token: &str) -> ScitokenStore {
+    let session = clients::session(Script::new(&[token])).build().unwrap();
+    let federated = Federation::new(session.http_client().clone()).with_token_source(Script::new(&[token]));
+    let base = federation.name(name).parse().unwrap();
+    ScitokenStore::federation(federated, session.client().clone(), base)
+}
+
+#[tokio::test]
+async fn ranges_come_from_the_first_cache_and_carry_no_token_where_none_is_required() {
+    let data = content(200_000);
+    let federation = FakeFederation::start(&[("/public/d/f", &data)]).await;
+    let store = store(&federation, "/public", "t");
+    assert_eq!(store.get_range(&path("d/f"), 10..30).await.unwrap(), data[10..30]);
+    let suffix = GetOptions::new().with_range(Some(GetRange::Suffix(4)));
+    assert_eq!(store.get_opts(&path("d/f"), suffix).await.unwrap().bytes().await.unwrap(), data[199_996..]);
+    assert_eq!(store.head(&path("d/f")).await.unwrap().size, 200_000);
+    assert_eq!(store.get(&path("d/f")).await.unwrap().bytes().await.unwrap(), data);
+    let seen = federation.seen(CACHES[0]);
+    assert!(!seen.is_empty() && seen.iter().all(|asked| !asked.headers.contains_key("authorization")));
+    assert_eq!(federation.lines(CACHES[1]), [""; 0]);
+    assert_eq!(federation.seen(FederationServer::Director).len(), 2, "one document and one query");
+}
+
+#[tokio::test]
+async fn the_next_cache_answers_where_one_fails() {
+    let data = content(200_000);
+    for failure in ["500 Internal Server Error", "404 Not Found", "403 Forbidden"] {
+        let federation = FakeFederation::start(&[("/public/f", &data)]).await;
+        federation.change(CACHES[0], move |_, _| refuse(failure));
+        let store = store(&federation, "/public", "t");
+        assert_eq!(store.get_range(&path("f"), 10..30).await.unwrap(), data[10..30], "{failure}");
+        assert!(!federation.seen(CACHES[0]).is_empty(), "{failure}");
+        assert_eq!(federation.lines(CACHES[1]), ["GET /public/f"], "{failure}");
+    }
+    let federation = FakeFederation::start(&[("/public/f", &data)]).await;
+    for cache in CACHES {
+        federation.change(cache, |_, _| refuse("404 Not Found"));
+    }
+    let error = store(&federation, "/public", "t").get_range(&path("f"), 0..5).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_cache_that_breaks_off_is_continued_by_one_with_the_same_content() {
+    let data = content(20_000_000);
+    for (range, expected) in [(None, 0..20_000_000), (Some(100_u64..5_000_100), 100..5_000_100)] {
+        let federation = FakeFederation::start(&[("/public/f", &data)]).await;
+        federation.change(CACHES[0], |_, honest| honest.cut_after(1_000_000));
+        let store = store(&federation, "/public", "t");
+        let options = GetOptions { range: range.map(GetRange::Bounded), ..GetOptions::new() };
+        let read = store.get_opts(&path("f"), options).await.unwrap().bytes().await.unwrap();
+        assert!(read == data[expected]);
+        assert_eq!(federation.seen(CACHES[1]).len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn another_content_is_not_appended_to_what_was_read() {
+    let data = content(20_000_000);
+    let federation = FakeFederation::start(&[("/public/f", &data)]).await;
+    federation.change(CACHES[0], |_, honest| honest.cut_after(1_000_000));
+    federation.change(CACHES[1], |_, mut honest| {
+        honest.body.fill(7);
+        let lines: Vec<_> = honest.head.lines().filter(|line| !line.starts_with("Digest")).collect();
+        honest.head = lines.join("\r\n") + "\r\n";
+        honest
+    });
+    let store = store(&federation, "/public", "t");
+    assert!(store.get(&path("f")).await.unwrap().bytes().await.is_err());
+}
+
+#[tokio::test]
+async fn a_protected_namespace_gets_the_token_and_a_missing_one_is_an_error() {
+    let data = content(1_000);
+    let federation = FakeFederation::start(&[("/protected/d/f", &data)]).await;
+    let claims = json!({ "iss": ISSUER, "scope": "storage.read:/", "exp": tokens::in_an_hour() });
+    let token = tokens::jwt(&claims);
+    federation.accept(&token);
+    let with = store(&federation, "/protected", &token);
+    assert_eq!(with.get_range(&path("d/f"), 1..9).await.unwrap(), data[1..9]);
+    assert!(
+        federation
+            .seen(FederationServer::Director)
+            .iter()
+            .all(|asked| !asked.headers.contains_key("authorization"))
+    );
+    let before = federation.seen(CACHES[0]).len();
+    let session = clients::session(Script::new(&[])).build().unwrap();
+    let federated = Federation::new(session.http_client().clone()).with_token_source(Script::new(&[]));
+    let base = federation.name("/protected").parse().unwrap();
+    let without = ScitokenStore::federation(federated, session.client().clone(), base);
+    let error = without.get_range(&path("d/f"), 1..9).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthenticated { .. }), "{error:?}");
+    assert_eq!(federation.seen(CACHES[0]).len(), before);
+}
+
+#[tokio::test]
+async fn objects_are_listed_by_the_server_of_the_namespace() {
+    let objects: [(&str, &[u8]); 4] = [
+        ("/public/d/a b,c", b"one"),
+        ("/public/d/sub/x", b"two"),
+        ("/public/e", b"three"),
+        ("/nolist/f", b"f"),
+    ];
+    let federation = FakeFederation::start(&objects).await;
+    let public = store(&federation, "/public", "t");
+    let found: Vec<_> = public.list(None).map(|object| object.unwrap()).collect().await;
+    let mut names: Vec<_> = found.iter().map(|object| (object.location.to_string(), object.size)).collect();
+    names.sort();
+    assert_eq!(names, [("d/a b,c".to_owned(), 3), ("d/sub/x".to_owned(), 3), ("e".to_owned(), 5)]);
+    let d = public.list_with_delimiter(Some(&path("d"))).await.unwrap();
+    assert_eq!(d.common_prefixes, [path("d/sub")]);
+    assert_eq!(d.objects.iter().map(|object| object.location.to_string()).collect::<Vec<_>>(), ["d/a b,c"]);
+    assert_eq!(public.get(&d.objects[0].location).await.unwrap().bytes().await.unwrap(), "one");
+    assert!(public.list(Some(&path("none"))).next().await.is_none(), "nothing is below what does not exist");
+    let error = store(&federation, "/nolist", "t").list_with_delimiter(None).await.unwrap_err();
+    assert!(
+        matches!(error, Error::NotSupported { .. }) && error.to_string().contains("listings"),
+        "{error:?}"
+    );
+    let listing: Vec<_> = store(&federation, "/nolist", "t").list(None).collect().await;
+    assert!(matches!(listing[..], [Err(Error::NotSupported { .. })]), "{listing:?}");
+    let seen = federation.seen(FederationServer::Origin);
+    assert!(!seen.is_empty() && seen.iter().all(|asked| !asked.headers.contains_key("authorization")));
+}
+
+#[tokio::test]
+async fn objects_are_stored_and_removed_at_the_origin_with_a_token_that_permits_it() {
+    let federation = FakeFederation::start(&[("/public/f", b"data"), ("/readonly/f", b"data")]).await;
+    let claims =
+        |scope: &str| tokens::jwt(&json!({ "iss": ISSUER, "scope": scope, "exp": tokens::in_an_hour() }));
+    let (modify, create) = (claims("storage.modify:/ storage.read:/"), claims("storage.create:/"));
+    federation.accept(&modify);
+    let writing = store(&federation, "/public", &modify);
+    writing.put(&path("d/a b"), "new".into()).await.unwrap();
+    assert_eq!(federation.object("/public/d/a b").as_deref(), Some(&b"new"[..]));
+    let create_only = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let error = writing.put_opts(&path("f"), "x".into(), create_only).await.unwrap_err();
+    assert!(matches!(error, Error::AlreadyExists { .. }), "{error:?}");
+    writing.delete(&path("d/a b")).await.unwrap();
+    assert_eq!(federation.object("/public/d/a b"), None);
+    for server in [FederationServer::Director, CACHES[0], CACHES[1]] {
+        assert!(federation.seen(server).iter().all(|asked| !asked.headers.contains_key("authorization")));
+    }
+
+    federation.accept(&create);
+    let creating = store(&federation, "/public", &create);
+    creating.put(&path("g"), "new".into()).await.unwrap();
+    let error = creating.delete(&path("g")).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthenticated { .. }), "{error:?}");
+    assert!(federation.object("/public/g").is_some());
+    let error = store(&federation, "/readonly", &modify).put(&path("g"), "x".into()).await.unwrap_err();
+    assert!(matches!(error, Error::NotSupported { .. }), "{error:?}");
+    assert!(error.to_string().contains("No origins allow"), "{error}");
+}

@@ -1,0 +1,269 @@
+//! One request to an OAuth server: limited in time and size, over https or to this machine.
+
+use std::io::Read as _;
+use std::time::Duration;
+
+use ::http::Extensions;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, Request, Response, StatusCode};
+use reqwest_middleware::ClientWithMiddleware;
+use secrecy::zeroize::Zeroizing;
+use url::Url;
+
+use super::error::{Kind, NotJson, OAuthError};
+use reqwest_scitokens::Attach;
+use reqwest_scitokens::auth::AuthOptions;
+use scitoken_types::redact::{self, Redactor};
+use scitoken_types::{LenientObject, Origin, SafeUrl};
+
+/// Limits the size of an answer, in bytes.
+const MAX_ANSWER_SIZE: usize = 1024 * 1024;
+
+/// The first bytes of gzip (RFC 1952 section 2.3.1), which some servers send unasked and some without saying so.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// Names and values of a form.
+pub(super) type Form<'a> = Vec<(&'static str, &'a str)>;
+
+/// The members of a form whose values are secrets.
+const SECRET_MEMBERS: [&str; 13] = [
+    "refresh_token",
+    "access_token",
+    "device_code",
+    "client_secret",
+    "subject_token",
+    "actor_token",
+    "token",
+    "registration_access_token",
+    "code",
+    "code_verifier",
+    "password",
+    "assertion",
+    "client_assertion",
+];
+
+/// What is sent, besides the URL.
+pub(super) struct Payload {
+    body: Vec<u8>,
+    content_type: HeaderValue,
+    authorization: Option<HeaderValue>,
+    secrets: Redactor,
+}
+
+impl Payload {
+    /// Encodes a form (RFC 6749 appendix B).
+    pub(super) fn form(form: &Form<'_>, authorization: Option<(HeaderValue, &str)>) -> Self {
+        let secrets = Redactor::new();
+        for (name, value) in form {
+            if SECRET_MEMBERS.contains(name) {
+                secrets.add(value);
+            }
+        }
+        if let Some((_, secret)) = &authorization {
+            secrets.add(secret);
+        }
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        Self {
+            body: body.into_bytes(),
+            content_type: HeaderValue::from_static("application/x-www-form-urlencoded"),
+            authorization: authorization.map(|(header, _)| header),
+            secrets,
+        }
+    }
+
+    /// Encodes a JSON document.
+    pub(super) fn json(document: &serde_json::Value, authorization: Option<(HeaderValue, &str)>) -> Self {
+        let secrets = Redactor::new();
+        if let Some((_, secret)) = &authorization {
+            secrets.add(secret);
+        }
+        Self {
+            body: document.to_string().into_bytes(),
+            content_type: HeaderValue::from_static("application/json"),
+            authorization: authorization.map(|(header, _)| header),
+            secrets,
+        }
+    }
+}
+
+/// A successful answer.
+pub(super) struct Answer {
+    body: Zeroizing<Vec<u8>>,
+    /// What the body is instead of JSON, if it is.
+    instead: NotJson,
+    /// Why the body was not received completely.
+    broken: Option<Kind>,
+}
+
+/// Requests a document.
+pub(super) async fn get(
+    http: &ClientWithMiddleware,
+    url: &Url,
+    limit: Duration,
+) -> Result<Answer, OAuthError> {
+    exchange(http, Request::new(Method::GET, url.clone()), limit, &Redactor::new()).await
+}
+
+/// Sends a form or a JSON document.
+pub(super) async fn post(
+    http: &ClientWithMiddleware,
+    url: &Url,
+    payload: Payload,
+    limit: Duration,
+) -> Result<Answer, OAuthError> {
+    let mut request = Request::new(Method::POST, url.clone());
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, payload.content_type);
+    if let Some(authorization) = payload.authorization {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    *request.body_mut() = Some(payload.body.into());
+    exchange(http, request, limit, &payload.secrets).await
+}
+
+async fn exchange(
+    http: &ClientWithMiddleware,
+    mut request: Request,
+    limit: Duration,
+    secrets: &Redactor,
+) -> Result<Answer, OAuthError> {
+    let url = request.url().clone();
+    let failed = |kind: Kind| kind.at(SafeUrl::new(&url));
+    if !Origin::try_from(&url).is_ok_and(|origin| origin.is_trustworthy()) {
+        return Err(failed(Kind::Untrusted));
+    }
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+    request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    let deadline = tokio::time::Instant::now() + limit;
+    let sent = tokio::time::timeout_at(deadline, async {
+        // No token of the client belongs here, and a source that renews one must not wait for itself.
+        let mut extensions = Extensions::new();
+        extensions.insert(AuthOptions::new().attach(Attach::Never));
+        http.execute_with_extensions(request, &mut extensions).await.map_err(unreachable)
+    });
+    let mut response = sent.await.unwrap_or(Err(Kind::Timeout(limit))).map_err(failed)?;
+    if response.url() != &url || response.status().is_redirection() {
+        return Err(failed(Kind::Redirected));
+    }
+    let (status, is_html, encoding) = (response.status(), is_html(&response), encoding(&response));
+    let mut body = Zeroizing::new(Vec::new());
+    // The members that were received before an error may include a token that is not issued twice.
+    let broken = match tokio::time::timeout_at(deadline, read(&mut response, &mut body)).await {
+        Ok(read) => read.err(),
+        Err(_) => Some(Kind::Timeout(limit)),
+    };
+    let body = if body.starts_with(&GZIP_MAGIC) { decode_gzip(&body) } else { body };
+    if let Some(refused) = refusal(status, &body, secrets) {
+        return Err(failed(refused));
+    }
+    if !status.is_success() {
+        return Err(failed(broken.unwrap_or(Kind::Status { status, html: is_html })));
+    }
+    let instead = NotJson { is_html, kind: scitoken_types::non_json_kind(&body), encoding };
+    Ok(Answer { body, instead, broken })
+}
+
+impl Answer {
+    /// Reads the answer as a JSON object, or as a form, which some token endpoints send.
+    pub(super) fn into_object(self) -> Result<LenientObject, Kind> {
+        match (read_object(&self.body), self.broken) {
+            // Of an answer that was cut off, what arrived counts if it has a token.
+            (Some(object), Some(broken)) if !has_tokens(&object) => Err(broken),
+            (Some(object), _) => Ok(object),
+            (None, Some(broken)) => Err(broken),
+            (None, None) => Err(Kind::NotJson(self.instead)),
+        }
+    }
+}
+
+/// Returns whether an answer has a token that the server may not issue twice.
+fn has_tokens(object: &LenientObject) -> bool {
+    ["access_token", "refresh_token"].iter().any(|name| object.text(name).is_ok_and(|text| text.is_some()))
+}
+
+/// Reads a JSON object, or a form.
+fn read_object(body: &[u8]) -> Option<LenientObject> {
+    LenientObject::parse(body).or_else(|| form_object(body))
+}
+
+/// Reads `access_token=…&token_type=bearer`, or the error of RFC 6749 section 5.2 in the same form.
+fn form_object(body: &[u8]) -> Option<LenientObject> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    let pairs = || url::form_urlencoded::parse(body);
+    // A link in a web page has such members too.
+    let is_text = body.iter().all(|byte| matches!(byte, b' '..=b'~') && !b"<>{}\"".contains(byte));
+    let known = ["access_token", "refresh_token", "error", "device_code"];
+    if !is_text || !pairs().any(|(name, _)| known.contains(&&*name)) {
+        return None;
+    }
+    let members: serde_json::Map<String, serde_json::Value> = pairs()
+        .filter(|(_, value)| !value.trim().is_empty())
+        .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+        .collect();
+    LenientObject::parse(Zeroizing::new(serde_json::Value::Object(members).to_string()).as_bytes())
+}
+
+/// The URL is removed: the endpoint is named by the error already.
+fn unreachable(error: reqwest_middleware::Error) -> Kind {
+    match error {
+        reqwest_middleware::Error::Reqwest(error) => Kind::Unreachable(error.without_url().into()),
+        reqwest_middleware::Error::Middleware(error) => Kind::Unreachable(error.into()),
+    }
+}
+
+async fn read(response: &mut Response, body: &mut Vec<u8>) -> Result<(), Kind> {
+    while let Some(chunk) =
+        response.chunk().await.map_err(|error| Kind::Unreachable(error.without_url().into()))?
+    {
+        if body.len() + chunk.len() > MAX_ANSWER_SIZE {
+            return Err(Kind::TooLarge(MAX_ANSWER_SIZE));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(())
+}
+
+/// Decodes as much as is valid, up to the size limit.
+fn decode_gzip(body: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut decoded = Zeroizing::new(Vec::new());
+    let limit = MAX_ANSWER_SIZE as u64;
+    if let Err(error) = flate2::read::MultiGzDecoder::new(body).take(limit).read_to_end(&mut decoded) {
+        tracing::debug!(%error, "failed to decode the end of a gzip answer");
+    }
+    decoded
+}
+
+/// Returns the content encoding, unless it is one that is decoded.
+fn encoding(response: &Response) -> Option<String> {
+    let value = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or("?").trim();
+    let is_known = ["", "identity", "gzip", "x-gzip"].iter().any(|known| known.eq_ignore_ascii_case(value));
+    (!is_known).then(|| redact::text(value))
+}
+
+fn is_html(response: &Response) -> bool {
+    response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"))
+}
+
+/// Returns the error of RFC 6749 section 5.2 if the body has one, at any status. A token in a successful answer counts more.
+fn refusal(status: StatusCode, body: &[u8], secrets: &Redactor) -> Option<Kind> {
+    let object = read_object(body)?;
+    if status.is_success() && has_tokens(&object) {
+        return None;
+    }
+    let shown = |text: String| redact::text(&secrets.redact(&text));
+    let text = |object: &LenientObject, name| object.text(name).ok().flatten();
+    // Some servers put code and description into an object of their own.
+    let nested = object.get("error").and_then(|json| LenientObject::parse(json.as_bytes()));
+    let code = match &nested {
+        Some(nested) => ["code", "error", "status", "type"].iter().find_map(|name| text(nested, name)),
+        None => text(&object, "error"),
+    }?;
+    let description = text(&object, "error_description").or_else(|| {
+        ["message", "error_description", "description"].iter().find_map(|name| text(nested.as_ref()?, name))
+    });
+    Some(Kind::Refused { status, code: shown(code), description: description.map(shown) })
+}

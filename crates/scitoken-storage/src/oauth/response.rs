@@ -1,0 +1,432 @@
+//! The parser of token endpoint answers.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::value::RawValue;
+
+use crate::entry::{TokenDataMap, TokenStorageData};
+use scitoken_types::redact::{self, Redactor};
+use scitoken_types::{AccessToken, LenientObject, UnreadableMember};
+
+/// The lifetime of a token when neither the answer nor the token names one.
+///
+/// RFC 6749 section 5.1 leaves it to the server's documentation; most name an hour. A token that expires earlier is
+/// renewed when a server rejects it.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// A token endpoint's answer (RFC 6749 section 5.1), with Globus' `resource_server` and `other_tokens`.
+///
+/// Store it with [`TokenStorage::store_token_response`](crate::TokenStorage::store_token_response). Servers other
+/// than Globus name no resource server: set it with [`for_resource_server`](Self::for_resource_server).
+///
+/// ```
+/// use std::time::SystemTime;
+/// use scitoken_storage::oauth::TokenResponse;
+/// use scitoken_storage::{MemoryTokenStorage, TokenStorage};
+///
+/// let answer = r#"{"access_token": "AT", "token_type": "Bearer", "expires_in": 3600, "scope": "openid"}"#;
+/// let storage = MemoryTokenStorage::new();
+/// let response = TokenResponse::from_json(answer, SystemTime::UNIX_EPOCH)?.for_resource_server("https://h");
+/// storage.store_token_response(&response)?;
+/// assert_eq!(storage.get_token_data("https://h")?.unwrap().expires_at_seconds(), 3600);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct TokenResponse {
+    tokens: Vec<IssuedToken>,
+    id_token: Option<SecretString>,
+    identity_id: Option<String>,
+    kind: ResponseKind,
+    resource_server: Option<String>,
+    notes: Vec<String>,
+}
+
+/// The kind of request that was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ResponseKind {
+    /// A new grant: what the answer leaves out is absent.
+    New,
+    /// A refresh: what the answer leaves out is unchanged.
+    Refresh,
+}
+
+#[derive(Clone)]
+struct IssuedToken {
+    resource_server: Option<String>,
+    scope: String,
+    access_token: SecretString,
+    refresh_token: Option<SecretString>,
+    token_type: Option<String>,
+    expires_at_seconds: i64,
+}
+
+/// An answer of a token endpoint that is not valid. Does not show the answer, which may hold tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTokenResponse {
+    /// The answer is not a JSON object with the fields of RFC 6749 section 5.1.
+    #[error("token answer is invalid (RFC 6749 section 5.1): {0}")]
+    Malformed(&'static str),
+    /// The token is of a type that needs more than an `Authorization: Bearer` header.
+    #[error("token type is `{0}`, but only `Bearer` is supported")]
+    TokenType(String),
+    /// Neither the answer nor the caller names a resource server.
+    #[error("token answer has no `resource_server`, and none was set")]
+    NoResourceServer,
+}
+
+impl TokenResponse {
+    /// Reads an answer that arrived at `now`.
+    ///
+    /// Only the access token and its type matter. Another member that is not of the expected type is ignored, with a
+    /// [note](Self::notes). `expires_in` may be a number or a number as text, `scope` a list; without `expires_in` the
+    /// members `expires_at` and `expires_on`, the token's own `exp`, or an hour count.
+    ///
+    /// # Errors
+    /// [`InvalidTokenResponse`] when the access token is missing, or its type is not `Bearer`.
+    pub fn from_json(text: &str, now: SystemTime) -> Result<Self, InvalidTokenResponse> {
+        let object = LenientObject::parse(text.as_bytes())
+            .ok_or(InvalidTokenResponse::Malformed("it is not a JSON object"))?;
+        Self::from_object(&object, now)
+    }
+
+    pub(super) fn from_object(object: &LenientObject, now: SystemTime) -> Result<Self, InvalidTokenResponse> {
+        let mut notes = Vec::new();
+        if !object.is_complete() {
+            notes.push("the answer was cut off or is not valid JSON".to_owned());
+        }
+        let mut tokens = vec![IssuedToken::read(object, now, &mut notes)?];
+        for other in other_tokens(object, &mut notes) {
+            match IssuedToken::read(&other, now, &mut notes) {
+                Ok(token) => tokens.push(token),
+                Err(error) => notes.push(format!("ignored one of `other_tokens`: {error}")),
+            }
+        }
+        let id_token = noted(object.text("id_token"), &mut notes).map(SecretString::from);
+        for note in &notes {
+            tracing::warn!(note, "a token answer has an unexpected form");
+        }
+        Ok(Self {
+            tokens,
+            id_token,
+            identity_id: None,
+            kind: ResponseKind::New,
+            resource_server: None,
+            notes,
+        })
+    }
+
+    /// Returns the refresh token of an answer, whether or not the rest of it is valid.
+    pub(super) fn refresh_token_of(object: &LenientObject) -> Option<SecretString> {
+        object.text("refresh_token").ok().flatten().map(SecretString::from)
+    }
+
+    pub(super) fn with_note(mut self, note: String) -> Self {
+        tracing::warn!(note, "a token answer has an unexpected form");
+        self.notes.push(note);
+        self
+    }
+
+    /// Returns what was ignored in the answer, for messages.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Sets the resource server of a token for which the answer names none.
+    pub fn for_resource_server(mut self, resource_server: impl Into<String>) -> Self {
+        self.resource_server = Some(resource_server.into());
+        self
+    }
+
+    /// Sets the identity that the tokens belong to: the `sub` of an ID token that you have verified.
+    pub fn with_identity_id(mut self, identity_id: impl Into<String>) -> Self {
+        self.identity_id = Some(identity_id.into());
+        self
+    }
+
+    /// Marks the answer to a refresh: a refresh token, scope or identity that it leaves out is unchanged.
+    pub fn for_refresh(mut self) -> Self {
+        self.kind = ResponseKind::Refresh;
+        self
+    }
+
+    /// Returns the identity that the tokens belong to, if known.
+    pub fn identity_id(&self) -> Option<&str> {
+        self.identity_id.as_deref()
+    }
+
+    /// Returns whether this answers a refresh.
+    pub fn is_refresh(&self) -> bool {
+        self.kind == ResponseKind::Refresh
+    }
+
+    /// Returns the ID token (OpenID Connect Core section 3.1.3.3), if there is one.
+    pub fn expose_id_token(&self) -> Option<&str> {
+        self.id_token.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    /// Returns the entries for a storage.
+    ///
+    /// # Errors
+    /// [`InvalidTokenResponse::NoResourceServer`] when a token has no name to be stored under.
+    pub fn token_data(&self) -> Result<TokenDataMap, InvalidTokenResponse> {
+        self.tokens.iter().map(|token| token.to_data(self)).collect()
+    }
+}
+
+impl IssuedToken {
+    fn read(
+        object: &LenientObject,
+        now: SystemTime,
+        notes: &mut Vec<String>,
+    ) -> Result<Self, InvalidTokenResponse> {
+        if object.get("access_token").is_some_and(|json| !json.starts_with('"')) {
+            return Err(InvalidTokenResponse::Malformed("`access_token` is not a string"));
+        }
+        let access_token = object
+            .text("access_token")
+            .ok()
+            .flatten()
+            .ok_or(InvalidTokenResponse::Malformed("`access_token` is missing"))?;
+        let token_type = noted(object.text("token_type"), notes);
+        if let Some(other) = token_type.as_deref().filter(|other| !other.eq_ignore_ascii_case("bearer")) {
+            let secrets = Redactor::new();
+            for secret in ["access_token", "refresh_token", "id_token"] {
+                secrets.add(&object.text(secret).ok().flatten().unwrap_or_default());
+            }
+            return Err(InvalidTokenResponse::TokenType(redact::text(&secrets.redact(other))));
+        }
+        Ok(Self {
+            resource_server: noted(object.text("resource_server"), notes),
+            scope: noted(object.words("scope"), notes).unwrap_or_default(),
+            expires_at_seconds: expiry(object, &access_token, now, notes),
+            refresh_token: noted(object.text("refresh_token"), notes).map(SecretString::from),
+            access_token: access_token.into(),
+            token_type,
+        })
+    }
+
+    fn to_data(&self, response: &TokenResponse) -> Result<TokenStorageData, InvalidTokenResponse> {
+        let resource_server = self
+            .resource_server
+            .as_deref()
+            .or(response.resource_server.as_deref())
+            .ok_or(InvalidTokenResponse::NoResourceServer)?;
+        let token = self.access_token.expose_secret();
+        let mut data = TokenStorageData::new(resource_server, &self.scope, token, self.expires_at_seconds)
+            .with_identity(response.identity_id());
+        if let Some(refresh_token) = &self.refresh_token {
+            data = data.with_refresh_token(refresh_token.expose_secret());
+        }
+        Ok(match &self.token_type {
+            Some(token_type) => data.with_token_type(token_type),
+            None => data,
+        })
+    }
+}
+
+/// Returns what a member has, and notes one that cannot be read.
+fn noted<T>(member: Result<Option<T>, UnreadableMember>, notes: &mut Vec<String>) -> Option<T> {
+    member.unwrap_or_else(|error| {
+        notes.push(error.to_string());
+        None
+    })
+}
+
+/// Returns the further tokens that Globus adds.
+fn other_tokens(object: &LenientObject, notes: &mut Vec<String>) -> Vec<LenientObject> {
+    let Some(json) = object.get("other_tokens") else { return Vec::new() };
+    let Ok(others) = serde_json::from_str::<Vec<&RawValue>>(json) else {
+        notes.push("`other_tokens` is not a list".to_owned());
+        return Vec::new();
+    };
+    let mut read = Vec::new();
+    for other in others {
+        match LenientObject::parse(other.get().as_bytes()) {
+            Some(object) => read.push(object),
+            None => notes.push("one of `other_tokens` is not an object".to_owned()),
+        }
+    }
+    read
+}
+
+fn expiry(object: &LenientObject, access_token: &str, now: SystemTime, notes: &mut Vec<String>) -> i64 {
+    let epoch_seconds = |time| i64::try_from(scitoken_types::sys::epoch_seconds(time)).unwrap_or(i64::MAX);
+    // Some servers write zero or -1 for a token whose lifetime they do not state.
+    if let Some(lifetime) = noted(object.seconds("expires_in"), notes).filter(|lifetime| *lifetime > 0.0) {
+        #[expect(clippy::cast_possible_truncation, reason = "truncated as the SDK does, and in range")]
+        return epoch_seconds(now).saturating_add(lifetime as i64);
+    }
+    let stated = noted(object.time("expires_at"), notes).or_else(|| noted(object.time("expires_on"), notes));
+    let claimed = || AccessToken::new(access_token).ok().and_then(|token| token.expires_at());
+    epoch_seconds(stated.or_else(claimed).unwrap_or(now + DEFAULT_LIFETIME))
+}
+
+/// Shows resource servers and scopes, but no token.
+impl fmt::Debug for TokenResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scopes: BTreeMap<_, _> = self
+            .tokens
+            .iter()
+            .map(|token| (token.resource_server.as_deref().or(self.resource_server.as_deref()), &token.scope))
+            .collect();
+        f.debug_struct("TokenResponse")
+            .field("scopes", &scopes)
+            .field("identity_id", &self.identity_id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::prelude::*;
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn read(text: &str) -> Result<TokenDataMap, InvalidTokenResponse> {
+        TokenResponse::from_json(text, at(1_000))?.for_resource_server("default").token_data()
+    }
+
+    #[test]
+    fn globus_answers_for_several_resource_servers_at_once() {
+        let text = r#"{"access_token": "A", "scope": "s", "expires_in": 172800, "resource_server": "transfer",
+            "token_type": "Bearer", "other_tokens": [{"access_token": "B", "refresh_token": "RB", "scope": "openid",
+            "expires_in": 10, "resource_server": "auth", "token_type": "Bearer"}]}"#;
+        let tokens = read(text).unwrap();
+        assert_eq!(tokens.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["transfer", "auth"]);
+        assert_eq!(tokens.get("transfer").unwrap().expires_at_seconds(), 173_800);
+        assert_eq!(tokens.get("auth").unwrap().expose_refresh_token(), Some("RB"));
+    }
+
+    #[test]
+    fn lifetimes_are_numbers_or_text() {
+        let ends = |expires_in: &str| {
+            let text = format!(r#"{{"access_token": "A", "expires_in": {expires_in}}}"#);
+            read(&text).map(|tokens| tokens.get("default").unwrap().expires_at_seconds())
+        };
+        assert_eq!(ends("10"), Ok(1_010));
+        assert_eq!(ends("10.9"), Ok(1_010));
+        assert_eq!(ends("\"10\""), Ok(1_010));
+        for unstated in ["null", "0", "-1", "\"0\""] {
+            assert_eq!(ends(unstated), Ok(4_600), "{unstated}");
+        }
+        for wrong in ["\"soon\"", "[]", "true", "1e300", "\"inf\"", "\"NaN\""] {
+            assert_eq!(ends(wrong), Ok(4_600), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn without_a_lifetime_the_exp_claim_counts() {
+        let payload = BASE64_URL_SAFE_NO_PAD.encode(br#"{"exp": 5000}"#);
+        let tokens = read(&format!(r#"{{"access_token": "e30.{payload}.sig"}}"#)).unwrap();
+        assert_eq!(tokens.get("default").unwrap().expires_at_seconds(), 5_000);
+    }
+
+    #[test]
+    fn other_token_types_and_other_documents_are_refused() {
+        assert_eq!(
+            read(r#"{"access_token": "A", "token_type": "DPoP"}"#),
+            Err(InvalidTokenResponse::TokenType("DPoP".into()))
+        );
+        let mixed_up = r#"{"access_token": "AT9f3b7c1d", "refresh_token": "RT1c5e8a24", "token_type": "mac RT1c5e8a24 AT9f3b7c1d"}"#;
+        assert_eq!(read(mixed_up), Err(InvalidTokenResponse::TokenType("mac … …".into())));
+        assert!(read(r#"{"access_token": "A", "token_type": "bearer"}"#).is_ok());
+        for text in ["<html>", "[]", "{}", r#"{"access_token": ""}"#, r#"{"access_token": 5}"#, "{\"a\":1} x"]
+        {
+            assert!(matches!(read(text), Err(InvalidTokenResponse::Malformed(_))), "{text}");
+        }
+        let nameless = TokenResponse::from_json(r#"{"access_token": "A"}"#, at(0)).unwrap();
+        assert_eq!(nameless.token_data().unwrap_err(), InvalidTokenResponse::NoResourceServer);
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let text = r#"{"access_token": "hush", "refresh_token": "hush", "id_token": "hush"}"#;
+        assert!(!format!("{:?}", TokenResponse::from_json(text, at(0)).unwrap()).contains("hush"));
+    }
+
+    /// Ways in which the optional members of an answer can be wrong.
+    const ODD_MEMBERS: [&str; 30] = [
+        r#""scope": ["openid", "read"]"#,
+        r#""scope": {"a": 1}"#,
+        r#""scope": 5"#,
+        r#""expires_in": "soon""#,
+        r#""expires_in": "2026-11-29T10:00:00Z""#,
+        r#""expires_in": -1e300"#,
+        r#""expires_in": []"#,
+        r#""expires_in": true"#,
+        r#""expires_at": {}"#,
+        r#""token_type": ["Bearer"]"#,
+        r#""token_type": null"#,
+        r#""resource_server": {"x": 1}"#,
+        r#""id_token": {"sub": "x"}"#,
+        r#""id_token": "opaque""#,
+        r#""other_tokens": {}"#,
+        r#""other_tokens": "none""#,
+        r#""other_tokens": [5, {}, {"access_token": 5}, {"access_token": "B", "token_type": "mac"}]"#,
+        r#""error": null"#,
+        r#""access_token": null"#,
+        r#""refresh_token": null"#,
+        r#""refresh_token_expires_in": "never""#,
+        r#""x": NaN"#,
+        r#""expires_in": Infinity"#,
+        r#""expires_at": 1700000000000"#,
+        r#""expires_on": "Fri, 13 Feb 2009 23:31:30 GMT""#,
+        r#""x": 'single'"#,
+        r#""scope": None"#,
+        "\"x\": \"two\nlines\"",
+        r#""x": "cut off"#,
+        r#""x": 1}}}} trailing"#,
+    ];
+
+    #[test]
+    fn no_other_member_costs_the_tokens() {
+        for member in ODD_MEMBERS {
+            let tokens = r#""access_token": "AT2", "refresh_token": "rt2""#;
+            for text in [format!("{{{tokens}, {member}}}"), format!("\u{feff}{{{member}\r\n, {tokens}}}")] {
+                // Where the object ends, or a text has no end, nothing can follow.
+                let is_end = member.contains("}}}}") || member.contains("cut off");
+                if is_end && text.starts_with('\u{feff}') {
+                    continue;
+                }
+                let tokens = read(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+                let data = tokens.get("default").unwrap();
+                assert_eq!(
+                    (data.expose_access_token(), data.expose_refresh_token(), tokens.len()),
+                    ("AT2", Some("rt2"), 1),
+                    "{text}"
+                );
+                assert!((1_000..200_000_000_000).contains(&data.expires_at_seconds()), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_is_noted_without_its_value() {
+        let text = r#"{"access_token": "AT", "expires_in": ["hush"], "scope": {"hush": 1}}"#;
+        let response = TokenResponse::from_json(text, at(0)).unwrap();
+        assert_eq!(
+            response.notes(),
+            ["`scope` is not a string or a list of strings", "`expires_in` is not a number of seconds"]
+        );
+        assert!(!format!("{response:?}").contains("hush"));
+    }
+
+    #[test]
+    fn a_list_of_scopes_and_an_expiry_time_are_understood() {
+        let text =
+            r#"{"access_token": "AT", "scope": ["openid", "read"], "expires_at": "1970-01-01T01:00:00Z"}"#;
+        let tokens = read(text).unwrap();
+        let data = tokens.get("default").unwrap();
+        assert_eq!((data.scope(), data.expires_at_seconds()), ("openid read", 3_600));
+        let tokens = read(r#"{"access_token": "AT", "expires_on": "5000"}"#).unwrap();
+        assert_eq!(tokens.get("default").unwrap().expires_at_seconds(), 5_000);
+    }
+}

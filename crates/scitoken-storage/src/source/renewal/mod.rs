@@ -1,0 +1,334 @@
+//! Refreshes a stored token, once for all requests and processes that wait for it.
+
+use std::fmt;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use secrecy::SecretString;
+use tokio::sync::Mutex;
+
+use super::criteria::{Freshness, TokenCriteria, refresh_token};
+use super::refresh_error::{PastFailure, RefreshError};
+use super::refresh_plan::{RefreshPlan, RenewalResult};
+use super::refreshed_entry::{PendingWrite, RefreshedEntry};
+use super::storage_entry::StorageEntry;
+use crate::TokenStorageData;
+use crate::login::UnsavedTokens;
+use crate::oauth::{GrantRequest, OAuthClient};
+use reqwest_scitokens::{SourceError, TokenRequest};
+use scitoken_types::AccessToken;
+
+/// How a token is renewed, and what earlier renewals left behind.
+pub(super) struct Renewal {
+    client: OAuthClient,
+    grant: RenewalGrant,
+    /// Held during a renewal.
+    state: Arc<Mutex<RenewalState>>,
+    usual_lifetime: std::sync::Mutex<Option<Duration>>,
+}
+
+enum RenewalGrant {
+    RefreshToken,
+    ClientCredentials(GrantRequest),
+}
+
+/// What became of a renewed entry.
+enum Written {
+    Stored,
+    /// The storage failed; the entry is kept in memory and written later.
+    Pending,
+    /// The user logged in or out during the request: the stored entry stands.
+    Superseded(Box<Option<TokenStorageData>>),
+}
+
+#[derive(Default)]
+struct RenewalState {
+    failure: Option<PastFailure>,
+    pending: Option<PendingWrite>,
+}
+
+impl Renewal {
+    pub(super) fn by_refresh_token(client: OAuthClient) -> Self {
+        Self::new(client, RenewalGrant::RefreshToken)
+    }
+
+    pub(super) fn by_client_credentials(client: OAuthClient, request: GrantRequest) -> Self {
+        Self::new(client, RenewalGrant::ClientCredentials(request))
+    }
+
+    fn new(client: OAuthClient, grant: RenewalGrant) -> Self {
+        Self { client, grant, state: Arc::default(), usual_lifetime: std::sync::Mutex::default() }
+    }
+
+    pub(super) fn needs_an_entry(&self) -> bool {
+        matches!(self.grant, RenewalGrant::RefreshToken)
+    }
+
+    /// Returns the lifetime of the last token that was obtained here.
+    pub(super) fn usual_lifetime(&self) -> Option<Duration> {
+        *self.usual_lifetime.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the renewed entry that waits to be stored, if there is one. Waits for a renewal that is running.
+    pub(super) async fn pending(&self) -> Option<TokenStorageData> {
+        self.state.lock().await.pending.as_ref().map(|pending| pending.data.clone())
+    }
+
+    /// Waits for a renewal that is running, and stores the entry that waits to be stored.
+    pub(super) async fn finish(&self, target: &StorageEntry) -> Result<(), UnsavedTokens> {
+        let mut state = self.state.lock().await;
+        let Some(pending) = state.pending.take() else { return Ok(()) };
+        if self.needs_an_entry()
+            && let Ok(stored) = target.read_for_replacement().await
+            && !pending.replaces_entry(stored.as_ref())
+        {
+            // The user logged in or out in the meantime.
+            return Ok(());
+        }
+        let stored = target.store(pending.data.clone()).await;
+        stored.map_err(|error| UnsavedTokens::new(error, pending.data.into()))
+    }
+
+    /// Renews the entry unless another request or process has done so by now.
+    ///
+    /// The work continues when the caller is cancelled: once the server has rotated the refresh token, the new one
+    /// must reach the storage.
+    pub(super) async fn renew(
+        self: &Arc<Self>,
+        target: &StorageEntry,
+        criteria: TokenCriteria,
+        request: &TokenRequest<'_>,
+    ) -> Result<Option<AccessToken>, SourceError> {
+        let (renewal, target) = (Arc::clone(self), target.clone());
+        let work = tokio::spawn(async move {
+            let mut state = Arc::clone(&renewal.state).lock_owned().await;
+            renewal.renew_exclusively(&mut state, &target, &criteria).await
+        });
+        let result = match work.await {
+            Ok(result) => result,
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+        };
+        match &result {
+            Ok(RenewalResult { note: Some(note), .. }) => request.note(|| note.clone()),
+            Err(error) => request.note(|| error.to_string()),
+            Ok(_) => {}
+        }
+        result.map(|renewed| renewed.token)
+    }
+
+    /// Runs while no other renewal of this process does.
+    async fn renew_exclusively(
+        &self,
+        state: &mut RenewalState,
+        target: &StorageEntry,
+        criteria: &TokenCriteria,
+    ) -> Result<RenewalResult, SourceError> {
+        if let Some(done) = self.plan(state, target, criteria).await?.without_refresh(target)? {
+            return Ok(done);
+        }
+        let _lock = target.lock().await?;
+        // Another process may have renewed the entry during the wait for the lock.
+        let old = match self.plan(state, target, criteria).await? {
+            RefreshPlan::Refresh(old) => old,
+            other => return Ok(other.without_refresh(target)?.expect("only `Refresh` needs a refresh")),
+        };
+        match self.obtain(target, old.clone()).await {
+            Ok(Some(refreshed)) => self.store(state, target, refreshed).await,
+            // The user logged out in the meantime.
+            Ok(None) => Ok(RenewalResult::nothing()),
+            Err(error) => {
+                if let (Some(old), Some(rotated)) = (&old, error.rotated_refresh_token()) {
+                    // On disk before anything else: the old refresh token may be invalid by now.
+                    let data = old.clone().with_refresh_token(rotated);
+                    self.write(state, target, data, Some(old)).await;
+                }
+                self.fail(state, target, criteria, old, error)
+            }
+        }
+    }
+
+    /// Reads the entry and decides what to do.
+    async fn plan(
+        &self,
+        state: &mut RenewalState,
+        target: &StorageEntry,
+        criteria: &TokenCriteria,
+    ) -> Result<RefreshPlan, SourceError> {
+        let now = self.client.now();
+        let stored = self.current_entry(state, target).await?;
+        match criteria.evaluate(stored.as_ref(), now, self.usual_lifetime()) {
+            Freshness::Fresh => return Ok(RefreshPlan::Use(stored.expect("an absent entry is not fresh"))),
+            Freshness::Absent if self.needs_an_entry() => return Ok(RefreshPlan::Absent),
+            Freshness::Absent | Freshness::Due => {}
+        }
+        if self.needs_an_entry() && stored.as_ref().and_then(refresh_token).is_none() {
+            return Ok(RefreshPlan::Unrenewable(stored.expect("an absent entry returned above"), now));
+        }
+        if let Some(failure) =
+            state.failure.as_ref().filter(|failure| failure.applies_to(stored.as_ref(), now))
+        {
+            let error = failure.error.clone();
+            return match still_usable(stored, criteria, now) {
+                Some(entry) => Ok(RefreshPlan::Use(entry)),
+                None => Err(error),
+            };
+        }
+        Ok(RefreshPlan::Refresh(stored))
+    }
+
+    /// Returns the stored entry, or the one that waits to be stored in its place.
+    async fn current_entry(
+        &self,
+        state: &mut RenewalState,
+        target: &StorageEntry,
+    ) -> Result<Option<TokenStorageData>, SourceError> {
+        let stored = target.read().await?;
+        let Some(pending) = state.pending.take() else { return Ok(stored) };
+        if self.needs_an_entry() && !pending.replaces_entry(stored.as_ref()) {
+            return Ok(stored);
+        }
+        if let Err(error) = target.store(pending.data.clone()).await {
+            tracing::warn!(entry = %target.label(), %error, "failed again to store a renewed token");
+            state.pending = Some(pending.clone());
+        }
+        Ok(Some(pending.data))
+    }
+
+    /// Asks the token endpoint; returns the new entry and the one that it follows.
+    ///
+    /// If the refresh token is no longer valid and the storage has another one by now (a program without our lock
+    /// renewed it), asks once more with that one. `None`: the user logged out in the meantime.
+    async fn obtain(
+        &self,
+        target: &StorageEntry,
+        old: Option<TokenStorageData>,
+    ) -> Result<Option<RefreshedEntry>, RefreshError> {
+        let request = GrantRequest::new();
+        if let RenewalGrant::ClientCredentials(request) = &self.grant {
+            let answer = self.client.client_credentials(request).await.map_err(RefreshError::Server)?;
+            return RefreshedEntry::read(target, answer, old).map(Some);
+        }
+        let Some(first) = old.as_ref().and_then(refresh_token) else { return Ok(None) };
+        let invalid_grant = match self.client.refresh(first, &request).await {
+            Ok(answer) => return RefreshedEntry::read(target, answer, old).map(Some),
+            Err(error) if error.is_invalid_grant() => error,
+            Err(error) => return Err(RefreshError::Server(error)),
+        };
+        let stored = target.read().await.map_err(RefreshError::Storage)?;
+        match stored.as_ref().map(refresh_token) {
+            None => Ok(None),
+            Some(Some(other)) if other != first => {
+                let answer = self.client.refresh(other, &request).await.map_err(RefreshError::Server)?;
+                RefreshedEntry::read(target, answer, stored).map(Some)
+            }
+            Some(_) => Err(RefreshError::Server(invalid_grant)),
+        }
+    }
+
+    /// Writes the new entry to the storage, or keeps it for later if that fails.
+    async fn store(
+        &self,
+        state: &mut RenewalState,
+        target: &StorageEntry,
+        RefreshedEntry { data, replaces: old }: RefreshedEntry,
+    ) -> Result<RenewalResult, SourceError> {
+        let now = self.client.now();
+        state.failure = None;
+        *self.usual_lifetime.lock().unwrap_or_else(PoisonError::into_inner) =
+            data.expires_at().duration_since(now).ok();
+        if let Written::Superseded(stored) = self.write(state, target, data.clone(), old.as_ref()).await {
+            let token = stored.map(|entry| target.token(&entry)).transpose()?;
+            return Ok(RenewalResult { token, note: None });
+        }
+        tracing::debug!(entry = %target.label(), "renewed a token");
+        let note = format!("renewed {}", target.label());
+        let token = target.token(&data)?.with_origin_label(format!("{}, renewed just now", target.label()));
+        Ok(RenewalResult { token: Some(token), note: Some(note) })
+    }
+
+    /// Writes an entry in place of `old`, unless the user logged in or out in the meantime, and keeps it for later if the
+    /// storage fails.
+    async fn write(
+        &self,
+        state: &mut RenewalState,
+        target: &StorageEntry,
+        data: TokenStorageData,
+        old: Option<&TokenStorageData>,
+    ) -> Written {
+        let replaces = match &state.pending {
+            Some(pending) => pending.replaces.clone(),
+            None => old.and_then(refresh_token).map(SecretString::from),
+        };
+        // Kept before anything can fail: this may be the only refresh token that is still valid.
+        let pending = state.pending.insert(PendingWrite { data, replaces }).clone();
+        let stored = match target.read_for_replacement().await {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::warn!(entry = %target.label(), %error, "failed to store a renewed token");
+                return Written::Pending;
+            }
+        };
+        if self.needs_an_entry() && !pending.replaces_entry(stored.as_ref()) {
+            state.pending = None;
+            return Written::Superseded(Box::new(stored));
+        }
+        match target.store(pending.data).await {
+            Ok(()) => {
+                state.pending = None;
+                Written::Stored
+            }
+            Err(error) => {
+                tracing::warn!(entry = %target.label(), %error, "failed to store a renewed token");
+                Written::Pending
+            }
+        }
+    }
+
+    /// Remembers the failure, and returns the stored token if that is still valid.
+    fn fail(
+        &self,
+        state: &mut RenewalState,
+        target: &StorageEntry,
+        criteria: &TokenCriteria,
+        stored: Option<TokenStorageData>,
+        error: RefreshError,
+    ) -> Result<RenewalResult, SourceError> {
+        let now = self.client.now();
+        let (error, scope) = error.into_source_error(target);
+        tracing::debug!(entry = %target.label(), %error, "failed to renew a token");
+        state.failure = Some(PastFailure {
+            credential: stored.as_ref().and_then(refresh_token).map(SecretString::from),
+            at: now,
+            error: error.clone(),
+            scope,
+        });
+        match still_usable(stored, criteria, now) {
+            Some(entry) => {
+                Ok(RenewalResult { token: Some(target.token(&entry)?), note: Some(error.to_string()) })
+            }
+            None => Err(error),
+        }
+    }
+}
+
+/// Returns the entry if it is due for renewal but can still be sent.
+fn still_usable(
+    stored: Option<TokenStorageData>,
+    criteria: &TokenCriteria,
+    now: SystemTime,
+) -> Option<TokenStorageData> {
+    stored.filter(|entry| now < entry.expires_at() && !criteria.rejects(entry))
+}
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let grant = match self.grant {
+            RenewalGrant::RefreshToken => "refresh_token",
+            RenewalGrant::ClientCredentials(_) => "client_credentials",
+        };
+        f.debug_struct("Renewal").field("client", &self.client).field("grant", &grant).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

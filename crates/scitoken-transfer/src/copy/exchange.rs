@@ -1,0 +1,240 @@
+//! The `COPY` request of one attempt, and the reports of the server that carries it out.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use reqwest::Response;
+use reqwest_scitokens::ResponseExt as _;
+use scitoken_types::SafeUrl;
+use scitoken_types::redact::Redactor;
+use tokio::time::{Instant, timeout};
+use url::Url;
+
+use crate::cancel::Deadline;
+use crate::copy::copier::Copier;
+use crate::copy::job::{Copied, CopyRoute, RemoteCopy};
+use crate::copy::markers::{CopyOutcome, CopyReport};
+use crate::copy::outcome::{FailedCopy, is_about_other_server};
+use crate::copy::transfer_header::with_transfer_headers;
+use crate::copy::verify::Proof;
+use crate::downloader::Downloader;
+use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::event::EventKind;
+use crate::exchange::request::ServerText;
+use crate::exchange::request::{error_text, head_of};
+use crate::exchange::response_head;
+use crate::hint::TransferHint;
+use crate::overwrite::Overwrite;
+use crate::webdav::method::method;
+
+/// A request that failed.
+enum CopyFailure {
+    /// The copy was not made.
+    Known(TransferError),
+    /// The answer was lost: the copy may have been made.
+    Lost(TransferError),
+}
+
+impl CopyFailure {
+    /// Classifies the failure of an answer that did not come, or not to its end.
+    fn of_answer(failure: TransferError) -> Self {
+        match failure.kind() {
+            FailureKind::Connect | FailureKind::Timeout | FailureKind::Incomplete => Self::Lost(failure),
+            _ => Self::Known(failure),
+        }
+    }
+}
+
+impl From<TransferError> for CopyFailure {
+    fn from(failure: TransferError) -> Self {
+        Self::Known(failure)
+    }
+}
+
+impl Copier {
+    /// Copies a file by one route, as often as the retry policy allows.
+    pub(crate) async fn copy_by(
+        &self,
+        copy: &RemoteCopy,
+        route: CopyRoute,
+        deadline: Option<Deadline>,
+    ) -> Result<Copied, TransferError> {
+        let (active, _) = route.servers(copy);
+        let downloader = &self.destination.downloader;
+        let attempt = || self.attempt(copy, route, deadline);
+        Box::pin(downloader.with_retries(active, Some(copy.number), attempt, deadline)).await
+    }
+
+    /// One attempt: it leaves a verified file, or nothing that was not there before.
+    async fn attempt(
+        &self,
+        copy: &RemoteCopy,
+        route: CopyRoute,
+        deadline: Option<Deadline>,
+    ) -> Result<Copied, TransferError> {
+        let source = self.describe_source(copy, deadline).await?;
+        let before = self.destination_before(copy, deadline).await?;
+        let result = match Box::pin(self.request_copy(copy, route, source.length, deadline)).await {
+            Ok(proof) => Box::pin(self.verify(copy, &source, proof, deadline)).await,
+            // The server may have completed the copy all the same.
+            Err(CopyFailure::Lost(failure)) => {
+                Box::pin(self.verify(copy, &source, Proof::Digest, deadline)).await.map_err(|_| failure)
+            }
+            Err(CopyFailure::Known(failure)) => Err(failure),
+        };
+        match result {
+            Ok((length, verification)) => Ok(Copied { length, verification, route }),
+            Err(failure) => {
+                if failure.hint() != Some(&TransferHint::CopyThroughThisMachine) {
+                    self.remove_remains(copy, &before).await;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Asks the active server for the copy, and follows its reports to the end.
+    async fn request_copy(
+        &self,
+        copy: &RemoteCopy,
+        route: CopyRoute,
+        length: Option<u64>,
+        deadline: Option<Deadline>,
+    ) -> Result<Proof, CopyFailure> {
+        let (active_side, other_side) = self.sides(route);
+        let (active, other) = route.servers(copy);
+        let (name, access) = match route {
+            CopyRoute::Pushed => ("destination", Method::PUT),
+            CopyRoute::Pulled | CopyRoute::Streamed => ("source", Method::GET),
+        };
+        let token = other_side.tokens.token_for(other, &access, active_side.downloader.now()).await?;
+        let form = self.header_form(active_side, active).await;
+        let client = active_side.downloader.client();
+        let client = with_transfer_headers(client, active, form, token.as_ref(), &copy.transfer_headers)?;
+        let downloader = active_side.downloader.with_client(client);
+        let headers = copy_headers(copy, name, other, &downloader)?;
+        let response = downloader
+            .send(method("COPY"), active, headers, deadline)
+            .await
+            .map_err(CopyFailure::of_answer)?;
+        let redactor = Redactor::new();
+        if let Some(token) = &token {
+            redactor.add_token(token);
+        }
+        let failed = FailedCopy { route, active, other, had_token: token.is_some() };
+        if response.status() == StatusCode::PRECONDITION_FAILED && copy.overwrite == Overwrite::Refuse {
+            return Err(TransferError::exists(&copy.destination)
+                .with_hint(TransferHint::AllowOverwrite)
+                .into());
+        }
+        if !response.status().is_success() {
+            return Err(refused(&failed, response, &redactor, &downloader).await.into());
+        }
+        let followed = self.follow(copy, length, active, response, &redactor, deadline).await;
+        let (outcome, is_whole) = followed.map_err(CopyFailure::of_answer)?;
+        match outcome {
+            CopyOutcome::Success => Ok(Proof::Reported),
+            CopyOutcome::Unknown if is_whole => Ok(Proof::Length),
+            CopyOutcome::Unknown => Ok(Proof::Digest),
+            CopyOutcome::Failure(words) => Err(failed.failure(&words).into()),
+        }
+    }
+
+    /// Reads the body to its end. Returns the outcome, and whether the body was whole.
+    async fn follow(
+        &self,
+        copy: &RemoteCopy,
+        length: Option<u64>,
+        active: &Url,
+        mut response: Response,
+        redactor: &Redactor,
+        deadline: Option<Deadline>,
+    ) -> Result<(CopyOutcome, bool), TransferError> {
+        let downloader = &self.destination.downloader;
+        let (stall, reporter) = (downloader.limits().stall, downloader.reporter());
+        reporter.send(copy.number, EventKind::Answered { length, resumed_from: 0 }).await;
+        let (mut report, mut moved_at) = (CopyReport::default(), Instant::now());
+        loop {
+            let before = report.bytes();
+            let chunk = tokio::select! {
+                biased;
+                failure = downloader.cancellation_token().ended(deadline) => return Err(failure),
+                chunk = timeout(stall, response.chunk()) => chunk,
+            };
+            match chunk {
+                Err(_) => return Err(stalled(active, "sent no report", stall.as_secs())),
+                Ok(Err(_)) => return Ok((report.finish(redactor), false)),
+                Ok(Ok(None)) => return Ok((report.finish(redactor), true)),
+                Ok(Ok(Some(data))) => report.push(&data),
+            }
+            let done = report.bytes();
+            if done != before {
+                moved_at = Instant::now();
+                reporter.try_send(copy.number, EventKind::Progress { done, length });
+            } else if moved_at.elapsed() > stall && length.is_none_or(|length| done < length) {
+                // Behind the last byte the server may compute a checksum.
+                return Err(stalled(active, "moved no byte", stall.as_secs()));
+            }
+        }
+    }
+}
+
+/// The headers of a `COPY`, without the tokens.
+fn copy_headers(
+    copy: &RemoteCopy,
+    name: &'static str,
+    other: &Url,
+    downloader: &Downloader,
+) -> Result<HeaderMap, TransferError> {
+    let mut headers = HeaderMap::new();
+    let value = HeaderValue::try_from(other.as_str()).map_err(|_| {
+        let message = format!("cannot name `{}` in a header", SafeUrl::new(other));
+        TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message)
+    })?;
+    headers.insert(HeaderName::from_static(name), value);
+    let overwrite = if copy.overwrite == Overwrite::Allow { "T" } else { "F" };
+    headers.insert("overwrite", HeaderValue::from_static(overwrite));
+    headers.insert("credential", HeaderValue::from_static("none"));
+    // dCache fails without a checksum of the other server unless it is told that none is needed.
+    let requires_checksum = if copy.checksum.is_required() { "true" } else { "false" };
+    headers.insert("requirechecksumverification", HeaderValue::from_static(requires_checksum));
+    let streams = downloader.limits().streams;
+    if streams > 1 {
+        headers.insert("x-number-of-streams", HeaderValue::from(streams));
+    }
+    Ok(headers)
+}
+
+/// Returns why the server did not begin the copy.
+async fn refused(
+    failed: &FailedCopy<'_>,
+    mut response: Response,
+    redactor: &Redactor,
+    downloader: &Downloader,
+) -> TransferError {
+    let status = response.status();
+    let refused = response_head::refused(&head_of(&response, failed.active), downloader.now());
+    let explanation = response.explain();
+    let text = error_text(&mut response).await;
+    let words = redactor.redact(text.trim()).into_owned();
+    let is_text = !words.is_empty() && !words.starts_with('<');
+    let cannot_copy = match status {
+        StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => true,
+        // WebDAV servers that copy within themselves only: nginx and Apache miss a `Destination`.
+        StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY => !is_text,
+        _ => false,
+    };
+    if cannot_copy {
+        return refused
+            .with_retry_action(RetryAction::OtherSource)
+            .with_hint(TransferHint::CopyThroughThisMachine);
+    }
+    if is_text && is_about_other_server(&words) {
+        return failed.failure(&words);
+    }
+    let refused = refused.with_explanation(explanation);
+    if is_text { refused.with_source(ServerText(scitoken_types::redact::text(&words))) } else { refused }
+}
+
+fn stalled(active: &Url, what: &str, seconds: u64) -> TransferError {
+    let message = format!("`{}` {what} for {seconds} s", SafeUrl::new(active));
+    TransferError::new(FailureKind::Timeout, RetryAction::Retry, message)
+}

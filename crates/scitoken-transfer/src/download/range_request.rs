@@ -1,0 +1,79 @@
+//! The request for a share of a file.
+
+use std::ops::Range;
+
+use http::header::RANGE;
+use http::{HeaderMap, HeaderValue};
+use scitoken_types::SafeUrl;
+use url::Url;
+
+use crate::digest::checksum::Checksum;
+use crate::digest::header;
+use crate::digest::value::Digest;
+use crate::download::content::identity::Identity;
+use crate::download::ranges::scheduler::RangeLease;
+use crate::download::state;
+use crate::download::transfer::Transfer;
+use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::hint::TransferHint;
+
+/// A request for a share of the file.
+pub(crate) struct RangeRequest {
+    pub(crate) range: Option<Range<u64>>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) for_digest: bool,
+}
+
+impl Transfer {
+    pub(crate) fn range_request(&self, lease: RangeLease, url: &Url) -> Result<RangeRequest, TransferError> {
+        let state = self.state();
+        let wanted = state.scheduler.wanted(lease).ok_or_else(state::stale)?;
+        let length = state.scheduler.length();
+        // XRootD 5.5.3 answers the open range `bytes=6-` with nothing, and every server answers `bytes=0-` of an empty
+        // file with an error. So both ends, or no range.
+        let is_whole = wanted.start == 0 && length.is_none_or(|length| wanted.end == length);
+        let range = if is_whole || !state.ranges { None } else { Some(wanted) };
+        let mut headers = HeaderMap::with_capacity(4);
+        if let Some(range) = &range {
+            let value = HeaderValue::try_from(format!("bytes={}-{}", range.start, range.end - 1));
+            headers.insert(RANGE, value.expect("digits are a valid header value"));
+        }
+        let refuses = self.downloader.servers().is_without_digests(url);
+        let for_digest = state.ask_digest && (self.job.checksum.is_required() || !refuses);
+        if for_digest {
+            header::ask(&self.job.checksum, &mut headers);
+        }
+        Ok(RangeRequest { range, headers, for_digest })
+    }
+
+    /// Asks by `HEAD` for a required digest that the response lacks.
+    pub(crate) async fn require_digest(
+        &self,
+        source: usize,
+        identity: &mut Identity,
+    ) -> Result<(), TransferError> {
+        let checksum = &self.job.checksum;
+        let is_required = matches!(checksum, Checksum::Require | Checksum::RequireAlgorithm(_));
+        if !is_required || header::choose(checksum, &identity.digests).is_some() {
+            return Ok(());
+        }
+        let url = &self.job.sources[source];
+        let probe = self.downloader.probe_once(url, checksum, self.deadline).await;
+        let digests = probe.map(|probe| probe.digests).unwrap_or_default();
+        if header::choose(checksum, &digests).is_some() {
+            identity.digests.extend(digests);
+            return Ok(());
+        }
+        let wanted = match checksum {
+            Checksum::RequireAlgorithm(algorithm) => format!("{algorithm} checksum"),
+            _ => "checksum".to_owned(),
+        };
+        let offered: Vec<_> = identity.digests.iter().chain(&digests).map(Digest::algorithm).collect();
+        let message = format!("`{}` offers no {wanted}, and one is required", SafeUrl::new(url));
+        let failure = TransferError::new(FailureKind::Unverified, RetryAction::OtherSource, message);
+        Err(match offered.first() {
+            Some(offered) => failure.with_hint(TransferHint::UseOfferedChecksum { algorithm: *offered }),
+            None => failure.with_hint(TransferHint::ProvideChecksum),
+        })
+    }
+}

@@ -1,0 +1,354 @@
+//! Failures of a transfer.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::{Serialize, Serializer};
+use url::Url;
+
+use crate::hint::TransferHint;
+use crate::throttle_reason::ThrottleReason;
+use reqwest_scitokens::auth::{Explanation, NotAttached};
+use scitoken_types::SafeUrl;
+
+/// The kind of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureKind {
+    /// Invalid input: a URL that is not `http` or `https`, an unusable name.
+    Usage,
+    /// A local I/O error.
+    Local,
+    /// Name resolution, the connection or TLS failed.
+    Connect,
+    /// A time limit passed, or the data stalled.
+    Timeout,
+    /// A token is required and none was found.
+    NoToken,
+    /// The server answered `401` or `403`.
+    Refused,
+    /// The server answered `404` or `410`.
+    NotFound,
+    /// The data ended before the file was complete.
+    Incomplete,
+    /// The data does not have the expected checksum or length.
+    Mismatch,
+    /// A checksum is required and the server offers none.
+    Unverified,
+    /// The server sent a web page in place of the data.
+    WrongContent,
+    /// The server failed (`5xx`), is busy (`429`), or sent an invalid response.
+    Server,
+    /// Something has the target's name, and must not be replaced.
+    Exists,
+    /// The server rejected the request for another reason (other `4xx`).
+    Rejected,
+    /// A redirect was refused by policy.
+    Redirect,
+    /// The transfer was cancelled.
+    Interrupted,
+}
+
+impl FailureKind {
+    /// Returns the kind as one word of lower-case letters and hyphens.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Local => "local",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::NoToken => "no-token",
+            Self::Refused => "refused",
+            Self::NotFound => "not-found",
+            Self::Incomplete => "incomplete",
+            Self::Mismatch => "mismatch",
+            Self::Unverified => "unverified",
+            Self::WrongContent => "wrong-content",
+            Self::Server => "server",
+            Self::Exists => "exists",
+            Self::Rejected => "rejected",
+            Self::Redirect => "redirect",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl Serialize for FailureKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A step from the name of an object to its servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FederationStep {
+    /// Reading the discovery document of the federation.
+    Discovery,
+    /// Asking the director.
+    Director,
+}
+
+/// What another attempt needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RetryAction {
+    /// The same request, resumed where it ended.
+    Retry,
+    /// The same request at once: an idle connection was closed as the request arrived.
+    Reconnect,
+    /// The same request from the first byte: the data so far cannot be trusted.
+    Restart,
+    /// The same request without asking for a digest (XRootD 5.5 answers `500` where none is configured).
+    WithoutDigest,
+    /// One request for the whole file: the server does not support ranges correctly.
+    WithoutRanges,
+    /// Another token.
+    OtherToken,
+    /// Another server: this one will give the same answer again.
+    OtherSource,
+    /// No attempt can succeed.
+    GiveUp,
+}
+
+/// A transfer that failed.
+///
+/// `Display` stands alone and does not repeat the cause, which is the [`source`](StdError::source). Neither contains a
+/// credential.
+///
+/// ```
+/// use scitoken_transfer::{FailureKind, TransferError};
+/// use scitoken_types::ErrorChain;
+///
+/// fn report(error: &TransferError) {
+///     eprintln!("{}", ErrorChain::new(error)); // with its causes
+///     match error.kind() {
+///         FailureKind::NoToken | FailureKind::Refused => eprintln!("get another token"),
+///         _ if error.is_worth_retrying() => eprintln!("try again later"),
+///         _ => {}
+///     }
+/// }
+/// ```
+pub struct TransferError(Box<Inner>);
+
+struct Inner {
+    kind: FailureKind,
+    retry_action: RetryAction,
+    message: String,
+    hint: Option<TransferHint>,
+    status: Option<StatusCode>,
+    retry_after: Option<Duration>,
+    throttle_reason: Option<ThrottleReason>,
+    federation_step: Option<FederationStep>,
+    explanation: Option<Explanation>,
+    not_attached: Option<NotAttached>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl TransferError {
+    /// Returns the kind of the failure.
+    pub fn kind(&self) -> FailureKind {
+        self.0.kind
+    }
+
+    /// Returns whether the same transfer may succeed later.
+    pub fn is_worth_retrying(&self) -> bool {
+        // A caller's time limit ends a transfer that another run may resume.
+        self.0.kind == FailureKind::Timeout
+            || !matches!(
+                self.0.retry_action,
+                RetryAction::GiveUp | RetryAction::OtherSource | RetryAction::OtherToken
+            )
+    }
+
+    /// Returns the HTTP status, if there was a response.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.0.status
+    }
+
+    /// Returns why a server of a federation asks for fewer requests, where its `429` says so.
+    pub fn throttle_reason(&self) -> Option<ThrottleReason> {
+        self.0.throttle_reason
+    }
+
+    /// Returns which step from the name of an object to its servers failed, where one did.
+    pub fn federation_step(&self) -> Option<FederationStep> {
+        self.0.federation_step
+    }
+
+    /// Returns the wait that the server asks for (`Retry-After`).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Returns what can be done about it, where that is known.
+    pub fn hint(&self) -> Option<&TransferHint> {
+        self.0.hint.as_ref()
+    }
+
+    /// Returns why the server refused the token, where the client has an
+    /// [`AuthMiddleware`](reqwest_scitokens::AuthMiddleware) that explains it.
+    pub fn explanation(&self) -> Option<&Explanation> {
+        self.0.explanation.as_ref()
+    }
+
+    /// Returns why the refused request carried no token, where the client has an
+    /// [`AuthMiddleware`](reqwest_scitokens::AuthMiddleware); `None` if it carried one.
+    pub fn not_attached(&self) -> Option<&NotAttached> {
+        self.0.explanation.as_ref().and_then(Explanation::not_attached).or(self.0.not_attached.as_ref())
+    }
+
+    pub(crate) fn new(kind: FailureKind, retry_action: RetryAction, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            retry_action,
+            message: message.into(),
+            hint: None,
+            status: None,
+            retry_after: None,
+            throttle_reason: None,
+            federation_step: None,
+            explanation: None,
+            not_attached: None,
+            source: None,
+        }))
+    }
+
+    /// A local I/O error.
+    pub(crate) fn local(what: &str, path: &Path, error: io::Error) -> Self {
+        let hint = match error.kind() {
+            io::ErrorKind::StorageFull => Some(TransferHint::FreeDiskSpace),
+            io::ErrorKind::PermissionDenied => Some(TransferHint::ChooseWritablePath),
+            io::ErrorKind::NotFound => Some(TransferHint::CreateDirectory),
+            _ => None,
+        };
+        let failure = Self::new(
+            FailureKind::Local,
+            RetryAction::GiveUp,
+            format!("failed to {what} `{}`", display_path(path)),
+        );
+        let failure = failure.with_source(error);
+        match hint {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        }
+    }
+
+    /// The server's response does not fit the request.
+    pub(crate) fn invalid_answer(url: &Url, retry_action: RetryAction, what: impl fmt::Display) -> Self {
+        Self::new(FailureKind::Server, retry_action, format!("`{}` {what}", SafeUrl::new(url)))
+    }
+
+    /// The transfer was cancelled.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(FailureKind::Interrupted, RetryAction::Retry, "the transfer was interrupted")
+            .with_hint(TransferHint::Resume)
+    }
+
+    /// A remote name is taken.
+    pub(crate) fn exists(url: &Url) -> Self {
+        let message = format!("`{}` already exists", SafeUrl::new(url));
+        Self::new(FailureKind::Exists, RetryAction::GiveUp, message)
+    }
+
+    pub(crate) fn with_hint(mut self, hint: TransferHint) -> Self {
+        self.0.hint = Some(hint);
+        self
+    }
+
+    pub(crate) fn with_explanation(mut self, explanation: Option<Explanation>) -> Self {
+        self.0.explanation = explanation;
+        self
+    }
+
+    pub(crate) fn with_not_attached(mut self, not_attached: Option<NotAttached>) -> Self {
+        self.0.not_attached = not_attached;
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_retry_action(mut self, retry_action: RetryAction) -> Self {
+        self.0.retry_action = retry_action;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
+    }
+
+    pub(crate) fn with_throttle_reason(mut self, reason: Option<ThrottleReason>) -> Self {
+        self.0.throttle_reason = reason;
+        self
+    }
+
+    pub(crate) fn at_federation_step(mut self, step: FederationStep) -> Self {
+        self.0.federation_step = Some(step);
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn retry_action(&self) -> RetryAction {
+        self.0.retry_action
+    }
+}
+
+impl fmt::Display for TransferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for TransferError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransferError")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("status", &self.0.status)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for TransferError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Returns a path without control characters.
+pub(crate) fn display_path(path: &Path) -> String {
+    path.to_string_lossy().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Returns a failure with its causes in one line, each once.
+pub(crate) fn with_causes(failure: &TransferError) -> String {
+    let mut words = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        let text = scitoken_types::redact::text(&error.to_string());
+        if !words.contains(&text) {
+            words.push_str(": ");
+            words.push_str(&text);
+        }
+        cause = error.source();
+    }
+    words
+}

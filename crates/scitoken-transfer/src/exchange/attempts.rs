@@ -1,0 +1,188 @@
+//! Repeats what failed: counts failures, decides about another attempt, and waits.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use crate::cancel::Deadline;
+use crate::downloader::Downloader;
+use crate::error::{FailureKind, RetryAction, TransferError, with_causes};
+use crate::event::{EventKind, FileNumber};
+use crate::hint::TransferHint;
+use crate::retry::decision::{self, RetryDecision, RetryFacts};
+
+/// The failures of one operation since its last progress.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    started: Instant,
+    failures: u32,
+    refusals: u32,
+    refused_since: Option<Instant>,
+    has_reconnected: bool,
+    /// The URLs that refused for good.
+    closed: Vec<usize>,
+}
+
+/// What the operation is: where its retries are reported, and what it could do instead of repeating.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation<'a> {
+    pub(crate) url: &'a Url,
+    /// The number of its events; `None` for an operation without events.
+    pub(crate) number: Option<FileNumber>,
+    /// The index of the URL.
+    pub(crate) source: usize,
+    /// How many URLs it has.
+    pub(crate) sources: usize,
+    /// Whether what one of them does not have is missing, once each was asked.
+    pub(crate) is_missing_final: bool,
+    /// Whether the token worked before in this operation.
+    pub(crate) token_worked: bool,
+}
+
+/// Another attempt that follows a failure.
+#[derive(Debug)]
+pub(crate) struct NextAttempt {
+    pub(crate) failure: TransferError,
+    pub(crate) after: Duration,
+    /// The URL to switch to.
+    pub(crate) next_source: Option<usize>,
+}
+
+impl Attempts {
+    pub(crate) fn new(started: Instant) -> Self {
+        Self {
+            started,
+            failures: 0,
+            refusals: 0,
+            refused_since: None,
+            has_reconnected: false,
+            closed: Vec::new(),
+        }
+    }
+
+    /// Forgets the failures so far: the operation made progress.
+    pub(crate) fn progressed(&mut self) {
+        *self = Self { closed: std::mem::take(&mut self.closed), ..Self::new(self.started) };
+    }
+
+    /// Returns the next URL that has not refused for good.
+    fn next_open(&self, operation: Operation<'_>) -> Option<usize> {
+        let after = (1..=operation.sources).map(|step| (operation.source + step) % operation.sources);
+        after.into_iter().find(|source| !self.closed.contains(source))
+    }
+
+    /// Counts a failure and decides what follows it. A retry takes one from the budget, is reported, and makes the other
+    /// transfers respect a pause that the server asked for.
+    ///
+    /// # Errors
+    /// The failure itself, when it is final.
+    pub(crate) async fn next(
+        &mut self,
+        downloader: &Downloader,
+        operation: Operation<'_>,
+        failure: TransferError,
+    ) -> Result<NextAttempt, TransferError> {
+        if failure.kind() == FailureKind::Interrupted {
+            return Err(failure);
+        }
+        if failure.retry_action() == RetryAction::Reconnect
+            && !std::mem::replace(&mut self.has_reconnected, true)
+        {
+            return Ok(NextAttempt { failure, after: Duration::ZERO, next_source: None });
+        }
+        self.failures += 1;
+        if failure.retry_action() == RetryAction::OtherToken {
+            self.refusals += 1;
+            self.refused_since.get_or_insert_with(Instant::now);
+        }
+        let is_final = matches!(failure.retry_action(), RetryAction::OtherSource | RetryAction::OtherToken);
+        let is_refusal = is_final && !self.closed.contains(&operation.source);
+        let is_missing = operation.is_missing_final
+            && failure.kind() == FailureKind::NotFound
+            && usize::try_from(self.failures).is_ok_and(|failures| failures >= operation.sources);
+        let closed = if is_missing { operation.sources } else { self.closed.len() + usize::from(is_refusal) };
+        let policy = downloader.retry();
+        let facts = RetryFacts {
+            retry_action: failure.retry_action(),
+            failures: self.failures,
+            refusals: self.refusals,
+            elapsed: self.started.elapsed(),
+            retry_after: failure.retry_after(),
+            refused_for: self.refused_since.map(|since| since.elapsed()).unwrap_or_default(),
+            token_worked: operation.token_worked,
+            sources: u32::try_from(operation.sources).unwrap_or(u32::MAX),
+            open_sources: u32::try_from(operation.sources.saturating_sub(closed)).unwrap_or(u32::MAX),
+            chance: fastrand::f64(),
+        };
+        let RetryDecision::Retry { after, next_source } = decision::decide(policy, &facts) else {
+            return Err(failure);
+        };
+        if !after.is_zero() && !downloader.budget().take() {
+            return Err(failure.with_hint(TransferHint::RaiseRetryBudget));
+        }
+        if let Some(wait) = failure.retry_after().filter(|wait| *wait <= policy.longest_delay) {
+            downloader.servers().pause_until(operation.url, Instant::now() + wait);
+        }
+        if let Some(number) = operation.number {
+            let reporter = downloader.reporter();
+            if failure.retry_action() == RetryAction::OtherToken && !next_source {
+                reporter.send(number, EventKind::TokenRefused).await;
+            }
+            let why = with_causes(&failure);
+            let retrying = EventKind::Retrying { failures: self.failures, after, kind: failure.kind(), why };
+            reporter.send(number, retrying).await;
+        }
+        // A token that is about to be replaced closes no URL.
+        if is_refusal && next_source {
+            self.closed.push(operation.source);
+        }
+        let next_source = if next_source { self.next_open(operation) } else { None };
+        Ok(NextAttempt { failure, after, next_source })
+    }
+}
+
+impl Downloader {
+    /// Repeats an idempotent operation until it succeeds or fails for good. Its retries are events of `number`.
+    pub(crate) async fn with_retries<T, F>(
+        &self,
+        url: &Url,
+        number: Option<FileNumber>,
+        mut attempt: impl FnMut() -> F,
+        deadline: Option<Deadline>,
+    ) -> Result<T, TransferError>
+    where
+        F: Future<Output = Result<T, TransferError>>,
+    {
+        let mut attempts = Attempts::new(Instant::now());
+        loop {
+            self.pause(self.servers().pause(url, Instant::now()), deadline).await?;
+            let failure = match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            let operation =
+                Operation { url, number, source: 0, sources: 1, is_missing_final: true, token_worked: false };
+            let next = attempts.next(self, operation, failure).await?;
+            self.pause(next.after, deadline).await?;
+        }
+    }
+
+    /// Waits.
+    ///
+    /// # Errors
+    /// The transfer was cancelled or its deadline passed.
+    pub(crate) async fn pause(
+        &self,
+        pause: Duration,
+        deadline: Option<Deadline>,
+    ) -> Result<(), TransferError> {
+        if pause.is_zero() {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(pause) => Ok(()),
+            failure = self.cancellation_token().ended(deadline) => Err(failure),
+        }
+    }
+}

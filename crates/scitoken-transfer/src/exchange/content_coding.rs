@@ -1,0 +1,26 @@
+//! Content codings (RFC 9110 section 8.4). Every request asks for `identity`.
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
+use url::Url;
+
+use crate::error::{RetryAction, TransferError};
+
+/// Returns the content codings of a body, in lower case, without what servers send for bodies that have none: a media type,
+/// a character set, the framing of an upload.
+pub(crate) fn codings(headers: &HeaderMap) -> impl Iterator<Item = String> {
+    let values = headers.get_all(CONTENT_ENCODING).iter();
+    let words = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
+    words.map(|word| word.trim().to_ascii_lowercase()).filter(|word| {
+        let is_none =
+            ["", "identity", "none", "binary", "8bit", "utf-8", "aws-chunked"].contains(&word.as_str());
+        !is_none && !word.contains('/')
+    })
+}
+
+/// Returns the failure for a content coding that was not requested.
+pub(crate) fn unrequested_coding(asked: &Url, coding: &str) -> TransferError {
+    let coding = scitoken_types::redact::text(coding);
+    let what = format!("came with the content coding `{coding}`");
+    TransferError::invalid_answer(asked, RetryAction::OtherSource, what)
+}

@@ -1,0 +1,68 @@
+//! Error answers in JSON, as directors, caches and origins of Pelican and many other servers send them.
+
+use serde_json::{Map, Value};
+
+use crate::throttle_reason::ThrottleReason;
+
+/// The longest message that is shown, in characters.
+const LONGEST: usize = 500;
+
+/// An error answer: `{"status": "error", "msg": "…"}` of a director, `{"error": "…", "detail": "…"}` of others.
+#[derive(Debug)]
+pub(crate) struct ErrorDocument(Map<String, Value>);
+
+impl ErrorDocument {
+    /// Reads the body of an error answer; `None` where it is no such document.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let document = Self(serde_json::from_slice(body).ok()?);
+        document.message().is_some().then_some(document)
+    }
+
+    /// Returns what the server says, in one line.
+    pub(crate) fn message(&self) -> Option<String> {
+        let error = self.text("msg").or_else(|| self.text("error"))?;
+        let detail = ["detail", "error_description"].into_iter().find_map(|name| self.text(name));
+        let message = detail.map_or_else(|| error.to_owned(), |detail| format!("{error}: {detail}"));
+        Some(message.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect())
+    }
+
+    /// Returns why the server asks for fewer requests, if it does.
+    pub(crate) fn throttle_reason(&self) -> Option<ThrottleReason> {
+        let error = self.text("error")?;
+        [ThrottleReason::OriginUnresponsive, ThrottleReason::OriginSlow, ThrottleReason::CacheOverloaded]
+            .into_iter()
+            .find(|reason| reason.name() == error)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_and_the_reason_of_an_error_document_are_read() {
+        for (body, message, reason) in [
+            (r#"{"status":"error","msg":"no origin"}"#, Some("no origin"), None),
+            (r#"{"error":"no origins"}"#, Some("no origins"), None),
+            (
+                r#"{"error":"cache_overloaded","detail":"busy"}"#,
+                Some("cache_overloaded: busy"),
+                Some(ThrottleReason::CacheOverloaded),
+            ),
+            (r#"{"error":"origin_slow"}"#, Some("origin_slow"), Some(ThrottleReason::OriginSlow)),
+            (r#"{"error":"invalid_token","error_description":"old"}"#, Some("invalid_token: old"), None),
+            (r#"{"error":5}"#, None, None),
+            (r#"{"msg":" "}"#, None, None),
+            ("[]", None, None),
+            ("not found", None, None),
+        ] {
+            let document = ErrorDocument::read(body.as_bytes());
+            assert_eq!(document.as_ref().and_then(ErrorDocument::message).as_deref(), message, "{body}");
+            assert_eq!(document.and_then(|document| document.throttle_reason()), reason, "{body}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Uploads that are verified at the other end.
+
+pub(crate) mod body;
+pub(crate) mod check;
+pub(crate) mod job;
+pub(crate) mod run;
+pub(crate) mod tree;

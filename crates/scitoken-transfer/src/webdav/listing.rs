@@ -1,0 +1,243 @@
+//! A listing that is read while it arrives.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::Response;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::cancel::Deadline;
+use crate::downloader::Downloader;
+use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::exchange::request::{ServerText, classify, not_attached};
+use crate::exchange::response_head;
+use crate::webdav::depth_check::DepthCheck;
+use crate::webdav::entry::{EntryKind, RemoteEntry};
+use crate::webdav::href::{HrefMapper, Mapped};
+use crate::webdav::multistatus::{Malformed, MultistatusParser, Resource};
+use reqwest_scitokens::auth::NotAttached;
+use scitoken_types::{SafeUrl, redact};
+
+/// The entries of a directory, one at a time, in the order of the server.
+///
+/// Memory does not grow with the number of files.
+///
+/// ```no_run
+/// # async fn example(downloader: scitoken_transfer::Downloader) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut listing = downloader.open_listing(&"https://h/d/".parse()?).await?;
+/// while let Some(entry) = listing.next().await {
+///     println!("{}", entry?.url);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Listing {
+    downloader: Downloader,
+    url: Url,
+    deadline: Option<Deadline>,
+    body: Option<(Response, MultistatusParser)>,
+    queue: VecDeque<Resource>,
+    mapper: HrefMapper,
+    itself: Option<RemoteEntry>,
+    depth: DepthCheck,
+    /// Why the request carried no token, which explains entries that are refused.
+    not_attached: Option<NotAttached>,
+    has_entries: bool,
+    waited: Duration,
+    in_window: u64,
+}
+
+impl Listing {
+    pub(crate) fn new(
+        downloader: Downloader,
+        url: Url,
+        deadline: Option<Deadline>,
+        response: Response,
+    ) -> Self {
+        let mapper = HrefMapper::new(&url, response.url());
+        let not_attached = not_attached(&response);
+        let body = Some((response, MultistatusParser::default()));
+        Self {
+            downloader,
+            url,
+            deadline,
+            body,
+            queue: VecDeque::new(),
+            mapper,
+            itself: None,
+            depth: DepthCheck::default(),
+            not_attached,
+            has_entries: false,
+            waited: Duration::ZERO,
+            in_window: 0,
+        }
+    }
+
+    /// Returns the next entry; `None` at the end. A file lists itself.
+    ///
+    /// An entry that the server reports as failed, or that is not below the directory, is an error of its own, after
+    /// which the listing continues. A listing that breaks off ends with an error.
+    pub async fn next(&mut self) -> Option<Result<RemoteEntry, TransferError>> {
+        loop {
+            let Some(resource) = self.queue.pop_front() else {
+                match self.fill().await {
+                    Ok(true) => continue,
+                    Ok(false) => return self.last(),
+                    Err(failure) => {
+                        self.body = None;
+                        self.has_entries = true;
+                        return Some(Err(failure));
+                    }
+                }
+            };
+            if let Some(status) = resource.failure {
+                self.has_entries = true;
+                return Some(Err(self.failed_entry(&resource, status)));
+            }
+            let href = resource.href.clone();
+            // An empty href names the directory itself (RFC 3986 section 4.4).
+            let is_first = !self.has_entries && self.itself.is_none();
+            if href.is_empty() && !(is_first && resource.kind == Some(EntryKind::Directory)) {
+                self.has_entries = true;
+                let what = "lists an entry without a name";
+                return Some(Err(TransferError::invalid_answer(&self.url, RetryAction::OtherSource, what)));
+            }
+            match self.mapper.map(resource) {
+                Mapped::Child(entry) => {
+                    self.has_entries = true;
+                    self.depth.saw_member(&entry);
+                    return Some(Ok(entry));
+                }
+                Mapped::Itself(entry) => self.itself = self.itself.take().or(Some(entry)),
+                Mapped::Deeper(member) => self.depth.saw_deeper(&member, &href),
+                Mapped::Outside => {
+                    self.has_entries = true;
+                    return Some(Err(outside(&self.url, &href)));
+                }
+            }
+        }
+    }
+
+    /// Reads the first resource only, for a listing of depth 0: it describes the URL, whatever its href.
+    pub(crate) async fn itself(mut self) -> Result<Described, TransferError> {
+        while self.queue.is_empty() && self.fill().await? {}
+        let Some(resource) = self.queue.pop_front() else {
+            let what = "sent an empty description";
+            return Err(TransferError::invalid_answer(&self.url, RetryAction::OtherSource, what));
+        };
+        if let Some(status) = resource.failure {
+            return Err(self.failed_entry(&resource, status));
+        }
+        // A resource with a length is one that `GET` returns.
+        let has_length = resource.length.is_some() && !resource.href.ends_with('/');
+        let has_kind = resource.kind.is_some() || has_length;
+        Ok(Described { has_kind, entry: self.mapper.describe(resource) })
+    }
+
+    /// Ends the listing: a file has only itself.
+    fn last(&mut self) -> Option<Result<RemoteEntry, TransferError>> {
+        if let Some(href) = self.depth.next_orphan() {
+            self.has_entries = true;
+            let what = format!("lists `{}`, but not the directory that it is in", redact::text(&href));
+            return Some(Err(TransferError::invalid_answer(&self.url, RetryAction::OtherSource, what)));
+        }
+        if self.has_entries {
+            return None;
+        }
+        self.has_entries = true;
+        match self.itself.take() {
+            Some(entry) if entry.kind == EntryKind::File => Some(Ok(entry)),
+            Some(_) => None,
+            None => {
+                let what = "sent an empty listing";
+                Some(Err(TransferError::invalid_answer(&self.url, RetryAction::OtherSource, what)))
+            }
+        }
+    }
+
+    fn failed_entry(&self, resource: &Resource, status: u16) -> TransferError {
+        failed_member(&self.url, resource, status, self.not_attached.as_ref())
+    }
+
+    /// Reads more. Returns `false` at the end.
+    async fn fill(&mut self) -> Result<bool, TransferError> {
+        let Some((mut response, mut parser)) = self.body.take() else { return Ok(false) };
+        let chunk = self.chunk(&mut response).await?;
+        let malformed = |Malformed(why)| {
+            let what = format_args!("sent a malformed listing: {why}");
+            TransferError::invalid_answer(&self.url, RetryAction::Retry, what)
+        };
+        match chunk {
+            Some(chunk) => {
+                self.queue.extend(parser.push(&chunk).map_err(malformed)?);
+                self.body = Some((response, parser));
+            }
+            None => self.queue.extend(parser.finish().map_err(malformed)?),
+        }
+        Ok(self.body.is_some() || !self.queue.is_empty())
+    }
+
+    /// Reads the next chunk within the limits. Only the time of waiting counts.
+    async fn chunk(&mut self, response: &mut Response) -> Result<Option<bytes::Bytes>, TransferError> {
+        let limits = self.downloader.limits();
+        let begun = Instant::now();
+        let left = limits.stall.saturating_sub(self.waited);
+        let chunk = tokio::select! {
+            biased;
+            failure = self.downloader.cancellation_token().ended(self.deadline) => return Err(failure),
+            chunk = tokio::time::timeout(left, response.chunk()) => chunk,
+        };
+        self.waited += begun.elapsed();
+        if let Ok(Ok(Some(chunk))) = &chunk {
+            self.in_window += chunk.len() as u64;
+        }
+        if self.waited >= limits.stall {
+            if self.in_window < limits.enough_in_window() || chunk.is_err() {
+                let (bytes, seconds) = (self.in_window, limits.stall.as_secs());
+                let message = format!("`{}` sent {bytes} bytes in {seconds} s", SafeUrl::new(&self.url));
+                return Err(TransferError::new(FailureKind::Timeout, RetryAction::Retry, message));
+            }
+            (self.waited, self.in_window) = (Duration::ZERO, 0);
+        }
+        match chunk {
+            Ok(chunk) => chunk.map_err(|error| classify(&self.url, error.into())),
+            Err(_) => Ok(Some(bytes::Bytes::new())),
+        }
+    }
+}
+
+/// The description of one resource.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) entry: RemoteEntry,
+    /// Whether the server says if it is a file or a directory.
+    pub(crate) has_kind: bool,
+}
+
+/// The failure of one member that the server reports inside of a `207` (RFC 4918 section 13).
+pub(crate) fn failed_member(
+    url: &Url,
+    resource: &Resource,
+    status: u16,
+    not_attached: Option<&NotAttached>,
+) -> TransferError {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let (kind, _) = response_head::classify_status(status);
+    let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
+    let (shown, href) = (SafeUrl::new(url), redact::text(&resource.href));
+    let message = format!("`{shown}` reports {}{reason} for `{href}`", status.as_u16());
+    let failure = TransferError::new(kind, RetryAction::OtherSource, message).with_status(status);
+    let failure = match &resource.description {
+        Some(words) => failure.with_source(ServerText(redact::text(words))),
+        None => failure,
+    };
+    failure.with_not_attached(not_attached.filter(|_| kind == FailureKind::Refused).cloned())
+}
+
+fn outside(url: &Url, href: &str) -> TransferError {
+    let what = format!("lists `{}`, which is not below it", redact::text(href));
+    TransferError::invalid_answer(url, RetryAction::OtherSource, what)
+}

@@ -1,0 +1,49 @@
+//! Arguments of commands that work with issuers' keys.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use reqwest_scitokens::{Attach, Session};
+use scitoken_authz::KeyCache;
+use scitoken_jwt::keys::{Algorithm, KeyKind};
+use scitoken_types::sys::Env;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// How keys are fetched, and where they are cached.
+#[derive(Debug, Args)]
+pub(crate) struct KeyCacheArgs {
+    /// Key cache [default: scitokens/keys.sqlite3 in `$XDG_CACHE_HOME` or ~/.cache]
+    #[arg(long, value_name = "FILE", env = "SCITOKEN_KEY_CACHE", hide_env = true, global = true)]
+    key_cache: Option<PathBuf>,
+    /// Also trust the certificate authorities in this PEM file
+    #[arg(long, value_name = "FILE", global = true)]
+    cacert: Option<PathBuf>,
+}
+
+impl KeyCacheArgs {
+    /// Returns the key cache; `None` where the environment names no directory for it.
+    pub(crate) fn cache(&self) -> Option<KeyCache> {
+        self.key_cache.clone().or_else(|| KeyCache::user_file(&Env::process())).map(KeyCache::sqlite)
+    }
+
+    /// Returns a session that fetches keys and sends no token.
+    pub(crate) fn session(&self) -> Result<Session, Failure> {
+        let mut builder = Session::builder().attach(Attach::Never);
+        if let Some(path) = &self.cacert {
+            builder = builder.ca_file(path);
+        }
+        builder.build().map_err(|error| Failure::from_error(Exit::Local, &error))
+    }
+}
+
+/// Parses the name of an asymmetric algorithm, in upper or lower case.
+pub(crate) fn parse_algorithm(name: &str) -> Result<Algorithm, String> {
+    let asymmetric = || Algorithm::ALL.iter().filter(|algorithm| algorithm.key_kind() != KeyKind::Secret);
+    let found = asymmetric().find(|algorithm| algorithm.name().eq_ignore_ascii_case(name));
+    found.copied().ok_or_else(|| {
+        let names: Vec<&str> = asymmetric().map(|algorithm| algorithm.name()).collect();
+        format!("not an asymmetric algorithm; use one of {}", names.join(", "))
+    })
+}

@@ -1,0 +1,297 @@
+//! Copies between servers.
+
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest_scitokens::FileSource;
+use scitoken_transfer::copy::{Copied, Copier, CopyMode, RemoteCopy, Streaming};
+use scitoken_transfer::federation::FederationUrl;
+use scitoken_transfer::{
+    FailureKind, FileNumber, ListEntry, Overwrite, TransferError, TransferHint, Verification, events,
+    file_name,
+};
+use scitoken_types::SafeUrl;
+use serde_json::json;
+use url::Url;
+
+use super::args::Copy;
+use super::names::{Names, Side};
+use crate::commands::get::read_list;
+use crate::commands::remote::parent;
+use crate::context::Context;
+use crate::engine::Engine;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::progress::{FinalLines, ProgressOptions, ProgressThread};
+use crate::runtime::block_on;
+use crate::settings;
+use crate::signals;
+
+/// What became of the files.
+#[derive(Debug)]
+struct Outcome {
+    exit: Exit,
+    done: u64,
+    failed: u64,
+}
+
+impl Copy {
+    pub(super) fn between_servers(
+        &self,
+        context: &Context,
+        sources: &[Url],
+        destination: &Url,
+    ) -> Result<Exit, Failure> {
+        let is_directory = destination.path().ends_with('/');
+        if (sources.len() > 1 || self.input.is_some()) && !is_directory {
+            return Err(Failure::new(Exit::Usage, "several files need a directory as destination")
+                .with_hint("write a URL that ends in `/`"));
+        }
+        let engine = Engine::new(context, &self.retry, &self.connection, 1)?;
+        let mut engine = engine.with_bandwidth_limit(context, Some(&self.rate))?;
+        signals::watch(engine.downloader.cancellation_token().clone());
+        let files = (!self.recursive && self.input.is_none()).then_some(sources.len());
+        let options = ProgressOptions {
+            mode: self.progress,
+            output: context.output,
+            stdout_has_data: false,
+            final_lines: FinalLines::ByCommand,
+            interval: self.progress_interval.duration().max(Duration::from_millis(100)),
+        };
+        let mut running = None;
+        if !options.is_silent() {
+            let (reporter, stream) = events();
+            running = Some(ProgressThread::start(stream, options, files.map(|files| files as u64))?);
+            engine.downloader = engine.downloader.with_reporter(reporter);
+        }
+        let names = Names::new(self, context, &engine, sources, destination)?;
+        let result = self.copy_all(context, &engine, &names, sources, destination);
+        drop(names);
+        drop(engine);
+        if let Some(running) = running {
+            running.join();
+        }
+        let outcome = result?;
+        let all = outcome.done + outcome.failed;
+        if all != 1 || self.recursive {
+            context.output.status(&format!("{} of {all} files copied", outcome.done));
+        }
+        Ok(outcome.exit)
+    }
+
+    fn copy_all(
+        &self,
+        context: &Context,
+        engine: &Engine,
+        names: &Names<'_>,
+        sources: &[Url],
+        destination: &Url,
+    ) -> Result<Outcome, Failure> {
+        let servers = self.copier(engine);
+        let jobs = context.settings()?.choose(self.jobs, settings::JOBS)?;
+        let jobs = jobs.unwrap_or(NonZeroUsize::MIN.saturating_add(3));
+        let outcome = Mutex::new(Outcome { exit: Exit::Ok, done: 0, failed: 0 });
+        let failed = |failure: Failure| {
+            let exit = failure.report(context.output);
+            let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+            outcome.failed += 1;
+            outcome.exit = outcome.exit.more_severe(exit);
+        };
+        let done = |source: &Url, result: Result<Copied, TransferError>| match result {
+            Ok(file) => {
+                outcome.lock().unwrap_or_else(PoisonError::into_inner).done += 1;
+                // A closed pipe is noticed by the next command that writes.
+                let _ = report(context, source, &file);
+            }
+            Err(error) => failed(self.failure(source, &error)),
+        };
+        if self.recursive {
+            let mut number = 0;
+            for source in sources {
+                let target =
+                    if sources.len() > 1 { target_of(source, destination)? } else { destination.clone() };
+                let (source, target) = (names.source(source)?, names.destination(&target)?);
+                let servers = source.with_token(servers.clone(), Copier::with_source_token);
+                let servers = target.with_token(servers, Copier::with_destination_token);
+                let (prepare, first) = (|copy| self.prepare(copy), FileNumber(number));
+                let copying = servers.copy_tree(&source.url, &target.url, first, jobs, prepare, done);
+                number += block_on(copying)?;
+            }
+        } else {
+            if self.create_dirs {
+                self.create_parents(&servers, names, destination)?;
+            }
+            let files = self.copies(engine, names, sources, destination, &failed)?;
+            block_on(servers.copy_all(files, jobs, done))?;
+        }
+        Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns what copies, with the tokens of both sides.
+    fn copier(&self, engine: &Engine) -> Copier {
+        let mut copier = Copier::new(&engine.downloader).with_tokens(engine.sessions.tokens());
+        if let Some(file) = &self.source_token_file {
+            copier = copier.with_source_token(FileSource::new(file));
+        }
+        if let Some(file) = &self.destination_token_file {
+            copier = copier.with_destination_token(FileSource::new(file));
+        }
+        copier
+    }
+
+    /// Returns the copies of the command line and of the list, as they become known.
+    fn copies<'c>(
+        &'c self,
+        engine: &Engine,
+        names: &Names<'_>,
+        sources: &'c [Url],
+        destination: &'c Url,
+        failed: &'c (impl Fn(Failure) + 'c),
+    ) -> Result<impl Iterator<Item = RemoteCopy> + 'c, Failure> {
+        let given = sources.iter().map(move |source| {
+            let target = if destination.path().ends_with('/') {
+                target_of(source, destination)?
+            } else {
+                destination.clone()
+            };
+            self.one(&names.source(source)?, &names.destination(&target)?)
+        });
+        let given = given.collect::<Result<Vec<_>, Failure>>()?;
+        // The entries of a list become known while copies run, so its directory is resolved once for all of them.
+        let directory = if self.input.is_some() { Some(names.destination(destination)?) } else { None };
+        let listed = match self.input.as_ref().zip(directory) {
+            Some((list, directory)) => {
+                Some(read_list(list, engine.downloader.cancellation_token())?.map(move |entry| {
+                    let entry = entry.map_err(|problem| {
+                        Failure::new(Exit::Usage, format!("`{}`: {problem}", list.display()))
+                    })?;
+                    self.listed(entry, &directory)
+                }))
+            }
+            None => None,
+        };
+        let listed = listed.into_iter().flatten();
+        let copies = listed.filter_map(move |copy| copy.map_err(failed).ok());
+        Ok((0..)
+            .zip(given.into_iter().chain(copies))
+            .map(|(number, copy)| copy.with_number(FileNumber(number))))
+    }
+
+    fn one(&self, source: &Side, destination: &Side) -> Result<RemoteCopy, Failure> {
+        let copy = RemoteCopy::new(source.url.clone(), destination.url.clone())
+            .map_err(|error| self.retry.failure(&error))?;
+        let copy = source.with_token(copy, RemoteCopy::with_source_token);
+        Ok(self.prepare(destination.with_token(copy, RemoteCopy::with_destination_token)))
+    }
+
+    fn listed(&self, entry: ListEntry, directory: &Side) -> Result<RemoteCopy, Failure> {
+        let line = entry.line;
+        let source = entry
+            .urls
+            .into_iter()
+            .next()
+            .ok_or_else(|| Failure::new(Exit::Usage, format!("line {line} of the list has no URL")))?;
+        if FederationUrl::has_scheme(source.as_str()) {
+            let message = format!("line {line} of the list names an object of a federation");
+            return Err(Failure::new(Exit::Usage, message).with_hint(
+                "write `scitoken copy NAME... DESTINATION`, or the URL of a server that `scitoken explain NAME` shows",
+            ));
+        }
+        let mut target = directory.url.clone();
+        match &entry.out {
+            Some(out) => {
+                let mut segments = target.path_segments_mut().map_err(|()| unusable(&source))?;
+                segments.pop_if_empty();
+                for component in out.components() {
+                    segments.push(component.as_os_str().to_str().ok_or_else(|| unusable(&source))?);
+                }
+            }
+            None => target = target_of(&source, &directory.url)?,
+        }
+        let copy = self.one(&Side::server(source), &directory.at(target))?;
+        Ok(match entry.checksum {
+            Some(checksum) => copy.with_checksum(checksum),
+            None => copy,
+        })
+    }
+
+    /// Applies the flags to a copy.
+    fn prepare(&self, copy: RemoteCopy) -> RemoteCopy {
+        let copy = self.transfer_header.iter().fold(copy, |copy, header| {
+            let (name, value) = header.parts();
+            copy.with_transfer_header(name, value)
+        });
+        copy.with_mode(self.mode.map_or(CopyMode::Auto, CopyMode::from))
+            .with_streaming(if self.stream { Streaming::Allowed } else { Streaming::Never })
+            .with_overwrite(if self.no_clobber { Overwrite::Refuse } else { Overwrite::Allow })
+            .with_checksum(self.checksum.clone().unwrap_or_default())
+    }
+
+    fn create_parents(&self, copier: &Copier, names: &Names<'_>, destination: &Url) -> Result<(), Failure> {
+        let directory =
+            if destination.path().ends_with('/') { Some(destination.clone()) } else { parent(destination) };
+        let Some(directory) = directory else { return Ok(()) };
+        let directory = names.destination(&directory)?;
+        let copier = directory.with_token(copier.clone(), Copier::with_destination_token);
+        block_on(copier.make_directories(&directory.url))?.map_err(|error| self.retry.failure(&error))
+    }
+
+    fn failure(&self, source: &Url, error: &TransferError) -> Failure {
+        let failure = match (error.kind(), error.status().map(|status| status.as_u16()), error.hint()) {
+            (FailureKind::Exists, _, _) => {
+                self.retry.failure(error).with_hint("without `--no-clobber` the target is replaced")
+            }
+            (_, _, Some(TransferHint::NameFileInDirectory)) => {
+                self.retry.failure(error).with_hint("end the URL with `/` to copy into the directory")
+            }
+            (FailureKind::Rejected | FailureKind::NotFound, Some(400 | 404 | 409), _)
+                if !self.create_dirs =>
+            {
+                self.retry
+                    .failure(error)
+                    .with_hint("a directory of the destination may not exist; `--create-dirs` creates it")
+            }
+            // A copy is not resumed.
+            (FailureKind::Incomplete | FailureKind::Interrupted, _, _) => self
+                .retry
+                .failure(error)
+                .with_hint("run the same command again to copy the file from the start"),
+            _ => self.retry.failure(error),
+        };
+        failure.with_missing_subject(&[], &SafeUrl::new(source).to_string())
+    }
+}
+
+/// Returns the URL of a file of the source's name in a directory.
+fn target_of(source: &Url, directory: &Url) -> Result<Url, Failure> {
+    let mut trimmed = source.clone();
+    trimmed.set_path(source.path().trim_end_matches('/'));
+    let name = file_name(&trimmed).map_err(|error| {
+        Failure::new(Exit::Usage, format!("`{}`: {error}", SafeUrl::new(source)))
+            .with_hint("write the name of the target in the destination's URL")
+    })?;
+    let mut target = directory.clone();
+    target.path_segments_mut().map_err(|()| unusable(source))?.pop_if_empty().push(&name);
+    Ok(target)
+}
+
+fn unusable(source: &Url) -> Failure {
+    Failure::new(Exit::Usage, format!("`{}` has no name for the destination", SafeUrl::new(source)))
+}
+
+fn report(context: &Context, source: &Url, copied: &Copied) -> Result<(), Failure> {
+    let shown = SafeUrl::new(source).to_string();
+    context.output.object(
+        true,
+        json!({ "source": shown, "length": copied.length, "verified": copied.verification, "mode": copied.route }),
+    )?;
+    let verified = match &copied.verification {
+        Verification::NotAvailable | Verification::NotShown => {
+            "the servers offer no common checksum".to_owned()
+        }
+        verified @ Verification::Verified(_) => verified.to_string(),
+    };
+    context.output.status(&format!("{shown}: {} bytes by {}, {verified}", copied.length, copied.route));
+    Ok(())
+}

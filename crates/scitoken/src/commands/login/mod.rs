@@ -1,0 +1,299 @@
+//! `scitoken login`.
+
+mod federation;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use scitoken_storage::login::{LoginTarget, PreparedTarget};
+use scitoken_storage::oauth::{DeviceAuthorization, GrantRequest, OAuthClient, TokenResponse};
+use scitoken_storage::{BearerTokenFile, DEFAULT_NAMESPACE, TokenDataMap};
+use scitoken_transfer::federation::FederationHost;
+use scitoken_types::{Audience, Scope};
+use serde_json::json;
+use tokio::sync::Notify;
+use url::Url;
+
+use self::federation::{NamespaceIssuer, NamespaceOrder};
+use crate::args::{LoginClientArgs, OAuthClientArgs, Operation, OptionalStorageArgs, ScopeList};
+use crate::commands::remote::object_name;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::runtime::block_on;
+use crate::sanitize;
+use crate::storage::{self, StorageAddress, failure};
+use crate::{oauth, settings, signals};
+
+/// Log in with a browser, on this machine or another, and store the token
+///
+/// Shows an address and a code, and waits until the code is entered there. With `--storage`, the token is stored where it
+/// can be refreshed, and the lines of `scitoken.toml` with which other commands use it are shown. Without, it is written to
+/// the file where programs look for tokens (`$BEARER_TOKEN_FILE`, else `$XDG_RUNTIME_DIR/bt_u<uid>`, else
+/// `/tmp/bt_u<uid>`).
+///
+/// With the name of a federation's namespace, such as `osdf:///vo` or `pelican://HOST/vo/dir`, the director names the issuer,
+/// which registers this program if it does not know it. The token is for this path and all below, and is stored where
+/// commands look for tokens of federations.
+#[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  scitoken login --issuer https://iam.example.org/ --client-id ID --scope storage.read:/
+  scitoken login osdf:///ospool/ap40/data/alice --op write")]
+pub(crate) struct Login {
+    /// Namespace or path of a federation: `pelican://HOST/vo`, `osdf:///vo`
+    #[arg(value_name = "NAME", conflicts_with = "resource_server")]
+    name: Option<String>,
+    /// Operation that a token for NAME permits; `write` and `delete` permit reading too
+    #[arg(long, value_enum, default_value_t = Operation::Read, requires = "name")]
+    op: Operation,
+    /// Discovery host of `osdf://` and `stash://` names [default: osg-htc.org]
+    #[arg(long, value_name = "HOST", requires = "name")]
+    federation: Option<FederationHost>,
+    #[command(flatten)]
+    client: LoginClientArgs,
+    /// Request these scopes, separated by blanks; repeatable. Many servers issue a refresh token only for `offline_access`
+    #[arg(long, value_name = "SCOPE")]
+    scope: Vec<ScopeList<Scope>>,
+    /// Request a token for this audience; repeatable
+    #[arg(long, value_name = "AUDIENCE")]
+    audience: Vec<String>,
+    /// Store the token under this name [default: the server's name for it, the audience, or the issuer]
+    #[arg(long, value_name = "NAME")]
+    resource_server: Option<String>,
+    /// Write the access token to this file
+    #[arg(long, value_name = "FILE", conflicts_with = "storage")]
+    bearer_file: Option<PathBuf>,
+    #[command(flatten)]
+    storage: OptionalStorageArgs,
+}
+
+impl Login {
+    pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
+        match &self.name {
+            Some(name) => self.log_in_to_namespace(context, name),
+            None => block_on(self.log_in(context, &self.client.required()?))?,
+        }
+    }
+
+    fn log_in_to_namespace(&self, context: &Context, name: &str) -> Result<Exit, Failure> {
+        let Some(url) = object_name(name)? else {
+            return Err(Failure::new(
+                Exit::Usage,
+                format!("`{}` is not a name of a federation", sanitize::line(name)),
+            )
+            .with_hint(
+                "write `pelican://HOST/path` or `osdf:///path`, or name the issuer with `--issuer URL`",
+            ));
+        };
+        // Whatever cannot work is said before the issuer is asked for anything.
+        let storage = self.federation_storage(context)?;
+        let target = match &self.bearer_file {
+            Some(path) => LoginTarget::bearer_file(BearerTokenFile::new(path)),
+            None => LoginTarget::storage(storage.open(&self.storage.namespace)?),
+        };
+        let target = target.prepare().map_err(|error| failure(&error))?;
+        let order = NamespaceOrder {
+            client: &self.client,
+            op: self.op,
+            federation: self.federation.clone(),
+            scopes: self.scope.iter().flat_map(|list| list.0.iter().cloned()).collect(),
+            audiences: &self.audience,
+        };
+        let found = federation::find_issuer(&order, context, &url)?;
+        block_on(async {
+            let issuer = NamespaceIssuer::connect(found, &order, context).await?;
+            let (client, authorization) = issuer.authorize(&order, &storage).await?;
+            let tokens =
+                wait_for_user(&client, authorization).await?.for_resource_server(issuer.entry_name());
+            let exit = self.store(context, &target, &tokens, Some(issuer.entry_name()))?;
+            if target.file().is_none() && self.storage.storage.is_some() {
+                show_federation_settings(context, &storage)?;
+            }
+            Ok(exit)
+        })?
+    }
+
+    /// Returns where tokens of federations are stored: the storage of the flag, or that of the settings.
+    fn federation_storage(&self, context: &Context) -> Result<StorageAddress, Failure> {
+        match &self.storage.storage {
+            Some(storage) => Ok(storage.clone()),
+            None => context.settings()?.federation_storage()?.ok_or_else(|| {
+                Failure::new(Exit::Usage, "no place for the token: `HOME` is not set")
+                    .with_hint("pass `--storage json:FILE`")
+            }),
+        }
+    }
+
+    async fn log_in(&self, context: &Context, client: &OAuthClientArgs) -> Result<Exit, Failure> {
+        // Fails before the user logs in if the token cannot be stored.
+        let target = self.target(context)?.prepare().map_err(|error| failure(&error))?;
+        self.show_target(context, &target);
+        let client = oauth::connect(context, client).await?;
+        let mut request = GrantRequest::new();
+        for scope in self.scope.iter().flat_map(|list| &list.0) {
+            request = request.with_scope(scope.clone());
+        }
+        for audience in &self.audience {
+            request = request.with_audience(Audience::from(audience.as_str()));
+        }
+        let authorization =
+            client.authorize_device(&request).await.map_err(|error| oauth::failure(&error))?;
+        let tokens = wait_for_user(&client, authorization).await?;
+        let tokens = tokens.for_resource_server(self.default_name());
+        self.store(context, &target, &tokens, self.resource_server.clone())
+    }
+
+    /// Says where the token will go if that is not where the user expects it, and what cannot be stored there.
+    fn show_target(&self, context: &Context, target: &PreparedTarget) {
+        let Some(file) = target.file() else { return };
+        let expected = BearerTokenFile::discovered(&context.env);
+        if self.bearer_file.is_none() && expected.is_some_and(|expected| expected.path() != file.path()) {
+            output::note(&format!("The token will be written to `{}`.", file.path().display()));
+        }
+        if self.scope.iter().flat_map(|list| &list.0).any(|scope| scope.as_str() == "offline_access") {
+            output::note("The refresh token will not be stored: that needs `--storage`.");
+        }
+    }
+
+    /// Returns the name of a token for which the server names no resource server.
+    fn default_name(&self) -> String {
+        self.resource_server
+            .clone()
+            .or_else(|| self.audience.first().cloned())
+            .or_else(|| self.client.issuer.as_ref().map(Url::to_string))
+            .unwrap_or_default()
+    }
+
+    fn target(&self, context: &Context) -> Result<LoginTarget, Failure> {
+        if let Some(storage) = self.storage.open()? {
+            return Ok(LoginTarget::storage(storage));
+        }
+        if let Some(path) = &self.bearer_file {
+            return Ok(LoginTarget::bearer_file(BearerTokenFile::new(path)));
+        }
+        LoginTarget::discovered(&context.env).map_err(|error| failure(&error))?.ok_or_else(|| {
+            Failure::new(Exit::Usage, "this system has no default token file")
+                .with_hint("pass `--bearer-file FILE` or `--storage json:FILE`")
+        })
+    }
+
+    fn store(
+        &self,
+        context: &Context,
+        target: &PreparedTarget,
+        tokens: &TokenResponse,
+        name: Option<String>,
+    ) -> Result<Exit, Failure> {
+        let data = tokens.token_data().map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
+        // A name overrides that of the server.
+        let named: TokenDataMap = match (name, data.len()) {
+            (Some(name), 1) => data.into_iter().map(|(_, entry)| (name.clone(), entry)).collect(),
+            _ => data,
+        };
+        target.store(named.clone()).map_err(|unsaved| storage::rescue(&context.env, &unsaved))?;
+        if let Some(file) = target.file() {
+            let path = file.path().display().to_string();
+            context.output.result(&format!("wrote the token to {path}"), json!({ "bearer_file": path }))?;
+            return Ok(Exit::Ok);
+        }
+        for (name, _) in named.iter() {
+            let place = target.label();
+            context.output.result(
+                &format!("stored `{}` in {place}", sanitize::line(name)),
+                json!({ "resource_server": name, "storage": place }),
+            )?;
+        }
+        if let (None, Some(issuer), Some(id)) = (&self.name, &self.client.issuer, &self.client.client_id) {
+            for (name, _) in named.iter() {
+                self.show_settings(name, issuer, id);
+            }
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Shows the lines of `scitoken.toml` with which the transfer commands use the stored token.
+    fn show_settings(&self, name: &str, issuer: &Url, client_id: &str) {
+        let Some(storage) = &self.storage.storage else { return };
+        let host = self.audience.first().and_then(|audience| origin_pattern(audience));
+        let quoted = |text: &str| settings::quote(text);
+        let mut lines = format!("[host.{}]\n", quoted(host.as_deref().unwrap_or("HOST")));
+        let mut add = |key: &str, value: String| lines.extend([key, " = ", &value, "\n"]);
+        let absolute = |path: &Path| quoted(&absolute(path));
+        match storage {
+            StorageAddress::Json(path) => add("json", absolute(path)),
+            StorageAddress::Sqlite(path) => add("sqlite", absolute(path)),
+            StorageAddress::Keyring => add("keyring", "true".to_owned()),
+        }
+        if self.storage.namespace != DEFAULT_NAMESPACE {
+            add("namespace", quoted(&self.storage.namespace));
+        }
+        add("resource-server", quoted(name));
+        add("issuer", quoted(issuer.as_str()));
+        add("client-id", quoted(client_id));
+        if let Some(file) = &self.client.connection.client_secret_file {
+            add("client-secret-file", absolute(file));
+        }
+        output::note(&format!("\nTo use the token, add these lines to `scitoken.toml`:\n\n{lines}"));
+    }
+}
+
+/// Shows the lines of `scitoken.toml` with which commands look for tokens of federations in this storage.
+fn show_federation_settings(context: &Context, storage: &StorageAddress) -> Result<(), Failure> {
+    if context.settings()?.federation_storage()?.as_ref() == Some(storage) {
+        return Ok(());
+    }
+    let address = match storage {
+        StorageAddress::Json(path) => format!("json:{}", absolute(path)),
+        StorageAddress::Sqlite(path) => format!("sqlite:{}", absolute(path)),
+        StorageAddress::Keyring => "keyring".to_owned(),
+    };
+    output::note(&format!(
+        "\nTo use the token, add these lines to `scitoken.toml`:\n\n[federation]\nstorage = {}\n",
+        settings::quote(&address)
+    ));
+    Ok(())
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+/// Shows what the user has to do, and waits until it is done.
+async fn wait_for_user(
+    client: &OAuthClient,
+    authorization: DeviceAuthorization,
+) -> Result<TokenResponse, Failure> {
+    let stop = Arc::new(Notify::new());
+    let stopped = Arc::clone(&stop);
+    signals::watch_with(move || stop.notify_one());
+    show_instructions(&authorization);
+    let waited = client.wait_for_authorization_or(authorization, stopped.notified()).await;
+    let tokens = waited.map_err(|error| oauth::failure(&error))?.ok_or_else(|| {
+        Failure::new(Exit::TryLater, "the login was interrupted before it was confirmed; nothing was stored")
+    })?;
+    for note in tokens.notes() {
+        output::note(&format!("scitoken: warning: token answer: {note}"));
+    }
+    Ok(tokens)
+}
+
+/// Returns the origin pattern of the server that an audience names, if it is a URL.
+fn origin_pattern(audience: &str) -> Option<String> {
+    let url: Url = audience.parse().ok()?;
+    match (url.scheme(), url.port()) {
+        ("https", None) => url.host_str().map(str::to_owned),
+        ("https" | "http", _) => Some(url.origin().ascii_serialization()),
+        _ => None,
+    }
+}
+
+fn show_instructions(authorization: &DeviceAuthorization) {
+    output::note(&format!("To log in, open\n\n    {}\n", authorization.verification_uri()));
+    output::note(&format!("and enter the code\n\n    {}\n", authorization.user_code()));
+    if let Some(complete) = authorization.verification_uri_complete() {
+        output::note(&format!("or open {complete}"));
+    }
+    output::note(&format!("Waiting for {} minutes …", authorization.time_left().as_secs().div_ceil(60)));
+}

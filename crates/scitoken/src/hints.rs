@@ -1,0 +1,140 @@
+//! The hints of the library, worded as flags and commands of this program.
+
+use reqwest_scitokens::auth::Hint;
+use scitoken_storage::oauth::OAuthHint;
+use scitoken_transfer::{FailureKind, TransferError, TransferHint};
+
+/// Words a hint of the middleware.
+pub(crate) fn worded(hint: &Hint) -> String {
+    match hint {
+        Hint::ProvideToken => {
+            "set `BEARER_TOKEN_FILE`, or pass `--token-file FILE`; `scitoken token where` lists the searched places"
+        }
+        Hint::ShowSearch => "`scitoken token where` lists the searched places",
+        Hint::RenewToken => "get a new token the way you got this one, or find out why it is not refreshed",
+        Hint::InspectToken => "`scitoken token show` shows the token's claims",
+        Hint::AskGafaelfawr => "`scitoken gafaelfawr token-info URL` shows what the token permits",
+        Hint::TrustRedirectTarget { origin } => {
+            return format!("if `{origin}` may have the token, pass `--trust-redirect {}`", origin.host());
+        }
+        Hint::RedirectToHttps => {
+            "ask the operator for `http.desthttps yes` (XRootD), or pass `--allow-cleartext-redirects`"
+        }
+        Hint::AllowToken => "to send a token, leave out `--no-auth`, or pass `--attach when-found`",
+        Hint::ProvideCertificates => {
+            "pass `--cacert FILE` with a PEM file, or `--capath DIR` with a directory of files such as `1a2b3c4d.0`"
+        }
+        Hint::NameNetrc => "pass `--netrc-file FILE` with a file that exists, or name it in `NETRC`",
+        Hint::MatchAudience | Hint::MatchScope => {
+            return format!("{hint}; `scitoken token where` lists the tokens that were found");
+        }
+        Hint::CheckWritePermission => {
+            "check that the token permits writing there: `scitoken token show`, `scitoken token where`"
+        }
+        other => return other.to_string(),
+    }
+    .to_owned()
+}
+
+/// Words a hint of an OAuth client.
+pub(crate) fn of_oauth(hint: OAuthHint) -> String {
+    match hint {
+        OAuthHint::LogInAgain => {
+            "log in again with `scitoken login`: the stored refresh token is no longer valid".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Words the hint of a failed transfer.
+pub(crate) fn of_transfer(error: &TransferError) -> Option<String> {
+    error.hint().map(transfer).or_else(|| usual(error.kind()).map(str::to_owned))
+}
+
+fn usual(kind: FailureKind) -> Option<&'static str> {
+    Some(match kind {
+        FailureKind::Connect | FailureKind::Timeout => {
+            "`scitoken doctor URL` shows where the connection fails"
+        }
+        FailureKind::Refused => "`scitoken explain URL` compares the token with what the server requires",
+        FailureKind::NotFound => "check the path; `scitoken ls URL` lists a directory",
+        FailureKind::Incomplete => "run the same command again to resume",
+        FailureKind::Server => "try again later, or use another mirror",
+        _ => return None,
+    })
+}
+
+/// Words a hint about a transfer with the commands and flags that this program has for it.
+fn transfer(hint: &TransferHint) -> String {
+    match hint {
+        TransferHint::FreeDiskSpace => "free some space on that disk, or choose another place with `-P DIR`",
+        TransferHint::ChooseWritablePath => "choose a place that you may write to with `-o FILE` or `-P DIR`",
+        TransferHint::CreateDirectory => "create the directory first, or pass `--create-dirs`",
+        TransferHint::ChooseOtherName => "choose another name with `-o FILE`",
+        TransferHint::NameFileInDirectory => "use `-P DIR` to download into it under the URL's own name",
+        TransferHint::WriteToStream => "write to standard output with `-o -`, and redirect it",
+        TransferHint::WriteToFile => "write to a file with `-o FILE`",
+        TransferHint::KeepExistingFile => {
+            "`--skip-existing=size`, in place of `--no-clobber`, keeps this file; `-o FILE`, in place of `-J`, chooses \
+             another name, and `--overwrite` replaces what a name of `-J` meets"
+        }
+        TransferHint::ReplaceForeignFile => {
+            "pass `--overwrite` to replace it, or name another directory with `-P DIR`"
+        }
+        TransferHint::LogInToFederation => {
+            "log in with `scitoken login NAME` or `scitoken login --issuer URL --client-id ID`, or pass `--token-file FILE`"
+        }
+        TransferHint::CopyThroughThisMachine => "pass `--stream` to copy through this machine",
+        TransferHint::AllowOverwrite => "leave out `--no-clobber` to replace it",
+        TransferHint::WaitForOtherDownload => {
+            "wait for the other download, or choose another name with `-o FILE`"
+        }
+        TransferHint::Resume => "run the same command again: it resumes where it stopped",
+        TransferHint::AllowMoreTime => {
+            "run the same command again, which resumes where it stopped, or allow more time with `--max-time`"
+        }
+        TransferHint::StartAgain => "run the same command again: it starts from the beginning",
+        TransferHint::StartAgainWithMoreTime => {
+            "allow more time with `--max-time`: the same command starts again from the beginning"
+        }
+        TransferHint::RetryServerLater => {
+            "run the same command again later; `--skip-existing=size` skips what is done"
+        }
+        TransferHint::RaiseRetryBudget => "this run has used all of its retries: `--retry-budget N` allows more",
+        TransferHint::ProvideChecksum => {
+            "give the checksum with `--checksum ALG:VALUE`, or use `--checksum auto`"
+        }
+        TransferHint::UseOfferedChecksum { algorithm } => {
+            return format!("the server has {algorithm}: use `--checksum {algorithm}`");
+        }
+        TransferHint::TrustAuthority => {
+            "name the authority that signed it with `--cacert FILE` or `--capath DIR` (`X509_CERT_DIR`); \
+             `scitoken doctor URL` shows the chain"
+        }
+        TransferHint::TrustCertificate => {
+            "the server signed its certificate itself: if you trust it, get the file from the operator and pass it with \
+             `--cacert FILE`"
+        }
+        TransferHint::CheckScheme => {
+            "this port may be one for plain `http://`; `scitoken doctor URL` shows what it answers"
+        }
+        TransferHint::CheckHostName => {
+            "check the spelling; `scitoken doctor URL` shows what the name resolves to"
+        }
+        TransferHint::AuthenticateAtServer => {
+            "get a token for this server; `scitoken explain URL` shows each redirect"
+        }
+        TransferHint::AllowWebPage => {
+            "for a directory use `--recursive`; to save the page itself, pass `--allow-html`"
+        }
+        TransferHint::NameCompressedFile { suffix } => {
+            return format!("to keep the compressed file, give it the matching suffix: `-o FILE{suffix}`");
+        }
+        TransferHint::RemoveRecursively => "pass `--recursive` to remove it with all its contents",
+        TransferHint::DownloadRecursively => "pass `--recursive` to download it with all its contents",
+        TransferHint::UseNewDirectory => "name a new directory with `-P DIR`",
+        TransferHint::Auth(hint) => return worded(hint),
+        other => return other.to_string(),
+    }
+    .to_owned()
+}

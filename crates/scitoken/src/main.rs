@@ -1,0 +1,183 @@
+//! `scitoken`: finds, shows, checks and makes tokens, and moves science data with them.
+//!
+//! The program reads arguments, calls the library and reports; logic that a library could hold is in the library.
+
+mod args;
+mod argv;
+mod commands;
+mod context;
+mod engine;
+mod exit;
+mod failure;
+mod files;
+mod habits;
+mod hints;
+mod json_events;
+mod key_failure;
+mod oauth;
+mod output;
+#[cfg(test)]
+mod pages;
+mod progress;
+mod runtime;
+mod sanitize;
+mod sessions;
+mod settings;
+mod signals;
+mod sources;
+mod storage;
+mod targets;
+mod time;
+mod token_source;
+mod transfer_error;
+mod usage;
+mod verbosity;
+mod wire;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use scitoken_types::sys::Env;
+
+use crate::context::Context;
+use crate::exit::{Exit, exit_table};
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::verbosity::Verbosity;
+
+/// Token-aware HTTP for science
+///
+/// Finds the bearer token that a batch system or a login left, sends it to the servers that may receive it, moves data
+/// with it, and explains why a server refuses. Start with `scitoken get URL`; `scitoken token where` shows which token
+/// is found.
+#[derive(Debug, Parser)]
+#[command(name = "scitoken", version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    verbosity: Verbosity,
+}
+
+/// The end of `scitoken --help`.
+const AFTER_HELP: &str = concat!(
+    "Examples:\n",
+    "  scitoken get https://data.example.org/vo/run1.root\n",
+    "  scitoken put result.root https://data.example.org/vo/results/\n",
+    "  scitoken explain https://data.example.org/vo/run1.root\n\n",
+    exit_table!()
+);
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Get(Box<commands::get::Get>),
+    Put(Box<commands::put::Put>),
+    Copy(Box<commands::copy::Copy>),
+    Stat(Box<commands::stat::Stat>),
+    Ls(Box<commands::ls::Ls>),
+    Mkdir(Box<commands::mkdir::Mkdir>),
+    Rm(Box<commands::rm::Rm>),
+    Mv(Box<commands::mv::Mv>),
+    Checksum(Box<commands::checksum::Checksum>),
+    Explain(Box<commands::explain::Explain>),
+    Doctor(Box<commands::doctor::Doctor>),
+    Token(Box<commands::token::Token>),
+    Login(commands::login::Login),
+    Logout(commands::logout::Logout),
+    Store(commands::store::Store),
+    Keys(Box<commands::keys::Keys>),
+    Jwt(commands::jwt::Jwt),
+    Gafaelfawr(commands::gafaelfawr::Gafaelfawr),
+    Config(commands::config::Config),
+    CondorPlugin(Box<commands::condor_plugin::CondorPlugin>),
+    Completions(commands::completions::Completions),
+    Man(commands::man::Man),
+}
+
+fn main() -> ExitCode {
+    let arguments = habits::complete_offset(argv::normalize(std::env::args_os()));
+    let cli = match parse(&arguments) {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
+    cli.verbosity.init();
+    let context =
+        Context { env: Env::process(), output: cli.verbosity.output(), verbose: cli.verbosity.level() };
+    if !cli.command.saves_state() {
+        signals::end_at_termination();
+    }
+    let ended = cli.command.run(&context);
+    storage::rescue_renewed(&context.env, &sources::finish_renewals());
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(failure) if failure.is_closed_pipe() => {
+            signals::die_of_closed_pipe();
+            Exit::Ok
+        }
+        Err(failure) => failure.report(context.output),
+    };
+    signals::die_if_interrupted();
+    exit.into()
+}
+
+/// Parses the command line; a failure is reported, as JSON if the command line asks for it.
+fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
+    let texts: Vec<String> =
+        arguments.iter().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
+    let output = Output { json: texts.iter().any(|text| text == "--json"), quiet: false };
+    output::hide_inputs(&texts, &Env::process(), settings::variables());
+    let program = Cli::command();
+    let commands: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
+    if let Some((message, hint)) = habits::misread(&texts, &commands) {
+        return Err(Failure::new(Exit::Usage, message).with_hint(hint).report(output));
+    }
+    Cli::try_parse_from(arguments).map_err(|error| match usage::failure(&error, &program) {
+        Ok(None) => Exit::Ok,
+        Ok(Some(failure)) => {
+            commands::condor_plugin::report_to_condor(&texts, &failure);
+            failure.report(output)
+        }
+        Err(error) => {
+            let failure = Failure::from(error);
+            if failure.is_closed_pipe() {
+                signals::die_of_closed_pipe();
+            }
+            failure.report(output)
+        }
+    })
+}
+
+impl Command {
+    /// Returns whether the command has an answer of its own to a signal: it saves what it has.
+    fn saves_state(&self) -> bool {
+        matches!(self, Self::Get(_) | Self::Put(_) | Self::Copy(_) | Self::CondorPlugin(_) | Self::Login(_))
+    }
+
+    fn run(self, context: &Context) -> Result<Exit, Failure> {
+        match self {
+            Self::Get(command) => command.run(context),
+            Self::Put(command) => command.run(context),
+            Self::Copy(command) => command.run(context),
+            Self::Stat(command) => command.run(context),
+            Self::Ls(command) => command.run(context),
+            Self::Mkdir(command) => command.run(context),
+            Self::Rm(command) => command.run(context),
+            Self::Mv(command) => command.run(context),
+            Self::Checksum(command) => command.run(context),
+            Self::Explain(command) => command.run(context),
+            Self::Doctor(command) => command.run(context),
+            Self::Config(command) => command.run(context),
+            Self::CondorPlugin(command) => command.run(context),
+            Self::Completions(command) => command.run(context, Cli::command()),
+            Self::Man(command) => command.run(Cli::command()),
+            Self::Gafaelfawr(command) => command.run(context),
+            Self::Jwt(command) => command.run(context),
+            Self::Keys(command) => command.run(context),
+            Self::Login(command) => command.run(context),
+            Self::Logout(command) => command.run(context),
+            Self::Store(command) => command.run(context),
+            Self::Token(command) => command.run(context),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Connections to OAuth servers.
+
+use std::path::Path;
+
+use reqwest_middleware::ClientWithMiddleware;
+use reqwest_scitokens::{Attach, Session, SessionBuilder};
+use scitoken_storage::oauth::{OAuthClient, OAuthError, ProviderMetadata};
+use url::Url;
+
+use crate::args::OAuthClientArgs;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::files;
+use crate::hints;
+use crate::settings;
+
+/// Discovers the issuer's endpoints for the client of the command line.
+pub(crate) async fn connect(context: &Context, client: &OAuthClientArgs) -> Result<OAuthClient, Failure> {
+    let session = session(context, client.connection.cacert.as_deref())?;
+    discover(session, &client.issuer, &client.client_id, client.connection.client_secret_file.as_deref())
+        .await
+}
+
+/// Returns a session with the certificate authorities of the flag, or of the settings.
+pub(crate) fn session(context: &Context, cacert: Option<&Path>) -> Result<SessionBuilder, Failure> {
+    let settings = context.settings()?;
+    let mut session = Session::builder().env(context.env.clone());
+    if let Some(path) = settings.choose_path(cacert, settings::CACERT) {
+        session = session.ca_file(path);
+    }
+    if let Some(path) = settings.choose_path(None, settings::CAPATH) {
+        session = session.ca_directory(path);
+    }
+    Ok(session)
+}
+
+/// Discovers an issuer's endpoints.
+pub(crate) async fn discover(
+    session: SessionBuilder,
+    issuer: &Url,
+    id: &str,
+    secret_file: Option<&Path>,
+) -> Result<OAuthClient, Failure> {
+    let (http, metadata) = metadata(session, issuer).await?;
+    let client = OAuthClient::new(http, metadata, id);
+    Ok(match secret_file {
+        Some(path) => client.with_secret(read_secret(path)?),
+        None => client,
+    })
+}
+
+/// Returns a client for requests to an issuer, and the issuer's endpoints.
+pub(crate) async fn metadata(
+    session: SessionBuilder,
+    issuer: &Url,
+) -> Result<(ClientWithMiddleware, ProviderMetadata), Failure> {
+    // Requests to an OAuth server carry no bearer token, and no redirect may carry the secrets on.
+    let session = session.attach(Attach::Never).redirect(|redirect| redirect.limit(0));
+    let session = session.build().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    let http = session.client().clone();
+    let metadata = ProviderMetadata::discover(&http, issuer).await.map_err(|error| failure(&error))?;
+    Ok((http, metadata))
+}
+
+/// Returns what an OAuth server's error means to the shell.
+pub(crate) fn failure(error: &OAuthError) -> Failure {
+    let exit = if error.is_unreachable() {
+        Exit::Connect
+    } else if error.is_timeout() {
+        Exit::Timeout
+    } else if error.code().is_some() && !error.is_transient() {
+        Exit::TokenRefused
+    } else {
+        Exit::Server
+    };
+    Failure::from_error(exit, error).with_optional_hint(error.hint().map(hints::of_oauth))
+}
+
+/// Reads the secret in a file, without the line end that editors append.
+pub(crate) fn read_secret(path: &Path) -> Result<String, Failure> {
+    let secret = files::read_text(path)?;
+    Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
+}

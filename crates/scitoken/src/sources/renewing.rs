@@ -1,0 +1,204 @@
+//! A stored token, refreshed when it expires.
+
+use std::sync::{Arc, LazyLock, Mutex as StdMutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use reqwest_scitokens::{Session, SourceError, TokenRequest, TokenSource};
+use scitoken_storage::login::UnsavedTokens;
+use scitoken_storage::{StoredSource, TokenStorage};
+use scitoken_types::AccessToken;
+use scitoken_types::sys::Env;
+use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use url::Url;
+
+use super::authorities::AuthorityFiles;
+use crate::failure::Failure;
+use crate::oauth;
+use crate::settings::{OAuthClientSettings, StoredTokenSettings};
+
+/// How long an issuer that could not be reached is not contacted again.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+
+/// How long the end of the program waits for a renewal that is running.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The runtime of all renewals. It outlives those of the commands: once an issuer has rotated a refresh token, the new one must
+/// reach the storage, also when the transfer that needed it has ended.
+static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).thread_name("renewal").enable_all().build().ok()
+});
+
+/// The sources that have renewed a token in this run.
+static RENEWED: StdMutex<Vec<StoredSource>> = StdMutex::new(Vec::new());
+
+/// Waits for renewals that are running, and returns the tokens that no storage holds.
+pub(crate) fn finish_renewals() -> Vec<UnsavedTokens> {
+    let sources = std::mem::take(&mut *RENEWED.lock().unwrap_or_else(PoisonError::into_inner));
+    let Some(runtime) = RUNTIME.as_ref().filter(|_| !sources.is_empty()) else { return Vec::new() };
+    runtime.block_on(async {
+        let mut unsaved = Vec::new();
+        for source in sources {
+            if let Ok(Err(tokens)) = tokio::time::timeout(FINISH_TIMEOUT, source.finish()).await {
+                unsaved.push(tokens);
+            }
+        }
+        unsaved
+    })
+}
+
+/// An entry of a token storage.
+///
+/// Discovers the issuer's endpoints only when the first refresh is due, so that a valid token works while the issuer is
+/// down.
+#[derive(Debug)]
+pub(super) struct RenewingTokenSource(Arc<RenewingEntry>);
+
+#[derive(Debug)]
+struct RenewingEntry {
+    stored: StoredSource,
+    client: Option<OAuthClientSettings>,
+    authorities: AuthorityFiles,
+    env: Env,
+    renewing: Mutex<RenewalState>,
+}
+
+#[derive(Debug)]
+enum RenewalState {
+    NotYet,
+    Ready(StoredSource),
+    Failed { at: Instant, why: SourceError },
+}
+
+impl RenewingTokenSource {
+    pub(super) fn new(
+        settings: &StoredTokenSettings,
+        authorities: AuthorityFiles,
+        env: Env,
+    ) -> Result<Self, Failure> {
+        let storage: Box<dyn TokenStorage> = settings.storage.open(&settings.namespace)?;
+        Ok(Self(Arc::new(RenewingEntry {
+            stored: StoredSource::new(storage, settings.resource_server.as_str()),
+            client: settings.client.clone(),
+            authorities,
+            env,
+            renewing: Mutex::new(RenewalState::NotYet),
+        })))
+    }
+}
+
+impl RenewingEntry {
+    /// Returns the source that refreshes the entry at the issuer.
+    async fn renewing(&self, client: &OAuthClientSettings) -> Result<StoredSource, SourceError> {
+        let mut renewing = self.renewing.lock().await;
+        match &*renewing {
+            RenewalState::Ready(source) => return Ok(source.clone()),
+            RenewalState::Failed { at, why } if at.elapsed() < PAUSE_AFTER_FAILURE => return Err(why.clone()),
+            _ => {}
+        }
+        let found = self.issuer(client).await.map(|client| self.stored.clone().with_renewal(client));
+        *renewing = match &found {
+            Ok(source) => {
+                RENEWED.lock().unwrap_or_else(PoisonError::into_inner).push(source.clone());
+                RenewalState::Ready(source.clone())
+            }
+            Err(why) => RenewalState::Failed { at: Instant::now(), why: why.clone() },
+        };
+        found
+    }
+
+    async fn issuer(
+        &self,
+        client: &OAuthClientSettings,
+    ) -> Result<scitoken_storage::oauth::OAuthClient, SourceError> {
+        let mut session = Session::builder().env(self.env.clone());
+        if let Some(file) = &self.authorities.file {
+            session = session.ca_file(file);
+        }
+        if let Some(directory) = &self.authorities.directory {
+            session = session.ca_directory(directory);
+        }
+        let found = match &client.registered {
+            Some(registered) => oauth::metadata(session, &client.issuer)
+                .await
+                .map(|(http, metadata)| registered.client(http, metadata)),
+            None => oauth::discover(session, &client.issuer, &client.id, client.secret_file.as_deref()).await,
+        };
+        found.map_err(|failure| {
+            SourceError::new(format!("failed to refresh the stored token: {}", failure.message()))
+                .with_hint("log in again with `scitoken login`")
+        })
+    }
+}
+
+/// A request for a token as the renewal needs it, which outlives the caller's.
+#[derive(Debug)]
+struct RenewalRequest {
+    url: Url,
+    now: SystemTime,
+    min_validity: Duration,
+    rejected: Option<AccessToken>,
+}
+
+impl RenewalRequest {
+    fn of(request: &TokenRequest<'_>) -> Self {
+        Self {
+            url: request.url().clone(),
+            now: request.now(),
+            min_validity: request.min_validity(),
+            rejected: request.rejected().cloned(),
+        }
+    }
+
+    async fn ask(&self, source: &StoredSource) -> Result<Option<AccessToken>, SourceError> {
+        let request = TokenRequest::new(&self.url)
+            .map_err(|error| SourceError::caused_by("no token is sent to this URL", error))?
+            .at(self.now)
+            .with_min_validity(self.min_validity);
+        match &self.rejected {
+            Some(rejected) => source.token(&request.with_rejected(rejected)).await,
+            None => source.token(&request).await,
+        }
+    }
+}
+
+impl TokenSource for RenewingTokenSource {
+    async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
+        let found = self.0.stored.token(request).await;
+        if self.0.client.is_none() || !is_due(&found, request) {
+            return found;
+        }
+        let runtime = RUNTIME.as_ref().ok_or_else(|| SourceError::new("failed to start a runtime"))?;
+        let (entry, asked) = (Arc::clone(&self.0), RenewalRequest::of(request));
+        let renewal = runtime.spawn(async move {
+            let client = entry.client.as_ref().expect("checked above");
+            match entry.renewing(client).await {
+                Ok(source) => Ok(asked.ask(&source).await),
+                Err(why) => Err(why),
+            }
+        });
+        match (renewal.await, found) {
+            (Ok(Ok(renewed)), _) => renewed,
+            // The token has not expired yet, or only this server refused it.
+            (Ok(Err(why)), Ok(token)) => {
+                request.note(|| why.to_string());
+                Ok(token)
+            }
+            (Ok(Err(why)), Err(_)) => Err(why),
+            (Err(failed), _) => std::panic::resume_unwind(failed.into_panic()),
+        }
+    }
+}
+
+/// Returns whether the stored token must be refreshed.
+fn is_due(found: &Result<Option<AccessToken>, SourceError>, request: &TokenRequest<'_>) -> bool {
+    match found {
+        Ok(Some(token)) => {
+            request.rejected() == Some(token) || !token.is_valid_for(request.min_validity(), request.now())
+        }
+        Ok(None) => false,
+        Err(error) => error.is_expired(),
+    }
+}

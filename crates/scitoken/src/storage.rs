@@ -1,0 +1,174 @@
+//! Token storages and what their errors mean to the shell.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use scitoken_storage::login::UnsavedTokens;
+use scitoken_storage::{
+    JsonTokenStorage, RenewalLock, SqliteTokenStorage, StorageError, TokenDataMap, TokenStorage,
+};
+
+use scitoken_types::sys::Env;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// Where tokens are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StorageAddress {
+    Json(PathBuf),
+    Sqlite(PathBuf),
+    Keyring,
+}
+
+impl FromStr for StorageAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("json", file)) if !file.is_empty() => Ok(Self::Json(file.into())),
+            Some(("sqlite", file)) if !file.is_empty() => Ok(Self::Sqlite(file.into())),
+            None if text == "keyring" => Ok(Self::Keyring),
+            _ => Err("write `json:FILE`, `sqlite:FILE` or `keyring`"),
+        }
+    }
+}
+
+impl fmt::Display for StorageAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(path) => write!(f, "json:{}", path.display()),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Keyring => f.write_str("keyring"),
+        }
+    }
+}
+
+impl StorageAddress {
+    /// Returns the file of the storage, if it has one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Json(path) | Self::Sqlite(path) => Some(path),
+            Self::Keyring => None,
+        }
+    }
+
+    /// Fails if the storage is a file that does not exist.
+    pub(crate) fn require_file(&self) -> Result<(), Failure> {
+        match self.file() {
+            Some(path) if !path.exists() => {
+                Err(Failure::new(Exit::Local, format!("`{}` does not exist", path.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the storage; reads and creates nothing yet.
+    pub(crate) fn open(&self, namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
+        Ok(match self {
+            Self::Json(path) => Box::new(JsonTokenStorage::new(path).with_namespace(namespace)),
+            Self::Sqlite(path) => {
+                let storage = SqliteTokenStorage::new(path).map_err(|error| failure(&error))?;
+                Box::new(storage.with_namespace(namespace))
+            }
+            Self::Keyring => keyring(namespace)?,
+        })
+    }
+
+    /// Warns about a file that other users can read. The file is used all the same, and a write to it tightens the mode.
+    pub(crate) fn warn_of_loose_permissions(&self) {
+        let mode = match self {
+            Self::Json(path) => JsonTokenStorage::new(path).loose_permissions().ok().flatten(),
+            Self::Sqlite(path) => {
+                let storage = SqliteTokenStorage::new(path).ok();
+                storage.and_then(|storage| storage.loose_permissions().ok().flatten())
+            }
+            Self::Keyring => None,
+        };
+        if let (Some(mode), Some(path)) = (mode, self.file()) {
+            let path = path.display();
+            output::note(&format!(
+                "scitoken: warning: `{path}` has mode {mode:o}, so other users can read it; run `chmod 600 {path}`"
+            ));
+        }
+    }
+}
+
+#[cfg(feature = "keyring")]
+#[expect(clippy::unnecessary_wraps, reason = "without the feature it can fail")]
+fn keyring(namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
+    use scitoken_storage::KeyringTokenStorage;
+    Ok(Box::new(KeyringTokenStorage::new("scitoken").with_namespace(namespace)))
+}
+
+#[cfg(not(feature = "keyring"))]
+fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
+    Err(Failure::new(Exit::Usage, "this build has no keyring support").with_hint(
+        "use `--storage json:FILE` or `--storage sqlite:FILE`, or build with `--features keyring`",
+    ))
+}
+
+/// Locks the storage against renewals, which would overwrite a change with their tokens.
+pub(crate) fn lock(storage: &dyn TokenStorage) -> Result<RenewalLock, Failure> {
+    for _ in 0..600 {
+        if let Some(lock) = storage.try_lock_for_renewal().map_err(|error| failure(&error))? {
+            return Ok(lock);
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let message = format!("another process has been renewing tokens of {} for a minute", storage.label());
+    Err(Failure::new(Exit::TryLater, message))
+}
+
+/// Returns what a storage's error means to the shell.
+pub(crate) fn failure(error: &StorageError) -> Failure {
+    let exit = if error.is_locked() { Exit::TryLater } else { Exit::Local };
+    Failure::from_error(exit, error)
+}
+
+/// Reports entries that cannot be read, and returns the exit code.
+pub(crate) fn warn_of_unreadable(tokens: &TokenDataMap) -> Exit {
+    for entry in tokens.unreadable() {
+        output::note(&format!("scitoken: {entry}: {}", entry.problem()));
+    }
+    if tokens.unreadable().is_empty() { Exit::Ok } else { Exit::Local }
+}
+
+/// Keeps tokens that could not be stored in a file of their own, or offers them on standard output.
+pub(crate) fn rescue(env: &Env, unsaved: &UnsavedTokens) -> Failure {
+    let failure = failure(unsaved.error());
+    match unsaved.rescue(env) {
+        Ok(path) => failure.with_hint(kept(&path)),
+        Err(_) if output::bytes(unsaved.expose_json().as_bytes()).is_ok() => {
+            failure.with_hint("the tokens are on standard output: keep them in a file of mode 600")
+        }
+        Err(_) => failure.with_hint("the tokens could not be kept: log in again"),
+    }
+}
+
+/// Keeps renewed tokens that no storage holds, before the program ends.
+pub(crate) fn rescue_renewed(env: &Env, unsaved: &[UnsavedTokens]) {
+    for tokens in unsaved {
+        let failure = failure(tokens.error());
+        // Standard output may be a file's content, so only a file will do.
+        let hint = tokens.rescue(env).map_or_else(
+            |error| format!("the tokens could not be kept ({error}): log in again"),
+            |path| kept(&path),
+        );
+        output::note(&format!(
+            "scitoken: warning: renewed tokens could not be stored: {}",
+            failure.message()
+        ));
+        output::note(&format!("hint: {hint}"));
+    }
+}
+
+fn kept(path: &Path) -> String {
+    let path = path.display();
+    format!(
+        "the tokens are in `{path}`: copy them with `scitoken store import --from json:{path}`, and remove the file"
+    )
+}

@@ -1,0 +1,12 @@
+//! `scitoken get`.
+
+mod basics;
+mod host_map;
+#[cfg(unix)]
+mod interrupted;
+mod killed;
+mod names;
+mod netrc;
+mod progress;
+mod recursive;
+mod roots;

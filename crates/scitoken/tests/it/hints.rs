@@ -1,0 +1,181 @@
+//! Each hint is followed as it is written, and helps.
+
+use std::path::Path;
+
+use scitoken_test_support::chaos_server::{Asked, Reply};
+
+use crate::support::{DIGEST, Ended, HELLO, TOKEN, run, scitoken, serve};
+
+/// Serves `/f` to all requests, `/private` to those with a token, and takes uploads into directories that were created.
+fn answer(asked: &Asked) -> Reply {
+    match (asked.method.as_str(), asked.path.as_str()) {
+        (_, "/private") if !asked.headers.contains_key("authorization") => {
+            Reply::sized("401 Unauthorized", &[("WWW-Authenticate", "Bearer")], "")
+        }
+        ("PUT", _) => Reply::sized("201 Created", &[], ""),
+        (_, "/gone") => Reply::sized("404 Not Found", &[], ""),
+        (_, "/none") => Reply::honest(asked, HELLO, &[]),
+        _ => Reply::honest(asked, HELLO, &DIGEST),
+    }
+}
+
+/// Runs the program without a token.
+fn without_token(directory: &Path, arguments: &[&str]) -> Ended {
+    run(scitoken(directory).env_remove("BEARER_TOKEN").args(arguments))
+}
+
+fn hint(ended: &Ended) -> &str {
+    let hints: Vec<_> = ended.err.lines().filter_map(|line| line.strip_prefix("hint: ")).collect();
+    assert_eq!(hints.len(), 1, "one hint: {}", ended.err);
+    hints[0]
+}
+
+#[test]
+fn a_missing_token_is_given_the_way_that_the_hint_says() {
+    let (_runtime, server) = serve(answer);
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("private").to_string();
+    scitoken_test_support::write_token(&directory.path().join("token"), TOKEN);
+    for (flags, follow, expected) in [
+        (
+            &["--attach", "required"][..],
+            &["--attach", "required", "--token-file", "token"][..],
+            "`--token-file FILE`",
+        ),
+        (&["--no-auth"], &["--token-file", "token"], "leave out `--no-auth`"),
+        (
+            &["--attach", "never"],
+            &["--attach", "when-found", "--token-file", "token"],
+            "`--attach when-found`",
+        ),
+    ] {
+        let refused = without_token(directory.path(), &[&["get", &url, "-o", "p"], flags].concat());
+        assert_eq!(refused.code, 7, "{flags:?}: {}", refused.err);
+        assert!(hint(&refused).contains(expected), "{flags:?}: {}", refused.err);
+        assert!(!refused.err.contains("the request was sent without a token"), "said once: {}", refused.err);
+        let followed = without_token(directory.path(), &[&["get", &url, "-o", "p"], follow].concat());
+        assert_eq!(followed.code, 0, "{follow:?}: {}", followed.err);
+    }
+    let searched = without_token(directory.path(), &["get", &url, "-o", "q"]);
+    assert_eq!(hint(&searched), "`scitoken token where` lists the searched places");
+    let listed = without_token(directory.path(), &["token", "where"]);
+    assert!(listed.out.contains("BEARER_TOKEN_FILE"), "{}", listed.out);
+}
+
+#[test]
+fn flags_of_get_that_a_hint_names_do_what_it_says() {
+    let (_runtime, server) = serve(answer);
+    let directory = tempfile::tempdir().unwrap();
+    let at = |path: &str| server.url(path).to_string();
+    let (f, none) = (at("f"), at("none"));
+    fs_err::create_dir(directory.path().join("dir")).unwrap();
+    fs_err::write(directory.path().join("kept"), HELLO).unwrap();
+    for (command, code, expected, follow) in [
+        (
+            &["get", &f, "-o", "new/f"][..],
+            3,
+            "--create-dirs",
+            &["get", &f, "-o", "new/f", "--create-dirs"][..],
+        ),
+        (&["get", &f, "-o", "dir"], 3, "-P DIR", &["get", &f, "-P", "dir"]),
+        (
+            &["get", &f, "-o", "kept", "--no-clobber"],
+            15,
+            "`--skip-existing=size`, in place of `--no-clobber`",
+            &["get", &f, "-o", "kept", "--skip-existing=size"],
+        ),
+        (
+            &["get", &f, "-o", "kept", "--no-clobber"],
+            15,
+            "-o FILE",
+            &["get", &f, "-o", "other", "--no-clobber"],
+        ),
+        (
+            &["get", &none, "-o", "n", "--checksum", "require"],
+            12,
+            "--checksum auto",
+            &["get", &none, "-o", "n", "--checksum", "auto"],
+        ),
+        (
+            &["get", &none, "-o", "n", "--checksum", "require"],
+            12,
+            "--checksum ALG:VALUE",
+            &["get", &none, "-o", "n", "--checksum", "adler32:355f0612"],
+        ),
+        (
+            &["get", &f, "-o", "m", "--checksum", "md5"],
+            12,
+            "--checksum adler32",
+            &["get", &f, "-o", "m", "--checksum", "adler32"],
+        ),
+        (&["get", &f, &none, "-o", "x"], 2, "-P DIR", &["get", &f, &none, "-P", "dir"]),
+        (
+            &["get", &f, "--cacert", "missing.pem"],
+            2,
+            "--cacert FILE",
+            &["get", &f, "--cacert", "ca.pem", "-o", "c"],
+        ),
+        (
+            &["get", &f, "-n", "-o", "y"],
+            3,
+            "--netrc-file FILE",
+            &["get", &f, "--netrc-file", "netrc", "-o", "y"],
+        ),
+        (&["get", &f, "--rety", "1"], 2, "--retry", &["get", &f, "--retry", "1"]),
+        (&["gett", &f], 2, "get", &["get", &f]),
+        (&["get", &f, "-J"], 15, "`--overwrite`", &["get", &f, "-J", "--overwrite"]),
+        (&["get", &f, "--checksum", "sha9"], 2, "--help", &["get", "--help"]),
+    ] {
+        fs_err::write(directory.path().join("ca.pem"), scitoken_test_support::tls::ca_pem()).unwrap();
+        scitoken_test_support::write_token(
+            &directory.path().join("netrc"),
+            "machine h.test login me password x\n",
+        );
+        let failed = run(scitoken(directory.path()).args(command));
+        assert_eq!(failed.code, code, "{command:?}: {}", failed.err);
+        assert!(hint(&failed).contains(expected), "{command:?}: {}", failed.err);
+        let followed = run(scitoken(directory.path()).args(follow));
+        assert_eq!(followed.code, 0, "{follow:?}: {}", followed.err);
+    }
+}
+
+#[test]
+fn a_typo_in_the_settings_is_answered_with_the_names_that_exist() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("scitoken.toml");
+    for (text, expected) in [
+        ("[transfer]\njob = 1\n", "`jobs`"),
+        ("[connect]\nca-cert = \"x\"\n", "`cacert`"),
+        ("[federation]\ncache = \"x\"\n", "`caches`"),
+        ("[transfers]\njobs = 1\n", "`transfer`"),
+    ] {
+        fs_err::write(&config, text).unwrap();
+        let ended = run(scitoken(directory.path()).env("SCITOKEN_CONFIG", &config).args(["config", "show"]));
+        assert!(ended.code == 2 && ended.err.contains(expected), "{text}: {}", ended.err);
+        assert!(!ended.err.contains("scitoken config show"), "the command that fails by it: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_token_in_the_place_of_a_file_is_piped_in_as_the_hint_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJtZSJ9.";
+    let ended = run(scitoken(directory.path()).args(["jwt", "header", token]));
+    assert!(ended.code == 2 && hint(&ended).contains("pass `-`"), "{}", ended.err);
+    assert!(!ended.err.contains(token), "{}", ended.err);
+    let followed = run(scitoken(directory.path()).args(["jwt", "header", "-"]).write_stdin(token));
+    assert_eq!(followed.code, 0, "{}", followed.err);
+}
+
+#[test]
+fn an_upload_is_not_promised_to_resume() {
+    // Never answers.
+    let (_runtime, server) =
+        serve(|_| Reply { delay: std::time::Duration::from_secs(600), ..Reply::default() });
+    let directory = tempfile::tempdir().unwrap();
+    fs_err::write(directory.path().join("a"), HELLO).unwrap();
+    let ended =
+        run(scitoken(directory.path()).args(["put", "a", server.url("f").as_str(), "--max-time", "0.3"]));
+    assert_eq!(ended.code, 5, "{}", ended.err);
+    assert!(hint(&ended).contains("--max-time") && !ended.err.contains("resumes"), "{}", ended.err);
+}

@@ -1,0 +1,23 @@
+//! Integration tests.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+mod condor_plugin;
+mod copy;
+mod explain;
+mod federation;
+mod federation_login;
+mod gafaelfawr;
+mod get;
+mod habits;
+mod help;
+mod hints;
+mod leaks;
+mod outcomes;
+mod paths;
+mod put;
+mod remote;
+mod schema;
+mod servers;
+mod storages;
+mod support;
+mod tokens;

@@ -1,0 +1,6 @@
+//! `scitoken token`, `keys` and `jwt`.
+
+mod jwt;
+mod key_cache;
+mod ranking;
+mod token;

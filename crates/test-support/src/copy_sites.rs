@@ -1,0 +1,352 @@
+//! Two storage servers that copy from each other by `COPY`, over TLS on loopback, with the manners of real ones.
+//!
+//! | manners | XRootD 5.5 | XRootD 6 | dCache |
+//! |---|---|---|---|
+//! | status of `COPY` | 201 before the outcome | 202 | 202 |
+//! | headers for the other server | `Copy-Header`, `TransferHeader…` with its capitals | both, in any case | `TransferHeader…` in any case |
+//! | refused by the other server | a line in the body, and an empty file stays | 403 at once | a line in the body |
+//! | without a token | 401 without a challenge | 403 | 401 |
+//!
+//! Files below `/public` are read without a token. Each site answers honestly until [`CopySites::change`] replaces its
+//! answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+
+use url::Url;
+
+use crate::chaos_server::{Asked, ChaosServer, Reply};
+use crate::federation::{decode, multistatus};
+
+/// How a site behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manners {
+    XRootD5,
+    XRootD6,
+    DCache,
+    /// WebDAV without `COPY`.
+    NoCopy,
+}
+
+/// The tokens that the sites accept.
+pub const TOKENS: [&str; 2] = ["token-of-the-first-site", "token-of-the-second-site"];
+
+type Change = Arc<dyn Fn(&Asked, Reply) -> Reply + Send + Sync>;
+
+#[derive(Default)]
+struct Site {
+    manners: Option<Manners>,
+    token: String,
+    files: BTreeMap<String, Vec<u8>>,
+    directories: BTreeSet<String>,
+    origin: String,
+    change: Option<Change>,
+}
+
+type World = Arc<[Mutex<Site>; 2]>;
+
+/// The two sites; they end when this is dropped.
+pub struct CopySites {
+    world: World,
+    servers: [ChaosServer; 2],
+}
+
+impl CopySites {
+    /// Starts two empty sites.
+    pub async fn start(manners: [Manners; 2]) -> Self {
+        let world: World = Arc::default();
+        let start = |site: usize| {
+            let world = Arc::clone(&world);
+            ChaosServer::start(move |asked| answer(&world, site, asked))
+        };
+        let servers = [start(0).await, start(1).await];
+        for (n, site) in world.iter().enumerate() {
+            let mut site = site.lock().unwrap();
+            site.manners = Some(manners[n]);
+            TOKENS[n].clone_into(&mut site.token);
+            servers[n].https_url("").as_str().trim_end_matches('/').clone_into(&mut site.origin);
+        }
+        Self { world, servers }
+    }
+
+    /// Returns the URL of a path at a site.
+    pub fn url(&self, site: usize, path: &str) -> Url {
+        self.servers[site].https_url(path.trim_start_matches('/'))
+    }
+
+    /// Stores a file, with its directories.
+    pub fn store(&self, site: usize, path: &str, content: &[u8]) {
+        let mut site = self.world[site].lock().unwrap();
+        add_directories(&mut site, path);
+        site.files.insert(path.to_owned(), content.to_vec());
+    }
+
+    /// Returns the content of a file.
+    pub fn file(&self, site: usize, path: &str) -> Option<Vec<u8>> {
+        self.world[site].lock().unwrap().files.get(path).cloned()
+    }
+
+    /// Returns the paths of all directories that were made or stored into.
+    pub fn directories(&self, site: usize) -> Vec<String> {
+        self.world[site].lock().unwrap().directories.iter().cloned().collect()
+    }
+
+    /// Sets the token that a site accepts.
+    pub fn accept(&self, site: usize, token: &str) {
+        token.clone_into(&mut self.world[site].lock().unwrap().token);
+    }
+
+    /// Replaces the answers of a site: `change` gets the request and the honest answer, after it had its effect.
+    pub fn change(&self, site: usize, change: impl Fn(&Asked, Reply) -> Reply + Send + Sync + 'static) {
+        self.world[site].lock().unwrap().change = Some(Arc::new(change));
+    }
+
+    /// Returns the requests that a site received.
+    pub fn seen(&self, site: usize) -> Vec<Asked> {
+        self.servers[site].seen()
+    }
+
+    /// Returns the `COPY` requests that a site received.
+    pub fn copies(&self, site: usize) -> Vec<Asked> {
+        self.seen(site).into_iter().filter(|asked| asked.method == "COPY").collect()
+    }
+
+    /// Returns the `Authorization` of each request, each once.
+    pub fn authorizations(&self, site: usize) -> BTreeSet<String> {
+        self.seen(site).iter().filter_map(|asked| asked.headers.get("authorization").cloned()).collect()
+    }
+}
+
+/// Returns an answer in chunks, one for each line.
+pub fn chunked(status: &str, headers: &[(&str, &str)], lines: &str) -> Reply {
+    let mut body = String::new();
+    for line in lines.split_inclusive('\n') {
+        let _ = write!(body, "{:x}\r\n{line}\r\n", line.len());
+    }
+    body.push_str("0\r\n\r\n");
+    let mut all = vec![("Content-Type", "text/plain"), ("Transfer-Encoding", "chunked")];
+    all.extend_from_slice(headers);
+    Reply::new(status, &all, body)
+}
+
+/// Returns a performance marker.
+pub fn marker(bytes: usize) -> String {
+    format!(
+        "Perf Marker\n    Timestamp: 1795321029\n    Stripe Index: 0\n    Stripe Bytes Transferred: {bytes}\n    \
+         Total Stripe Count: 1\nEnd\n"
+    )
+}
+
+fn answer(world: &World, number: usize, asked: &Asked) -> Reply {
+    let honest =
+        if asked.method == "COPY" { copy(world, number, asked) } else { one_site(world, number, asked) };
+    let change = world[number].lock().unwrap().change.clone();
+    change.map_or_else(|| honest.clone(), |change| change(asked, honest.clone()))
+}
+
+fn server_name(manners: Manners) -> &'static str {
+    match manners {
+        Manners::XRootD5 => "XrootD/v5.5.3",
+        Manners::XRootD6 => "XRootD",
+        Manners::DCache => "dCache/9.2.1",
+        Manners::NoCopy => "WebDAV",
+    }
+}
+
+fn text(site: &Site, status: &str, body: &str) -> Reply {
+    let name = server_name(site.manners.unwrap());
+    Reply::sized(status, &[("Server", name), ("Content-Type", "text/plain")], body)
+}
+
+/// Whether a request may read or write a path.
+fn permits(site: &Site, method: &str, path: &str, authorization: Option<&str>) -> bool {
+    let reads = matches!(method, "GET" | "HEAD" | "PROPFIND" | "OPTIONS");
+    method == "OPTIONS"
+        || reads && path.starts_with("/public")
+        || authorization == Some(format!("Bearer {}", site.token).as_str())
+}
+
+fn refusal(site: &Site, method: &str, path: &str) -> Reply {
+    let body = format!("Unable to open {path}; permission denied\n");
+    match (site.manners.unwrap(), method) {
+        (Manners::XRootD5, "COPY") | (Manners::DCache, _) => text(site, "401 Unknown", &body),
+        _ => text(site, "403 Forbidden", &body),
+    }
+}
+
+fn one_site(world: &World, number: usize, asked: &Asked) -> Reply {
+    let mut site = world[number].lock().unwrap();
+    let path = decode(asked.path.split('?').next().unwrap_or_default());
+    let authorization = asked.headers.get("authorization").map(String::as_str);
+    if !permits(&site, &asked.method, &path, authorization) {
+        return refusal(&site, &asked.method, &path);
+    }
+    match asked.method.as_str() {
+        "OPTIONS" => text(&site, "200 OK", ""),
+        "PROPFIND" => propfind(&site, &path, asked),
+        "MKCOL" => make_directory(&mut site, &path),
+        "PUT" => {
+            add_directories(&mut site, &path);
+            site.files.insert(path, asked.body.clone());
+            text(&site, "201 Created", ":-)")
+        }
+        "DELETE" => match site.files.remove(&path) {
+            Some(_) => text(&site, "204 No Content", ""),
+            None => text(&site, "404 Not Found", "no such file\n"),
+        },
+        _ => match site.files.get(&path) {
+            Some(content) => {
+                let digest = format!("adler32={:08x}", simd_adler32::adler32(&content.as_slice()));
+                let mut headers = vec![("Server", server_name(site.manners.unwrap()))];
+                if asked.headers.contains_key("want-digest") {
+                    headers.push(("Digest", &digest));
+                }
+                Reply::honest(asked, content, &headers)
+            }
+            None => text(&site, "404 Not Found", "no such file or directory\n"),
+        },
+    }
+}
+
+fn add_directories(site: &mut Site, path: &str) {
+    let mut parent = path.trim_end_matches('/');
+    while let Some((above, _)) = parent.rsplit_once('/') {
+        site.directories.insert(format!("{above}/"));
+        parent = above;
+    }
+}
+
+fn make_directory(site: &mut Site, path: &str) -> Reply {
+    let path = format!("{}/", path.trim_end_matches('/'));
+    let parent =
+        path.trim_end_matches('/').rsplit_once('/').map_or("/".to_owned(), |(above, _)| format!("{above}/"));
+    if site.directories.contains(&path) {
+        text(site, "405 Method Not Allowed", "exists\n")
+    } else if parent != "/" && !site.directories.contains(&parent) {
+        text(site, "409 Conflict", "no parent\n")
+    } else {
+        site.directories.insert(path);
+        text(site, "201 Created", ":-)")
+    }
+}
+
+fn propfind(site: &Site, path: &str, asked: &Asked) -> Reply {
+    let mut entries = BTreeMap::new();
+    let directory = format!("{}/", path.trim_end_matches('/'));
+    if let Some(content) = site.files.get(path) {
+        entries.insert(path.to_owned(), Some(content.len()));
+    } else if site.directories.contains(&directory) {
+        entries.insert(directory.clone(), None);
+        if asked.headers.get("depth").is_some_and(|depth| depth == "1") {
+            let is_child = |path: &&String| {
+                path.strip_prefix(&directory).is_some_and(|rest| {
+                    let rest = rest.trim_end_matches('/');
+                    !rest.is_empty() && !rest.contains('/')
+                })
+            };
+            entries.extend(site.directories.iter().filter(is_child).map(|path| (path.clone(), None)));
+            let files = site.files.iter().filter(|(path, _)| is_child(path));
+            entries.extend(files.map(|(path, content)| (path.clone(), Some(content.len()))));
+        }
+    } else {
+        return text(site, "404 Not Found", "no such file or directory\n");
+    }
+    multistatus(&entries)
+}
+
+/// The `Authorization` for the other server, as these manners read it.
+fn handed_over(manners: Manners, asked: &Asked) -> Option<String> {
+    let line = |name: &str, ignores_case: bool| {
+        asked.lines.iter().filter_map(|line| line.split_once(':')).find_map(|(found, value)| {
+            let same = if ignores_case { found.eq_ignore_ascii_case(name) } else { found == name };
+            same.then(|| value.trim().to_owned())
+        })
+    };
+    let prefixed = line("TransferHeaderAuthorization", manners != Manners::XRootD5);
+    let copied = line("Copy-Header", true)
+        .and_then(|value| Some(value.strip_prefix("Authorization:")?.trim().to_owned()));
+    match manners {
+        Manners::DCache => prefixed,
+        _ => prefixed.or(copied),
+    }
+}
+
+fn copy(world: &World, number: usize, asked: &Asked) -> Reply {
+    let path = decode(&asked.path);
+    let (manners, allowed) = {
+        let site = world[number].lock().unwrap();
+        let authorization = asked.headers.get("authorization").map(String::as_str);
+        (site.manners.unwrap(), permits(&site, "COPY", &path, authorization))
+    };
+    let here = || world[number].lock().unwrap();
+    if manners == Manners::NoCopy {
+        return text(&here(), "405 Method Not Allowed", "");
+    }
+    if !allowed {
+        return refusal(&here(), "COPY", &path);
+    }
+    if asked.headers.get("credential").map(String::as_str) != Some("none") {
+        return text(&here(), "400 Bad Request", "failure: only the credential `none` is supported\n");
+    }
+    let (other, is_pull) = match (asked.headers.get("source"), asked.headers.get("destination")) {
+        (Some(source), None) => (source.clone(), true),
+        (None, Some(destination)) => (destination.clone(), false),
+        _ => return text(&here(), "400 Bad Request", "failure: no source\n"),
+    };
+    let other_number = 1 - number;
+    let other_path = {
+        let there = world[other_number].lock().unwrap();
+        let Some(path) = other.strip_prefix(&there.origin) else {
+            return text(&here(), "400 Bad Request", "failure: unknown host\n");
+        };
+        decode(path)
+    };
+    let (source, source_path, target, target_path) = if is_pull {
+        (other_number, &other_path, number, &path)
+    } else {
+        (number, &path, other_number, &other_path)
+    };
+    let token = handed_over(manners, asked);
+    let (content, status) = {
+        let there = world[other_number].lock().unwrap();
+        let method = if is_pull { "GET" } else { "PUT" };
+        let permitted = permits(&there, method, &other_path, token.as_deref());
+        drop(there);
+        let content = world[source].lock().unwrap().files.get(source_path).cloned();
+        match (permitted, content) {
+            (false, _) => (None, "403 Forbidden"),
+            (true, None) => (None, "404 Not Found"),
+            (true, content) => (content, "201 Created"),
+        }
+    };
+    let exists = world[target].lock().unwrap().files.contains_key(target_path);
+    if exists && asked.headers.get("overwrite").is_some_and(|value| value == "F") {
+        return text(&here(), "412 Precondition Failed", "failure: the file exists\n");
+    }
+    let Some(content) = content else {
+        if manners == Manners::XRootD5 && is_pull {
+            world[target].lock().unwrap().files.insert(target_path.clone(), Vec::new());
+        }
+        let failure = match manners {
+            Manners::XRootD5 => format!("failure: Remote side failed with status code {}\n", &status[..3]),
+            Manners::XRootD6 => format!(
+                "failure: HTTP response code said error: remote host returned '{status}' while fetching {other}\n"
+            ),
+            _ => format!("failure: rejected {}: {status}\n", if is_pull { "GET" } else { "PUT" }),
+        };
+        return match manners {
+            Manners::XRootD6 => text(&here(), status, &failure),
+            _ => begun(manners, &(marker(0) + &failure)),
+        };
+    };
+    let length = content.len();
+    world[target].lock().unwrap().files.insert(target_path.clone(), content);
+    begun(manners, &format!("{}{}success: Created\n", marker(length / 2), marker(length)))
+}
+
+/// The answer to a copy that began.
+fn begun(manners: Manners, lines: &str) -> Reply {
+    let status = if manners == Manners::XRootD5 { "201 Created" } else { "202 Accepted" };
+    chunked(status, &[("Server", server_name(manners))], lines)
+}

@@ -1,7 +1,0 @@
-//! Tokens in the making.
-
-mod signer;
-mod token;
-
-pub use signer::TokenSigner;
-pub use token::{CreateError, SciToken};
