@@ -115,6 +115,7 @@ mod authorities;
 #[cfg(feature = "blocking")]
 #[cfg_attr(docsrs, doc(cfg(feature = "blocking")))]
 pub mod blocking;
+mod broken_connection;
 mod challenge;
 pub mod client;
 #[cfg(feature = "cookies")]

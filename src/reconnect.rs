@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::error::Error as StdError;
-use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -10,6 +9,8 @@ use http::{Extensions, Method};
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
+use crate::auth::{RedirectContext, SentAgain};
+use crate::broken_connection::is_broken_connection;
 use crate::error::{Error, Kind};
 use scitoken_types::Origin;
 
@@ -37,21 +38,28 @@ impl Middleware for ReconnectMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let Ok(origin) = Origin::try_from(request.url()) else { return next.run(request, extensions).await };
+        let redirects = extensions.get::<RedirectContext>();
+        let known = redirects.and_then(|redirects| redirects.origin_of(request.url()));
+        let Some(origin) = known.or_else(|| Origin::try_from(request.url()).ok()) else {
+            return next.run(request, extensions).await;
+        };
         let was_connected = self.connected().contains(&origin);
-        let spare =
-            if was_connected && changes_nothing(request.method()) { request.try_clone() } else { None };
+        let copy = if was_connected && changes_nothing(request.method()) {
+            RequestCopy::of(&request, redirects)
+        } else {
+            None
+        };
         let first = next.clone().run(request, extensions).await;
         let mut is_new = !was_connected;
-        let result = match (first, spare) {
-            (Err(error), spare) if was_connected && ended_before_the_answer(&error) => {
+        let result = match (first, copy) {
+            (Err(error), copy) if was_connected && ended_before_the_answer(&error) => {
                 // The other idle connections are as old.
                 self.connected().remove(&origin);
                 is_new = true;
-                match spare {
-                    Some(spare) => {
+                match copy {
+                    Some(copy) => {
                         tracing::debug!(%origin, "the server closed an idle connection; sending the request again");
-                        next.run(spare, extensions).await
+                        next.run(copy.into_request(), extensions).await
                     }
                     None => return Err(stale(error)),
                 }
@@ -62,6 +70,29 @@ impl Middleware for ReconnectMiddleware {
             self.connected().insert(origin);
         }
         result
+    }
+}
+
+/// From which a request is made again.
+enum RequestCopy {
+    /// The copy that the redirect middleware has anyway.
+    Shared(SentAgain),
+    Own(Box<Request>),
+}
+
+impl RequestCopy {
+    fn of(request: &Request, redirects: Option<&RedirectContext>) -> Option<Self> {
+        if let Some(shared) = redirects.and_then(|redirects| redirects.sent_again(request)) {
+            return Some(Self::Shared(shared));
+        }
+        request.try_clone().map(|request| Self::Own(Box::new(request)))
+    }
+
+    fn into_request(self) -> Request {
+        match self {
+            Self::Shared(shared) => shared.to_request(),
+            Self::Own(request) => *request,
+        }
     }
 }
 
@@ -90,39 +121,9 @@ fn ended_before_the_answer(error: &reqwest_middleware::Error) -> bool {
             .any(|error| error.to_string().starts_with("connection closed before message completed"))
 }
 
-/// Returns whether the other side closed the connection, as XRootD does when it refuses a request before it read the body.
-pub(crate) fn is_broken_connection(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            match error.kind() {
-                ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
-                    return true;
-                }
-                // An `io::Error` hides the error within from `source`.
-                _ => match error.get_ref() {
-                    Some(within) if is_broken_connection(within) => return true,
-                    _ => {}
-                },
-            }
-        }
-        next = error.source();
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_reset_is_found_however_deep_it_is() {
-        let reset = || io::Error::from(ErrorKind::ConnectionReset);
-        assert!(is_broken_connection(&reset()));
-        assert!(is_broken_connection(&io::Error::other(reset())));
-        assert!(is_broken_connection(&crate::SourceError::caused_by("x", reset())));
-        assert!(!is_broken_connection(&io::Error::from(ErrorKind::TimedOut)));
-    }
 
     #[test]
     fn only_methods_that_change_nothing_are_repeated_unseen() {

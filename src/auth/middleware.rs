@@ -63,13 +63,14 @@ impl Middleware for AuthMiddleware {
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        let Ok(origin) = Origin::try_from(request.url()) else {
+        let redirects = extensions.get::<RedirectContext>();
+        let known = redirects.and_then(|redirects| redirects.origin_of(request.url()));
+        let Some(origin) = known.or_else(|| Origin::try_from(request.url()).ok()) else {
             return next.run(request, extensions).await.map_err(error::masked);
         };
         let overridden = self.0.settings.overridden_by(extensions);
         let settings = overridden.as_deref().unwrap_or(&self.0.settings);
         settings.scopes.check()?;
-        let redirects = extensions.get::<RedirectContext>();
         let permission = redirects.map_or(TokenPermission::Any, |redirects| {
             redirects.permission(&origin, &settings.redirect_trust)
         });
@@ -78,19 +79,24 @@ impl Middleware for AuthMiddleware {
             Some(redirects) if !redirects.is_at_start(&origin) => NamedBy::Redirect,
             _ => NamedBy::User,
         };
-        let template = match redirects {
-            Some(redirects) => Arc::clone(redirects.template()),
-            None => Arc::new(template(&request, settings.attach, extensions)),
+        let (shared, own);
+        let template: &RequestTemplate = if let Some(redirects) = redirects {
+            shared = Arc::clone(redirects.template());
+            &shared
+        } else {
+            own = template(&request, settings.attach, extensions);
+            &own
         };
         let attempt = AuthAttempt { state: &self.0, settings, origin, permission, named_by };
 
-        let first = attempt.authorize(&request, &template).await?;
+        let first = attempt.authorize(&request, template).await?;
         attempt.attach(&mut request, &first);
-        let summary = template.summary().clone();
-        let answer = attempt.send(request, summary, &first, extensions, &next).await?;
+        let sent = SentRequest::new(&request, template.summary().clone(), &first);
+        let answer = next.clone().run(request, extensions).await;
+        let answer = attempt.received(answer, sent, extensions)?;
         let (answer, outcome) = if answer.is_refusal() {
             // Rare and large: kept out of the future of every request.
-            Box::pin(attempt.answer_refusal(answer, &first, &template, extensions, &next)).await?
+            Box::pin(attempt.answer_refusal(answer, &first, template, extensions, &next)).await?
         } else {
             (answer, AuthOutcome::Answered)
         };
@@ -134,31 +140,22 @@ impl AuthAttempt<'_> {
         request.headers_mut().insert(AUTHORIZATION, value);
     }
 
-    /// Sends the request, and appends the attempt to the trace in the extensions.
-    async fn send(
+    /// Appends a request to the trace in the extensions, and reads its answer.
+    fn received(
         &self,
-        request: Request,
-        summary: RequestSummary,
-        sent: &AttachedCredential,
+        result: reqwest_middleware::Result<Response>,
+        sent: SentRequest,
         extensions: &mut Extensions,
-        next: &Next<'_>,
     ) -> reqwest_middleware::Result<Answer> {
-        let has_body = request.body().is_some();
-        let credential = sent.credential.clone();
-        let other_authorization = match credential {
-            Credential::Token(_) => None,
-            Credential::None(_) => request.headers().get(AUTHORIZATION).cloned(),
-        };
-        let result = next.clone().run(request, extensions).await;
         let trace = extensions.get_or_insert_default::<AuthTrace>();
-        trace.append(Attempt::new(summary, credential, other_authorization, sent.at), self.state.header_case);
+        trace.append(sent.attempt, self.state.header_case);
         match result {
             Ok(response) => {
                 let answer = Answer::read(response, trace);
                 trace.set_answer(ServerAnswer::of(&answer.response, answer.challenge.as_ref(), trace));
                 Ok(answer)
             }
-            Err(error) => Err(upload_error(error, has_body, trace)),
+            Err(error) => Err(upload_error(error, sent.has_body, trace)),
         }
     }
 
@@ -191,7 +188,9 @@ impl AuthAttempt<'_> {
         drain_body(refusal.response).await;
         self.attach(&mut request, &replacement);
         let summary = RequestSummary::of(&request);
-        let answer = self.send(request, summary, &replacement, extensions, next).await?;
+        let sent = SentRequest::new(&request, summary, &replacement);
+        let answer = next.clone().run(request, extensions).await;
+        let answer = self.received(answer, sent, extensions)?;
         let facts = self.facts(
             &answer,
             template,
@@ -277,6 +276,25 @@ impl AuthAttempt<'_> {
             answered_by: if elsewhere { AnsweredBy::RedirectTarget } else { AnsweredBy::RequestedOrigin },
             forbidden: self.settings.forbidden,
         }
+    }
+}
+
+/// A request that is sent, for the trace.
+struct SentRequest {
+    attempt: Attempt,
+    has_body: bool,
+}
+
+impl SentRequest {
+    /// Describes a request that is about to be sent.
+    fn new(request: &Request, summary: RequestSummary, sent: &AttachedCredential) -> Self {
+        let credential = sent.credential.clone();
+        let other_authorization = match credential {
+            Credential::Token(_) => None,
+            Credential::None(_) => request.headers().get(AUTHORIZATION).cloned(),
+        };
+        let attempt = Attempt::new(summary, credential, other_authorization, sent.at);
+        Self { attempt, has_body: request.body().is_some() }
     }
 }
 

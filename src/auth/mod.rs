@@ -47,6 +47,8 @@ pub use middleware::AuthMiddleware;
 pub use options::{AuthOptions, ForbiddenReplay, RedirectTrust, ReplayableBody, RequestBuilderExt};
 pub use outcome::{AuthOutcome, NotAttached, ReplayRefusal};
 pub use placement::Placement;
+pub(crate) use redirect::RedirectContext;
 pub use redirect::{CleartextRedirects, RedirectMiddleware};
+pub(crate) use request_template::SentAgain;
 pub use response_ext::ResponseExt;
 pub use trace::{Attempt, AuthTrace};

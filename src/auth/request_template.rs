@@ -39,6 +39,14 @@ enum TemplateBody {
     Consumed,
 }
 
+/// What a request without a body is made from again, just as it was sent.
+#[derive(Debug)]
+pub(crate) struct SentAgain {
+    template: Arc<RequestTemplate>,
+    /// The `Authorization` that was attached to it.
+    authorization: Option<HeaderValue>,
+}
+
 impl RequestSummary {
     pub(super) fn new(method: Method, url: Url) -> Self {
         Self(Arc::new((method, url)))
@@ -54,6 +62,26 @@ impl RequestSummary {
 
     pub(super) fn url(&self) -> &Url {
         &self.0.1
+    }
+}
+
+impl SentAgain {
+    /// Takes a request that was made from this template; `None` if it was not, or if it has a body.
+    pub(super) fn new(template: &Arc<RequestTemplate>, request: &Request) -> Option<Self> {
+        let is_same = template.method() == request.method() && template.url() == request.url();
+        (is_same && request.body().is_none()).then(|| Self {
+            template: Arc::clone(template),
+            authorization: request.headers().get(AUTHORIZATION).cloned(),
+        })
+    }
+
+    /// Makes the request again.
+    pub(crate) fn to_request(&self) -> Request {
+        let mut request = self.template.to_request_without_body();
+        if let Some(value) = &self.authorization {
+            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        }
+        request
     }
 }
 

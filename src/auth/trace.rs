@@ -14,9 +14,8 @@ use super::outcome::{AuthOutcome, Credential, NotAttached, ReplayRefusal};
 use super::request_template::RequestSummary;
 use super::url_credentials;
 use crate::challenge::Challenge;
-use scitoken_types::AccessToken;
-use scitoken_types::SafeUrl;
 use scitoken_types::redact::{self, Redactor};
+use scitoken_types::{AccessToken, SafeUrl};
 
 /// What happened to a request: every time it was sent, and how it ended.
 ///
@@ -38,7 +37,7 @@ use scitoken_types::redact::{self, Redactor};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct AuthTrace {
-    attempts: Arc<Vec<Attempt>>,
+    attempts: Arc<[Attempt]>,
     outcome: AuthOutcome,
     header_case: HeaderCase,
 }
@@ -159,13 +158,13 @@ impl AuthTrace {
     pub(super) fn append(&mut self, attempt: Attempt, header_case: HeaderCase) {
         self.header_case = header_case;
         self.outcome = AuthOutcome::NoAnswer;
-        let attempts = Arc::make_mut(&mut self.attempts);
-        if attempts.len() == Self::MAX_ATTEMPTS {
-            attempts.remove(0);
-        }
         // Nearly always the only one.
-        attempts.reserve_exact(1);
-        attempts.push(attempt);
+        self.attempts = if self.attempts.is_empty() {
+            Arc::new([attempt])
+        } else {
+            let surplus = (self.attempts.len() + 1).saturating_sub(Self::MAX_ATTEMPTS);
+            self.attempts[surplus..].iter().cloned().chain([attempt]).collect()
+        };
         let shown = self.attempts.last().and_then(|attempt| self.masked_url(attempt.summary.url()));
         if let (Some(shown), Some(attempt)) = (shown, Arc::make_mut(&mut self.attempts).last_mut()) {
             attempt.shown_url = Some(Box::new(shown));

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Response;
 
 use super::trace::AuthTrace;
+use crate::broken_connection::is_broken_connection;
 use crate::error::{self, Error, Kind};
-use crate::reconnect::is_broken_connection;
 
 /// Reads the rest of an answer, so that its connection can be used again; stops after 64 KiB or two seconds.
 pub(super) async fn drain_body(mut response: Response) {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use url::{Host, Url};
 
@@ -23,7 +24,8 @@ use crate::is_loopback_host;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: Scheme,
-    host: Host<String>,
+    // Shared: each request carries its origin from one middleware to the next.
+    host: Host<Arc<str>>,
     port: u16,
 }
 
@@ -58,21 +60,52 @@ impl TryFrom<&Url> for Origin {
     type Error = NoOrigin;
 
     fn try_from(url: &Url) -> Result<Self, NoOrigin> {
-        let scheme = match url.scheme() {
-            "https" => Scheme::Https,
-            "http" => Scheme::Http,
-            _ => return Err(NoOrigin),
-        };
-        let host = match url.host().ok_or(NoOrigin)? {
-            Host::Domain(name) => Host::Domain(without_root_dot(name).to_owned()),
+        let (scheme, host, port) = parts(url)?;
+        let host = match host {
+            Host::Domain(name) => Host::Domain(name.into()),
             Host::Ipv4(address) => Host::Ipv4(address),
             Host::Ipv6(address) => Host::Ipv6(address),
         };
-        Ok(Self { scheme, host, port: url.port_or_known_default().ok_or(NoOrigin)? })
+        Ok(Self { scheme, host, port })
     }
 }
 
+/// Returns the parts of a URL that make its origin.
+fn parts(url: &Url) -> Result<(Scheme, Host<&str>, u16), NoOrigin> {
+    let scheme = match url.scheme() {
+        "https" => Scheme::Https,
+        "http" => Scheme::Http,
+        _ => return Err(NoOrigin),
+    };
+    let host = match url.host().ok_or(NoOrigin)? {
+        Host::Domain(name) => Host::Domain(without_root_dot(name)),
+        address => address,
+    };
+    Ok((scheme, host, url.port_or_known_default().ok_or(NoOrigin)?))
+}
+
 impl Origin {
+    /// Returns whether this is the origin of a URL.
+    ///
+    /// ```
+    /// use scitoken_types::Origin;
+    ///
+    /// let origin = Origin::try_from(&"https://data.example.org/f".parse::<url::Url>()?)?;
+    /// assert!(origin.is_of(&"https://data.example.org:443/g".parse()?));
+    /// assert!(!origin.is_of(&"http://data.example.org/f".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn is_of(&self, url: &Url) -> bool {
+        let host_is = |host: Host<&str>| match (&self.host, host) {
+            (Host::Domain(own), Host::Domain(name)) => **own == *name,
+            (Host::Ipv4(own), Host::Ipv4(address)) => *own == address,
+            (Host::Ipv6(own), Host::Ipv6(address)) => *own == address,
+            _ => false,
+        };
+        parts(url)
+            .is_ok_and(|(scheme, host, port)| scheme == self.scheme && port == self.port && host_is(host))
+    }
+
     /// Returns whether the traffic is protected by TLS.
     pub fn is_https(&self) -> bool {
         self.scheme == Scheme::Https
@@ -140,7 +173,7 @@ pub struct OriginPattern {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum HostPattern {
-    Exact(Host<String>),
+    Exact(Host<Arc<str>>),
     Under(String),
 }
 
@@ -223,7 +256,9 @@ impl FromStr for OriginPattern {
         let host =
             Host::parse(without_root_dot(name)).map_err(|_| invalid("the host is not a valid name"))?;
         let host = match (wildcard, host) {
-            (false, host) => HostPattern::Exact(host),
+            (false, Host::Domain(name)) => HostPattern::Exact(Host::Domain(name.into())),
+            (false, Host::Ipv4(address)) => HostPattern::Exact(Host::Ipv4(address)),
+            (false, Host::Ipv6(address)) => HostPattern::Exact(Host::Ipv6(address)),
             (true, Host::Domain(domain)) => HostPattern::Under(domain),
             (true, Host::Ipv4(_) | Host::Ipv6(_)) => {
                 return Err(invalid("an address has no labels before it"));
@@ -277,6 +312,28 @@ mod tests {
         assert_ne!(origin("https://h:8443"), origin("http://h:8443"));
         assert_ne!(origin("https://h:8443"), origin("https://h"));
         assert_ne!(origin("https://a.h"), origin("https://h"));
+    }
+
+    #[test]
+    fn a_url_has_an_origin_exactly_if_the_origin_that_is_made_of_it_is_the_same() {
+        let urls = [
+            "https://h.example/f",
+            "https://H.example.:443/g?q#x",
+            "https://h.example:8443",
+            "http://h.example",
+            "http://localhost",
+            "http://localhost.",
+            "http://127.0.0.1:80",
+            "http://[::1]",
+            "http://[::ffff:127.0.0.1]",
+            "ftp://h.example/f",
+        ];
+        let urls: Vec<_> = urls.iter().map(|url| Url::parse(url).unwrap()).collect();
+        for one in urls.iter().filter_map(|url| Origin::try_from(url).ok()) {
+            for url in &urls {
+                assert_eq!(one.is_of(url), Origin::try_from(url).as_ref() == Ok(&one), "{one} and {url}");
+            }
+        }
     }
 
     #[test]

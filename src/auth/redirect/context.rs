@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use super::super::options::RedirectTrust;
 use super::super::policy::TokenPermission;
-use super::super::request_template::RequestTemplate;
+use super::super::request_template::{RequestTemplate, SentAgain};
+use reqwest::Request;
 use scitoken_types::Origin;
+use url::Url;
 
 /// What a chain of redirects has met so far.
 ///
 /// The redirect middleware puts it into the extensions of the request. The middlewares below read from it which origins
 /// may receive a credential.
 #[derive(Clone, Debug)]
-pub(in crate::auth) struct RedirectContext {
+pub(crate) struct RedirectContext {
     /// The origin that the user named.
     start: Origin,
     /// The request of the current step.
@@ -27,6 +29,16 @@ impl RedirectContext {
     /// Starts a chain at the origin that the user named.
     pub(super) fn new(start: Origin, template: Arc<RequestTemplate>) -> Self {
         Self { start, template, untrusted: false, downgraded: false }
+    }
+
+    /// Returns the origin of a URL, if it is the one that the user named.
+    pub(crate) fn origin_of(&self, url: &Url) -> Option<Origin> {
+        self.start.is_of(url).then(|| self.start.clone())
+    }
+
+    /// Returns what this request is made from again; `None` if the chain has no copy of it.
+    pub(crate) fn sent_again(&self, request: &Request) -> Option<SentAgain> {
+        SentAgain::new(&self.template, request)
     }
 
     /// Records the request of the next step.
@@ -82,12 +94,10 @@ impl RedirectContext {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::Request;
-
     use super::*;
 
     fn origin(url: &str) -> Origin {
-        Origin::try_from(&url.parse::<url::Url>().unwrap()).unwrap()
+        Origin::try_from(&url.parse::<Url>().unwrap()).unwrap()
     }
 
     fn context() -> RedirectContext {

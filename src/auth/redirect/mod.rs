@@ -11,7 +11,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCO
 use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
-pub(super) use self::context::RedirectContext;
+pub(crate) use self::context::RedirectContext;
 pub use self::location::CleartextRedirects;
 use self::location::{RedirectRules, RedirectTarget};
 use super::options::AuthOptions;

@@ -34,6 +34,50 @@ async fn a_request_that_changes_nothing_is_repeated_at_once() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_is_the_one_that_was_lost_with_its_token_and_its_headers() {
+    for (method, body) in [("GET", ""), ("PROPFIND", ""), ("PROPFIND", "<propfind/>")] {
+        let server = forgetful().await;
+        let session = session(Script::new(&["t"])).build().unwrap();
+        session.get(server.url("/first")).send().await.unwrap().bytes().await.unwrap();
+        let request = session.request(method.parse().unwrap(), server.url("/f?q=1"));
+        let request = request.header("range", "bytes=3-7").header("depth", "1");
+        let request = if body.is_empty() { request } else { request.body(body) };
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK, "{method}");
+        let seen = server.seen();
+        assert_eq!(seen.len(), 3, "{method}");
+        let (lost, repeated) = (&seen[1], &seen[2]);
+        assert_eq!((lost.connection, repeated.connection), (1, 2), "{method}");
+        assert_eq!(repeated.authorization(), Some("Bearer t"), "{method}");
+        assert_eq!(repeated.header("range"), Some("bytes=3-7"), "{method}");
+        assert_eq!(lost.authorization(), repeated.authorization(), "{method}");
+        assert_eq!(lost.without_authorization(), repeated.without_authorization(), "{method}");
+        assert_eq!(lost.without_authorization().3, body, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_redirect_it_is_the_request_of_the_last_step_that_is_repeated() {
+    let server = Raw::http(|seen| match (seen.path(), seen.connection) {
+        ("/first", _) => Answer::lines(&["HTTP/1.1 200 OK"], "data"),
+        ("/f", _) => Answer::lines(&["HTTP/1.1 307 Temporary Redirect", "Location: /g?step=2"], ""),
+        (_, 1) => Answer::bytes("").then_close(),
+        _ => Answer::lines(&["HTTP/1.1 200 OK"], "data"),
+    })
+    .await;
+    let session = session(Script::new(&["t"])).build().unwrap();
+    session.get(server.url("/first")).send().await.unwrap().bytes().await.unwrap();
+    let response = session.get(server.url("/f")).header("x-run", "7").send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "data");
+    let seen = server.seen();
+    let paths: Vec<_> = seen.iter().map(|seen| (seen.connection, seen.path().to_owned())).collect();
+    let path = |connection, path: &str| (connection, path.to_owned());
+    assert_eq!(paths, [path(1, "/first"), path(1, "/f"), path(1, "/g"), path(2, "/g")]);
+    assert_eq!(seen[3].query("step"), Some("2"));
+    assert_eq!((seen[3].header("x-run"), seen[3].authorization()), (Some("7"), Some("Bearer t")));
+    assert_eq!(seen[2].without_authorization(), seen[3].without_authorization());
+}
+
+#[tokio::test]
 async fn every_connection_may_be_an_old_one() {
     // Each connection answers once.
     let answered = std::sync::Mutex::new(std::collections::HashSet::new());
