@@ -67,6 +67,15 @@ bench-download *ARGS:
   cargo build -p scitoken --release --all-features
   crates/scitoken/benches/download.py {{ARGS}}
 
+# 5,000 files of 20 KiB, 16 and 4 at once, beside curl on the same nginx
+bench-small-files *ARGS:
+  cargo build -p scitoken --release --all-features
+  crates/scitoken/benches/download.py {{ARGS}} many
+
+# 1,000 range reads of 64 KiB through the object store, beside its own HTTP store without a token
+bench-ranges *ARGS:
+  cargo bench -p scitoken-object-store --bench ranges {{ARGS}}
+
 # 100,000 files in one run, from one host and from sixteen: is the last quarter as fast as the first, and the memory the same?
 bench-download-many *ARGS:
   cargo build -p scitoken --release --all-features

@@ -230,11 +230,10 @@ impl SessionBuilder {
         let auth = AuthMiddleware::builder(source).title_case_headers();
         let auth = self.auth.into_iter().fold(auth, |auth, change| change(auth)).checked()?.build();
         let client = self.outer.into_iter().fold(ClientBuilder::new(http.clone()), |client, add| add(client));
-        let client = client
-            .with(self.redirect)
-            .with(auth)
-            .with(ReconnectMiddleware::default())
-            .with(ProxyMiddleware(self.proxies));
+        let client = client.with(self.redirect).with(auth).with(ReconnectMiddleware::default());
+        // Each middleware costs each request an allocation.
+        let client =
+            if self.proxies.is_empty() { client } else { client.with(ProxyMiddleware(self.proxies)) };
         #[cfg(feature = "cookies")]
         let client = client.with(CookieMiddleware::new(self.cookies));
         Ok(Session { client: client.build(), http })
