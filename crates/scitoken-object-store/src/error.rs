@@ -105,7 +105,9 @@ pub(crate) fn of_transfer(failure: TransferError, location: &Path) -> object_sto
     match (failure.status(), failure.kind()) {
         (Some(status), _) => of_status(status, location, failure),
         (None, FailureKind::NotFound) => of_status(StatusCode::NOT_FOUND, location, failure),
-        (None, FailureKind::NoToken) => of_status(StatusCode::UNAUTHORIZED, location, failure),
+        (None, FailureKind::NoToken | FailureKind::TokenWithheld) => {
+            of_status(StatusCode::UNAUTHORIZED, location, failure)
+        }
         (None, _) => unexpected(failure),
     }
 }

@@ -29,6 +29,8 @@ pub enum FailureKind {
     Timeout,
     /// A token is required and none was found.
     NoToken,
+    /// A token was found and not sent: the connection has no TLS.
+    TokenWithheld,
     /// The server answered `401` or `403`.
     Refused,
     /// The server answered `404` or `410`.
@@ -62,6 +64,7 @@ impl FailureKind {
             Self::Connect => "connect",
             Self::Timeout => "timeout",
             Self::NoToken => "no-token",
+            Self::TokenWithheld => "token-withheld",
             Self::Refused => "refused",
             Self::NotFound => "not-found",
             Self::Incomplete => "incomplete",

@@ -65,7 +65,9 @@ pub(crate) async fn metadata(
 
 /// Returns what an OAuth server's error means to the shell.
 pub(crate) fn failure(error: &OAuthError) -> Failure {
-    let exit = if error.is_unreachable() {
+    let exit = if error.is_refused_by_policy() {
+        Exit::Policy
+    } else if error.is_unreachable() {
         Exit::Connect
     } else if error.is_timeout() {
         Exit::Timeout

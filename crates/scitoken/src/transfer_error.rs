@@ -40,7 +40,7 @@ impl RetryArgs {
 
 impl From<TransferError> for Failure {
     fn from(error: TransferError) -> Self {
-        Self::from_error(exit_of(error.kind()), &error)
+        RetryArgs::default().failure(&error)
     }
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn exit_of(kind: FailureKind) -> Exit {
         FailureKind::Incomplete => Exit::Incomplete,
         FailureKind::Mismatch | FailureKind::Unverified => Exit::Mismatch,
         FailureKind::Exists => Exit::Exists,
-        FailureKind::Redirect => Exit::Policy,
+        FailureKind::Redirect | FailureKind::TokenWithheld => Exit::Policy,
         FailureKind::Interrupted => Exit::TryLater,
         // `Server`, `Rejected` and kinds of later versions.
         _ => Exit::Server,

@@ -87,6 +87,16 @@ pub enum KeysError {
 }
 
 impl KeysError {
+    /// Returns whether a policy of this library stopped the request: keys are fetched over `https` only, and without
+    /// credentials.
+    pub fn is_refused_by_policy(&self) -> bool {
+        match self {
+            Self::Fetch(error) | Self::NoMetadata { source: error, .. } => error.is_refused_by_policy(),
+            Self::Metadata { source, .. } => matches!(source, InvalidMetadata::InsecureKeys(_)),
+            Self::KeySet { .. } | Self::NoKeys { .. } | Self::Interrupted => false,
+        }
+    }
+
     /// Returns whether a later attempt may succeed.
     pub fn is_transient(&self) -> bool {
         match self {

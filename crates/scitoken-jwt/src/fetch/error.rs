@@ -62,6 +62,18 @@ impl FetchError {
         matches!(self.problem, FetchProblem::TooSlow(_))
     }
 
+    /// Returns whether a policy of this library stopped the request: the URL is not `https`, has a user name, or is one to
+    /// which a redirect led.
+    pub fn is_refused_by_policy(&self) -> bool {
+        matches!(
+            self.problem,
+            FetchProblem::NotHttps
+                | FetchProblem::Credentials
+                | FetchProblem::Redirected(_)
+                | FetchProblem::Followed(_)
+        )
+    }
+
     /// Returns whether the document arrived but is malformed.
     pub fn is_malformed(&self) -> bool {
         matches!(

@@ -178,6 +178,12 @@ impl OAuthError {
         matches!(self.kind, Kind::Unreachable(_))
     }
 
+    /// Returns whether a policy of this library stopped the request: it would have sent secrets over plain `http`, or the
+    /// answer was a redirect, which could carry them elsewhere.
+    pub fn is_refused_by_policy(&self) -> bool {
+        matches!(self.kind, Kind::Untrusted | Kind::Redirected)
+    }
+
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<OAuthHint> {
         Some(match &self.kind {

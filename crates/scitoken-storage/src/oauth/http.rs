@@ -11,8 +11,8 @@ use secrecy::zeroize::Zeroizing;
 use url::Url;
 
 use super::error::{Kind, NotJson, OAuthError};
-use reqwest_scitokens::Attach;
 use reqwest_scitokens::auth::AuthOptions;
+use reqwest_scitokens::{Attach, Error};
 use scitoken_types::redact::{self, Redactor};
 use scitoken_types::{LenientObject, Origin, SafeUrl};
 
@@ -207,6 +207,12 @@ fn form_object(body: &[u8]) -> Option<LenientObject> {
 fn unreachable(error: reqwest_middleware::Error) -> Kind {
     match error {
         reqwest_middleware::Error::Reqwest(error) => Kind::Unreachable(error.without_url().into()),
+        // The client has a limit of redirects, and an answer was one too many.
+        reqwest_middleware::Error::Middleware(error)
+            if Error::find(&*error).is_some_and(Error::is_redirect) =>
+        {
+            Kind::Redirected
+        }
         reqwest_middleware::Error::Middleware(error) => Kind::Unreachable(error.into()),
     }
 }

@@ -82,7 +82,7 @@ impl Middleware for TransferHeaders {
 /// Returns the client with these headers for the other server, for requests to `active`.
 ///
 /// # Errors
-/// [`FailureKind::NoToken`] when the active server has no TLS and a token would be sent to it.
+/// [`FailureKind::TokenWithheld`] when the active server has no TLS and a token would be sent to it.
 pub(crate) fn with_transfer_headers(
     client: &ClientWithMiddleware,
     active: &Url,
@@ -90,10 +90,11 @@ pub(crate) fn with_transfer_headers(
     token: Option<&AccessToken>,
     more: &[(HeaderName, HeaderValue)],
 ) -> Result<ClientWithMiddleware, TransferError> {
-    let usage = |message: String| TransferError::new(FailureKind::NoToken, RetryAction::GiveUp, message);
-    let named = Origin::try_from(active).map_err(|error| usage(error.to_string()))?;
+    let failure = |kind, message: String| TransferError::new(kind, RetryAction::GiveUp, message);
+    let named = Origin::try_from(active).map_err(|error| failure(FailureKind::Usage, error.to_string()))?;
     if token.is_some() && !named.is_trustworthy() {
-        return Err(usage(format!("a token of the other server is not sent to `{named}`: it has no TLS")));
+        let message = format!("a token of the other server is not sent to `{named}`: it has no TLS");
+        return Err(failure(FailureKind::TokenWithheld, message));
     }
     let mut headers = Vec::new();
     for (name, value) in more {

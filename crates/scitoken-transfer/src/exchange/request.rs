@@ -188,7 +188,7 @@ fn classify_middleware(
     let (kind, retry_action) = match Error::find(&*error) {
         Some(ours) if ours.is_redirect() => (FailureKind::Redirect, RetryAction::OtherSource),
         Some(ours) if ours.is_no_token() => (FailureKind::NoToken, RetryAction::OtherToken),
-        Some(ours) if ours.is_insecure_origin() => (FailureKind::NoToken, RetryAction::OtherSource),
+        Some(ours) if ours.is_insecure_origin() => (FailureKind::TokenWithheld, RetryAction::OtherSource),
         Some(ours) if ours.is_stale_connection() => (FailureKind::Connect, RetryAction::Reconnect),
         Some(ours) if ours.proxy_problem().is_some() => proxy_failure(ours.proxy_problem()),
         Some(ours) if ours.is_upload_broken() => (FailureKind::Refused, RetryAction::OtherToken),

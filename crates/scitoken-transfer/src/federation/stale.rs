@@ -28,7 +28,8 @@ impl Federation {
 
 /// Returns whether a failure may come from servers or facts that are not those of the object.
 fn may_be_stale(failure: &TransferError) -> bool {
-    failure.kind() == FailureKind::NoToken || may_succeed_elsewhere(failure)
+    matches!(failure.kind(), FailureKind::NoToken | FailureKind::TokenWithheld)
+        || may_succeed_elsewhere(failure)
 }
 
 /// Returns whether the failure is one of these servers, so that others may have the object.

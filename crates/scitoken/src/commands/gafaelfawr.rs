@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 use reqwest_scitokens::auth::Placement;
+use reqwest_scitokens::client::ProxyProblem;
 use reqwest_scitokens::{Attach, Error, FileSource, Session};
 use scitoken_gafaelfawr::{
     ApiError, GafaelfawrClient, GafaelfawrError, Scopes, SuggestedAction, TokenInfo, UserInfo, Username,
@@ -137,8 +138,13 @@ fn failure(error: &GafaelfawrError) -> Failure {
     let exit = match (error.api_error(), ours, error.transport_error()) {
         (Some(error), ..) => refused(error),
         (None, Some(ours), _) if ours.is_no_token() => Exit::NoToken,
-        (None, Some(ours), _) if ours.is_redirect() => Exit::Policy,
-        (None, Some(_), _) => Exit::Usage,
+        (None, Some(ours), _) if ours.is_redirect() || ours.is_insecure_origin() => Exit::Policy,
+        (None, Some(ours), _) => match ours.proxy_problem() {
+            Some(ProxyProblem::Unsupported) => Exit::Usage,
+            Some(_) => Exit::Connect,
+            None if ours.is_stale_connection() || ours.is_upload_broken() => Exit::Connect,
+            None => Exit::Usage,
+        },
         (None, None, Some(error)) if error.is_timeout() => Exit::Timeout,
         (None, None, Some(error)) if error.is_connect() => Exit::Connect,
         (None, None, Some(_)) => Exit::Incomplete,

@@ -137,7 +137,7 @@ fn code(kind: FailureKind, status: Option<u16>, throttle: Option<ThrottleReason>
         (_, FailureKind::Local, _) => (1011, "Parameter.FileNotFound"),
         (_, FailureKind::Connect, _) => (3006, "Contact.ConnectionSetup"),
         (_, FailureKind::Redirect, _) => (3000, "Contact"),
-        (_, FailureKind::Refused, _) => (4000, "Authorization"),
+        (_, FailureKind::Refused | FailureKind::TokenWithheld, _) => (4000, "Authorization"),
         (_, FailureKind::NoToken, _) => (4010, "Authorization.TokenNotFound"),
         (_, FailureKind::Exists, _) => (5012, "Specification.FileAlreadyExists"),
         (_, FailureKind::Rejected | FailureKind::WrongContent, _) => (5000, "Specification"),
