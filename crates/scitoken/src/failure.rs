@@ -4,9 +4,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::exit::Exit;
+use crate::hints;
 use crate::output::{self, Output};
 use crate::sanitize::{self, plain_words};
 
@@ -113,28 +114,38 @@ impl Failure {
         self
     }
 
+    /// Returns the members of the failure in JSON.
+    pub(crate) fn members(&self) -> Map<String, Value> {
+        Map::from_iter([
+            ("error".to_owned(), self.message.as_str().into()),
+            ("reason".to_owned(), self.reason.as_deref().unwrap_or(self.exit.name()).into()),
+            ("exit".to_owned(), (self.exit as u8).into()),
+            ("hint".to_owned(), self.hint.as_deref().into()),
+        ])
+    }
+
     /// Writes the failure and returns the exit code: text to standard error, or an object to standard output.
     pub(crate) fn report(&self, output: Output) -> Exit {
-        let written = output.object(
-            false,
-            json!({
-                "error": self.message, "reason": self.reason.as_deref().unwrap_or(self.exit.name()),
-                "exit": self.exit as u8, "hint": self.hint,
-            }),
-        );
-        if !output.json || written.is_err() {
-            self.report_text();
+        let hint = self.hint.as_deref().and_then(|hint| hints::for_command(hint, output.command));
+        let mut members = self.members();
+        members.insert("hint".to_owned(), hint.as_deref().into());
+        if !output.json || output.object(false, members.into()).is_err() {
+            self.write_text(hint.as_deref());
         }
         self.exit
     }
 
     /// Writes the failure to standard error.
     pub(crate) fn report_text(&self) {
+        self.write_text(self.hint());
+    }
+
+    fn write_text(&self, hint: Option<&str>) {
         output::note(&format!("scitoken: {}", sanitize::line(&self.message)));
         if let Some(details) = self.details.as_ref().filter(|details| !details.is_empty()) {
             output::note(details.trim_end());
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = hint {
             output::note(&format!("hint: {hint}"));
         }
     }

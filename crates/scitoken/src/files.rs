@@ -10,6 +10,18 @@ use crate::failure::Failure;
 /// The largest file of settings, keys or ClassAds.
 const MAX_LENGTH: u64 = 64 * 1024 * 1024;
 
+/// Fails if a path that the user names does not exist.
+pub(crate) fn require(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    match path.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new(Exit::Local, format!("`{shown}` does not exist"))),
+        Err(error) => {
+            Err(Failure::from_error(Exit::Local, &error).with_missing_subject(&[], &shown.to_string()))
+        }
+    }
+}
+
 /// Reads a regular file: not a FIFO, which would block, and not a device, which may never end.
 pub(crate) fn read(path: impl AsRef<Path>) -> Result<Vec<u8>, Failure> {
     read_bounded(path, MAX_LENGTH).map_err(|error| failure(&error))

@@ -1,14 +1,24 @@
-//! Flags that users of curl, wget, gfal-copy and xrdcp type, and what does the same here.
+//! Flags and commands that users of other programs type, and what does the same here.
 
+mod commands;
+mod foreign_features;
+mod misread;
+mod rare_flags;
 mod table;
 
-use self::table::{COMMANDS, HABITS, UNIX};
+use self::commands::{BELOW, COMMANDS};
+use self::foreign_features::{FOREIGN, PREFIXES};
+pub(crate) use self::misread::misread;
+use self::rare_flags::RARE;
+use self::table::{HABITS, UNIX};
 
 /// Returns the sentence for a flag that `command` does not have. `has` tells which flags it has: a sentence about others is
 /// no help.
 pub(crate) fn sentence_for(command: &str, flag: &str, has: impl Fn(&str) -> bool) -> Option<&'static str> {
     let own = UNIX.iter().filter(|(name, _)| *name == command).flat_map(|(_, habits)| *habits);
-    let habit = own.chain(HABITS).find(|habit| habit.names.contains(&flag))?;
+    let named = own.chain(HABITS).chain(RARE).chain(FOREIGN).find(|habit| habit.names.contains(&flag));
+    let begins = || PREFIXES.iter().find(|habit| habit.names.iter().any(|prefix| flag.starts_with(prefix)));
+    let habit = named.or_else(begins)?;
     names_flags_of(habit.sentence, has).then_some(habit.sentence)
 }
 
@@ -19,110 +29,14 @@ fn names_flags_of(sentence: &str, has: impl Fn(&str) -> bool) -> bool {
     first_words().any(|word| !word.starts_with('-')) || first_words().all(has)
 }
 
-/// Returns the sentence for a command that this program does not have.
-pub(crate) fn command_for(name: &str) -> Option<&'static str> {
-    COMMANDS.iter().find(|habit| habit.names.contains(&name)).map(|habit| habit.sentence)
-}
-
-/// Returns what is wrong with arguments that clap would take for something else, as message and hint.
-pub(crate) fn misread(arguments: &[String], commands: &[&str]) -> Option<(String, String)> {
-    let wrong = |message: &str, hint: &str| Some((message.to_owned(), hint.to_owned()));
-    let first = arguments.iter().find(|argument| !argument.starts_with('-'));
-    let has_command = arguments.iter().any(|argument| commands.contains(&argument.as_str()));
-    let url = first.filter(|first| is_url(first)).or_else(|| {
-        // `-o FILE URL`: the value of a flag precedes the URL.
-        arguments
-            .iter()
-            .find(|argument| is_url(argument))
-            .filter(|_| !has_command && arguments.first().is_some_and(|first| first.starts_with('-')))
-    });
-    if let Some(url) = url {
-        return wrong(
-            "no command given",
-            &format!("write `scitoken get {}`", scitoken_types::SafeUrl::unparsed(url)),
-        );
-    }
-    if first.is_some_and(|first| first == "ls") {
-        return misread_ls(arguments);
-    }
-    if !arguments.iter().any(|argument| argument == "get") {
-        return None;
-    }
-    for (n, argument) in arguments.iter().enumerate() {
-        let next = arguments.get(n + 1).map_or("", String::as_str);
-        match argument.as_str() {
-            "--" => break,
-            "-nv" => return wrong("`-nv` would mean `--netrc --verbose`", "`-q` writes nothing but errors"),
-            "-nc" => return wrong("`-nc` is not a flag here", "`--no-clobber` fails if the file exists"),
-            "-np" => {
-                return wrong("`-np` is not a flag here", "`-r` never downloads what is above the directory");
-            }
-            "-nd" | "-nH" => {
-                return wrong(
-                    &format!("`{argument}` is not a flag here"),
-                    sentence_for("get", argument, |_| true).unwrap_or_default(),
-                );
-            }
-            "-O" if !next.is_empty() && !next.starts_with('-') && !is_url(next) => {
-                return wrong(
-                    "`-O` takes no value: it names the file after the URL",
-                    "`-o FILE` chooses the file",
-                );
-            }
-            "-x" if next.parse::<u32>().is_err() && (is_url(next) || next.contains(':')) => {
-                return wrong(
-                    "`-x` takes the number of connections for each file",
-                    "`--proxy URL` chooses a proxy",
-                );
-            }
-            "-r" if is_range(next) => {
-                return wrong(
-                    "`-r` downloads a directory; ranges of a file cannot be chosen",
-                    "a whole file is downloaded, and resumed where it stopped",
-                );
-            }
-            "-i" if is_url(next) => {
-                return wrong(
-                    "`-i` reads a list from a local file",
-                    "for headers use `scitoken stat URL` or `-vv`; download a list first",
-                );
-            }
-            offset
-                if offset.strip_prefix("-C").is_some_and(|at| {
-                    let at = if at.is_empty() { next } else { at };
-                    at.parse::<u64>().is_ok()
-                }) =>
-            {
-                return wrong(
-                    "`-C` takes no offset but `-`",
-                    "leave it out: an unfinished file is resumed by default",
-                );
-            }
-            "-n" | "-S" | "-s" if next.parse::<u32>().is_ok() => {
-                return wrong(
-                    &format!("`{argument}` takes no number"),
-                    "`-x N` uses up to N connections for each file",
-                );
-            }
-            "-T" => return wrong("`-T` is not a flag here", "`scitoken put FILE URL` uploads a file"),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// Answers the flags of `ls` that are not those of this one.
-fn misread_ls(arguments: &[String]) -> Option<(String, String)> {
-    arguments.iter().find_map(|argument| {
-        let hint = match argument.as_str() {
-            "-R" => "`-r` also lists everything below",
-            "-1" => "one name on each line is the default: leave the flag out",
-            "-lh" | "-hl" => "`-l` shows lengths in bytes; `-h` would print the help",
-            "-t" | "-S" | "-lt" | "-lS" => "pipe the list into `sort`: the server's order is kept",
-            _ => return None,
-        };
-        Some((format!("`{argument}` is not a flag of `ls` here"), hint.to_owned()))
-    })
+/// Returns the sentence for a command that this program does not have below `parent`, which is empty for the program itself.
+pub(crate) fn command_for(parent: &str, name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let habits = match parent {
+        "" => Some(COMMANDS),
+        parent => BELOW.iter().find(|(above, _)| *above == parent).map(|(_, habits)| *habits),
+    };
+    habits?.iter().find(|habit| habit.names.contains(&name.as_str())).map(|habit| habit.sentence)
 }
 
 /// Returns the arguments with `-C URL` written as `-C - URL`.
@@ -138,41 +52,68 @@ pub(crate) fn complete_offset(arguments: Vec<std::ffi::OsString>) -> Vec<std::ff
     complete
 }
 
-fn is_url(text: &str) -> bool {
+/// Returns whether a text is a URL, or the name of an object in a federation.
+pub(crate) fn is_url(text: &str) -> bool {
+    const SCHEMES: [&str; 11] =
+        ["http", "https", "dav", "davs", "pelican", "osdf", "stash", "root", "roots", "xroot", "xroots"];
     let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    scheme.is_some_and(|scheme| {
-        matches!(scheme.as_str(), "http" | "https" | "dav" | "davs" | "pelican" | "osdf")
-    })
-}
-
-fn is_range(text: &str) -> bool {
-    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-    text.split_once('-')
-        .is_some_and(|(first, last)| digits(first) && digits(last) && first.len() + last.len() > 0)
+    scheme.is_some_and(|scheme| SCHEMES.contains(&scheme.as_str()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use clap::CommandFactory as _;
 
-    fn words(line: &str) -> Vec<String> {
-        line.split_whitespace().map(str::to_owned).collect()
+    use super::*;
+    use crate::failure::Failure;
+    use crate::{Cli, usage};
+
+    /// The flags in the help of each program: curl 7.88, Wget 1.21, Wget2 1.99, aria2 1.36, gfal2-util 1.8, davix 0.8,
+    /// xrdcp 5.5, rclone 1.60.
+    const PEERS: [(&str, &str); 8] = [
+        ("curl", include_str!("../tests/peers/curl")),
+        ("wget", include_str!("../tests/peers/wget")),
+        ("wget2", include_str!("../tests/peers/wget2")),
+        ("aria2c", include_str!("../tests/peers/aria2c")),
+        ("gfal-copy", include_str!("../tests/peers/gfal-copy")),
+        ("davix", include_str!("../tests/peers/davix")),
+        ("xrdcp", include_str!("../tests/peers/xrdcp")),
+        ("rclone", include_str!("../tests/peers/rclone")),
+    ];
+
+    /// What a command line is answered with; `None` if it is accepted, or asks for the help.
+    fn answered(words: &[&str]) -> Option<Failure> {
+        let program = Cli::command();
+        let texts: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        if let Some((message, hint)) = misread(&texts, &program) {
+            return Some(Failure::new(crate::exit::Exit::Usage, message).with_hint(hint));
+        }
+        let line: Vec<std::ffi::OsString> =
+            std::iter::once("scitoken").chain(words.iter().copied()).map(Into::into).collect();
+        let error = program.clone().try_get_matches_from(complete_offset(line)).err()?;
+        match error.kind() {
+            clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => None,
+            _ => usage::failure(&error, &program).unwrap(),
+        }
     }
 
     #[test]
     fn every_sentence_ends_without_a_period_and_names_something_to_type() {
-        assert!(HABITS.len() > 60);
-        let mut flags: Vec<_> = HABITS.iter().flat_map(|habit| habit.names).collect();
+        let all = || HABITS.iter().chain(RARE).chain(FOREIGN).chain(PREFIXES);
+        let mut flags: Vec<_> = all().flat_map(|habit| habit.names).collect();
+        assert!(flags.len() > 600, "{}", flags.len());
         flags.sort_unstable();
-        assert!(flags.windows(2).all(|pair| pair[0] != pair[1]), "a flag has two answers: {flags:?}");
-        for habit in HABITS {
+        let twice: Vec<_> = flags.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "a flag has two answers: {twice:?}");
+        for habit in all() {
             assert!(!habit.sentence.ends_with('.') && habit.names.iter().all(|flag| flag.starts_with('-')));
         }
-        assert!(sentence_for("get", "--insecure", |_| true).unwrap().contains("--cacert"));
-        assert!(sentence_for("get", "--user", |_| true).unwrap().contains("--netrc-file"));
+        let mut commands: Vec<_> = COMMANDS.iter().flat_map(|habit| habit.names).collect();
+        commands.sort_unstable();
+        let twice: Vec<_> = commands.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+        assert!(twice.is_empty(), "a command has two answers: {twice:?}");
         assert_eq!(sentence_for("get", "--no-such-flag", |_| true), None);
-        assert!(command_for("curl").unwrap().contains("scitoken get"));
-        assert_eq!(command_for("frobnicate"), None);
+        assert_eq!(command_for("", "frobnicate"), None);
     }
 
     #[test]
@@ -184,49 +125,199 @@ mod tests {
     }
 
     #[test]
-    fn arguments_that_would_be_misread_are_answered() {
-        for (line, expected) in [
-            ("https://h/f", "write `scitoken get https://h/f`"),
-            ("-v davs://h/f", "write `scitoken get davs://h/f`"),
-            ("-o x https://h/f", "write `scitoken get https://h/f`"),
-            ("get -C100 https://h/f", "resumed"),
-            ("ls -R https://h/d/", "`-r`"),
-            ("ls -1 https://h/d/", "default"),
-            ("get -nv https://h/f", "-q"),
-            ("get -O f https://h/f", "-o FILE"),
-            ("get -x http://proxy:3128 https://h/f", "--proxy"),
-            ("get -x proxy:3128 https://h/f", "--proxy"),
-            ("get -r 0-99 https://h/f", "resumed"),
-            ("get -r -99 https://h/f", "resumed"),
-            ("get -i https://h/f", "stat"),
-            ("get -C 100 https://h/f", "resumed"),
-            ("get -n 4 https://h/f", "-x N"),
-            ("get -S 4 https://h/f", "-x N"),
-            ("get -s 4 https://h/f", "-x N"),
-        ] {
-            let (_, hint) =
-                misread(&words(line), &["get", "ls", "put", "stat"]).unwrap_or_else(|| panic!("{line}"));
-            assert!(hint.contains(expected), "{line}: {hint}");
+    fn every_flag_of_another_program_is_accepted_or_answered_before_and_after_the_url() {
+        let (mut accepted, mut answers, mut without) = (0, 0, Vec::new());
+        for (program, flags) in PEERS {
+            for line in flags.lines() {
+                let words: Vec<&str> = line.split(' ').collect();
+                let before = [&["get"][..], &words, &["https://h.test/f"]].concat();
+                let after = [&["get", "https://h.test/f"][..], &words].concat();
+                // A letter takes what follows it, so its place counts.
+                let is_letter = words[0].len() == 2;
+                for command_line in std::iter::once(before).chain(is_letter.then_some(after)) {
+                    let Some(failure) = answered(&command_line) else {
+                        accepted += 1;
+                        continue;
+                    };
+                    answers += 1;
+                    let hint = failure.hint().unwrap_or_default();
+                    // A value that the flag does not take is told with those that it takes.
+                    let is_value = failure.message().contains("invalid value");
+                    if !is_value && (hint.is_empty() || hint == usage::ALL_FLAGS) {
+                        without.push(format!("{program}: {command_line:?}: {failure:?}"));
+                    }
+                }
+            }
         }
+        assert!(without.is_empty(), "{} without an answer:\n{}", without.len(), without.join("\n"));
+        assert!(accepted > 80 && answers > 1000, "{accepted} {answers}");
+    }
+
+    #[test]
+    fn every_command_that_a_sentence_names_exists() {
+        let program = Cli::command();
+        let below = BELOW.iter().flat_map(|(_, habits)| *habits);
+        let flags = HABITS.iter().chain(RARE).chain(FOREIGN).chain(PREFIXES);
+        let flags = flags.chain(UNIX.iter().flat_map(|(_, habits)| *habits));
+        let mut named = 0;
+        for habit in COMMANDS.iter().chain(below).chain(flags) {
+            for code in habit.sentence.split('`').skip(1).step_by(2) {
+                let Some(line) = code.strip_prefix("scitoken ") else { continue };
+                let mut command = &program;
+                for word in line
+                    .split(' ')
+                    .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+                {
+                    if word.starts_with('-') || word == "help" {
+                        break;
+                    }
+                    command = command
+                        .find_subcommand(word)
+                        .unwrap_or_else(|| panic!("`{line}`: {word} in {}", habit.sentence));
+                    named += 1;
+                }
+            }
+        }
+        assert!(named > 60, "{named}");
+    }
+
+    /// What a person types, and what the hint names.
+    const TYPED: &[(&str, &str)] = &[
+        // Without a command.
+        ("https://h/f", "write `scitoken get https://h/f`"),
+        ("-v davs://h/f", "write `scitoken get davs://h/f`"),
+        ("-o x https://h/f", "write `scitoken get https://h/f`"),
+        ("-L https://h/f -o x", "write `scitoken get https://h/f`"),
+        ("-sSfLO https://h/f", "write `scitoken get https://h/f`"),
+        ("-I https://h/f", "write `scitoken stat https://h/f`"),
+        ("-T f https://h/d/", "write `scitoken put FILE https://h/d/`"),
+        ("-X DELETE https://h/f", "write `scitoken rm https://h/f`"),
+        ("-XPROPFIND https://h/d", "write `scitoken ls https://h/d`"),
+        ("--request=MKCOL https://h/d", "write `scitoken mkdir -p https://h/d`"),
+        ("osdf:///ns/f", "write `scitoken get osdf:///ns/f`"),
+        ("root://h//f .", "write `scitoken get root://h//f`"),
+        ("run1.root https://h/d/", "write `scitoken put run1.root https://h/d/`"),
+        ("data.example.org/f", "write `scitoken get https://data.example.org/f`"),
+        // Commands of other programs.
+        ("download https://h/f", "`scitoken get URL`"),
+        ("upload f https://h/f", "`scitoken put FILE URL`"),
+        ("cp https://h/f .", "`scitoken copy SOURCE DESTINATION`"),
+        ("curl -sSL https://h/f", "`scitoken get URL`"),
+        ("wget2 -q https://h/f", "`scitoken get URL`"),
+        ("gfal-ls -l https://h/d", "`scitoken ls URL`"),
+        ("davix-rm https://h/f", "`scitoken rm URL`"),
+        ("rclone copy a b", "`scitoken get`"),
+        ("object get pelican://h/f", "leave the name out"),
+        ("GET https://h/f", "`scitoken get`"),
+        ("DELETE https://h/f", "`scitoken rm URL`"),
+        ("Put f https://h/f", "`scitoken put`"),
+        ("htgettoken -i vo", "`scitoken login`"),
+        ("store rm rs", "`scitoken store remove"),
+        ("token decode f", "`scitoken token show`"),
+        ("keys list", "`scitoken keys cache list`"),
+        ("config set x y", "`scitoken config show`"),
+        ("gett https://h/f", "`get`"),
+        // Bundled letters.
+        ("get -kL https://h/f", "--cacert"),
+        ("get -fsSLk https://h/f", "--cacert"),
+        ("get -qO- https://h/f", "`-o -`"),
+        ("get -qO - https://h/f", "`-o -`"),
+        ("get -qO f https://h/f", "-o FILE"),
+        ("get -Oout https://h/f", "-o FILE"),
+        ("get -LOname https://h/f", "-o FILE"),
+        ("get -nv https://h/f", "-q"),
+        ("get -nvc https://h/f", "-q"),
+        ("get -nc https://h/f", "--no-clobber"),
+        ("get -O f https://h/f", "-o FILE"),
+        ("get -x http://proxy:3128 https://h/f", "--proxy"),
+        ("get -x proxy:3128 https://h/f", "--proxy"),
+        ("get -r 0-99 https://h/f", "resumed"),
+        ("get -r0-99 https://h/f", "resumed"),
+        ("get -r -99 https://h/f", "resumed"),
+        ("get -C100 https://h/f", "resumed"),
+        ("get -C 100 https://h/f", "resumed"),
+        ("get -n 4 https://h/f", "-x N"),
+        ("get -n4 https://h/f", "-x 4"),
+        ("get -S 4 https://h/f", "-x N"),
+        ("get -s16 https://h/f", "-x 16"),
+        ("get -T 5 https://h/f", "--stall-time"),
+        ("get -T f https://h/f", "scitoken put"),
+        ("get -i https://h/f", "stat"),
+        ("get -P https://h/f", "-P DIR"),
+        ("get -o https://h/f", "-o FILE"),
+        ("get --mirror https://h/d/", "`-r`"),
+        ("get -adler https://h/f", "--checksum adler32"),
+        ("ls -R https://h/d/", "`-r`"),
+        ("ls -lR https://h/d/", "`-r`"),
+        ("ls -ltr https://h/d/", "sort"),
+        ("ls -lah https://h/d/", "bytes"),
+        ("ls -1 https://h/d/", "default"),
+        // Long flags with one dash, with a value that they do not take, and misspelled.
+        ("get -recursive https://h/d/", "write `--recursive`"),
+        ("get -output=x https://h/f", "write `--output`"),
+        ("put -create-dirs f https://h/f", "write `--create-dirs`"),
+        ("get -version", "scitoken --version"),
+        ("get --version", "scitoken --version"),
+        ("get --quiet=true https://h/f", "takes no value"),
+        ("get --dry-run=true https://h/f", "takes no value"),
+        ("get --insecure=true https://h/f", "--cacert"),
+        ("get https://h/f --ouput x", "--output"),
+        ("get https://h/f --recusive", "--recursive"),
+        ("get --skip-existing size https://h/f", "--skip-existing=size"),
+    ];
+
+    #[test]
+    fn what_a_person_types_is_answered_with_what_to_type_instead() {
+        for (line, expected) in TYPED {
+            let words: Vec<&str> = line.split(' ').collect();
+            let failure = answered(&words).unwrap_or_else(|| panic!("{line}: accepted"));
+            let hint = failure.hint().unwrap_or_else(|| panic!("{line}: {failure:?}"));
+            assert!(hint.contains(expected), "{line}: {failure:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_right_is_not_answered() {
         for line in [
             "get -O https://h/f",
+            "get -LO https://h/f",
+            "get -sSfLO https://h/f",
+            "get -OJ https://h/f",
+            "get -LOJ https://h/f",
+            "get -sS4 https://h/f",
+            "get -nL https://h/f",
+            "get -rv https://h/d/",
             "get -x 4 https://h/f",
+            "get -x4 https://h/f",
             "get -r https://h/d/",
             "get -i list",
             "get -n https://h/f",
             "get -s -S https://h/f",
-            "stat https://h/f",
+            "get https://h/f -o run-1-2",
             "get https://h/run-1-2",
-            "-v put f https://h/f",
+            "get --mirror https://m/f https://h/f",
+            "get --output=x https://h/f",
+            "get https://h/f -fsSLo x",
+            "get -C https://h/f",
+            "get -h",
             "ls -la https://h/d/",
+            "ls -lrv https://h/d/",
+            "stat https://h/f",
+            "-v put f https://h/f",
+            "put -- -nv https://h/f",
+            "rm -rf https://h/d/",
+            "mkdir -pv https://h/d/",
+            "condor-plugin --classad",
         ] {
-            assert_eq!(misread(&words(line), &["get", "ls", "put", "stat"]), None, "{line}");
+            let words: Vec<&str> = line.split(' ').collect();
+            let failure = answered(&words);
+            assert!(failure.is_none(), "{line}: {failure:?}");
         }
     }
 
     #[test]
     fn an_offset_may_be_left_out() {
-        let complete = |line: &str| complete_offset(words(line).into_iter().map(Into::into).collect());
+        let complete = |line: &str| complete_offset(line.split(' ').map(Into::into).collect());
         assert_eq!(complete("get -C https://h/f"), ["get", "-C", "-", "https://h/f"]);
         assert_eq!(complete("get -C - https://h/f"), ["get", "-C", "-", "https://h/f"]);
     }

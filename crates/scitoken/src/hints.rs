@@ -1,15 +1,16 @@
 //! The hints of the library, worded as flags and commands of this program.
 
+use std::ffi::OsString;
+
 use reqwest_scitokens::auth::Hint;
 use scitoken_storage::oauth::OAuthHint;
 use scitoken_transfer::{FailureKind, TransferError, TransferHint};
+use scitoken_types::sys::Env;
 
 /// Words a hint of the middleware.
 pub(crate) fn worded(hint: &Hint) -> String {
     match hint {
-        Hint::ProvideToken => {
-            "set `BEARER_TOKEN_FILE`, or pass `--token-file FILE`; `scitoken token where` lists the searched places"
-        }
+        Hint::ProvideToken => return provide_token(&Env::process()),
         Hint::ShowSearch => "`scitoken token where` lists the searched places",
         Hint::RenewToken => "get a new token the way you got this one, or find out why it is not refreshed",
         Hint::InspectToken => "`scitoken token show` shows the token's claims",
@@ -36,14 +37,50 @@ pub(crate) fn worded(hint: &Hint) -> String {
     .to_owned()
 }
 
+/// Says where to put a token. A variable that names a file is not to be set: its file is missing, or has no usable token.
+fn provide_token(env: &Env) -> String {
+    let is_set = |name: &&str| env.get_non_empty(name).is_some();
+    let first = match ["BEARER_TOKEN_FILE", "SCITOKEN_FILE"].into_iter().find(is_set) {
+        Some(name) => format!("let `{name}` name a file with a token"),
+        None => "set `BEARER_TOKEN_FILE`".to_owned(),
+    };
+    format!("{first}, or pass `--token-file FILE`; `scitoken token where` lists the searched places")
+}
+
 /// Words a hint of an OAuth client.
 pub(crate) fn of_oauth(hint: OAuthHint) -> String {
     match hint {
         OAuthHint::LogInAgain => {
             "log in again with `scitoken login`: the stored refresh token is no longer valid".to_owned()
         }
+        OAuthHint::UseHttps => {
+            "secrets are sent over TLS only: write the issuer's address with `https://`; if its metadata names this one, tell \
+             its operators"
+                .to_owned()
+        }
         other => other.to_string(),
     }
+}
+
+/// Returns the command of a command line, if it only looks at something and hints recommend it.
+pub(crate) fn recommended_command(arguments: &[OsString]) -> &'static str {
+    const RECOMMENDED: [&str; 7] =
+        ["config show", "doctor", "explain", "keys cache list", "ls", "token show", "token where"];
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let words: Vec<&str> = words.filter(|word| !word.starts_with('-')).collect();
+    let is_named =
+        |command: &&str| command.split(' ').enumerate().all(|(n, word)| words.get(n) == Some(&word));
+    RECOMMENDED.into_iter().find(is_named).unwrap_or_default()
+}
+
+/// Returns a hint without what recommends the command that prints it; `None` if nothing is left.
+pub(crate) fn for_command(hint: &str, command: &str) -> Option<String> {
+    let own = format!("`scitoken {command}");
+    let is_own = |part: &str| {
+        !command.is_empty() && part.split_once(&own).is_some_and(|(_, rest)| rest.starts_with([' ', '`']))
+    };
+    let others: Vec<&str> = hint.split("; ").filter(|part| !is_own(part)).collect();
+    (!others.is_empty()).then(|| others.join("; "))
 }
 
 /// Words the hint of a failed transfer.
@@ -137,4 +174,36 @@ fn transfer(hint: &TransferHint) -> String {
         other => return other.to_string(),
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_does_not_recommend_itself() {
+        for (hint, command, left) in [
+            ("`scitoken doctor URL` shows where the connection fails", "doctor", None),
+            ("check the path; `scitoken ls URL` lists a directory", "ls", Some("check the path")),
+            ("`scitoken token where` lists the searched places", "token where", None),
+            ("`scitoken doctor URL` shows more", "get", Some("`scitoken doctor URL` shows more")),
+            ("`scitoken lst`", "ls", Some("`scitoken lst`")),
+            ("`scitoken get URL`", "", Some("`scitoken get URL`")),
+        ] {
+            assert_eq!(for_command(hint, command).as_deref(), left, "{command}: {hint}");
+        }
+    }
+
+    #[test]
+    fn the_command_is_found_behind_flags() {
+        for (line, command) in [
+            ("scitoken -v doctor https://h/f", "doctor"),
+            ("scitoken token --json where", "token where"),
+            ("scitoken token verify", ""),
+            ("scitoken", ""),
+        ] {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert_eq!(recommended_command(&arguments), command, "{line}");
+        }
+    }
 }

@@ -102,8 +102,8 @@ fn main() -> ExitCode {
         Err(exit) => return exit.into(),
     };
     cli.verbosity.init();
-    let context =
-        Context { env: Env::process(), output: cli.verbosity.output(), verbose: cli.verbosity.level() };
+    let output = cli.verbosity.output(hints::recommended_command(&arguments));
+    let context = Context { env: Env::process(), output, verbose: cli.verbosity.level() };
     if !cli.command.saves_state() {
         signals::end_at_termination();
     }
@@ -125,11 +125,10 @@ fn main() -> ExitCode {
 fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
     let texts: Vec<String> =
         arguments.iter().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
-    let output = Output { json: texts.iter().any(|text| text == "--json"), quiet: false };
+    let output = Output { json: texts.iter().any(|text| text == "--json"), ..Output::default() };
     output::hide_inputs(&texts, &Env::process(), settings::variables());
     let program = Cli::command();
-    let commands: Vec<&str> = program.get_subcommands().map(clap::Command::get_name).collect();
-    if let Some((message, hint)) = habits::misread(&texts, &commands) {
+    if let Some((message, hint)) = habits::misread(&texts, &program) {
         return Err(Failure::new(Exit::Usage, message).with_hint(hint).report(output));
     }
     Cli::try_parse_from(arguments).map_err(|error| match usage::failure(&error, &program) {
@@ -170,7 +169,7 @@ impl Command {
             Self::Config(command) => command.run(context),
             Self::CondorPlugin(command) => command.run(context),
             Self::Completions(command) => command.run(context, Cli::command()),
-            Self::Man(command) => command.run(Cli::command()),
+            Self::Man(command) => command.run(context, Cli::command()),
             Self::Gafaelfawr(command) => command.run(context),
             Self::Jwt(command) => command.run(context),
             Self::Keys(command) => command.run(context),

@@ -1,9 +1,11 @@
 //! The one writer of the program: every text for standard output and standard error passes through here.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use base64::prelude::*;
 
@@ -17,6 +19,11 @@ use crate::sanitize;
 
 /// The secrets of this run, masked in every output.
 static REDACTOR: LazyLock<Redactor> = LazyLock::new(Redactor::new);
+
+/// The warnings that were written.
+static WARNED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+/// Whether warnings are left out.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Masks the credential of a header in every further output: a token, or the password of `Basic`.
 pub(crate) fn hide(header: &[u8]) {
@@ -107,13 +114,23 @@ pub(crate) fn hide_inputs(arguments: &[String], env: &Env, variables: impl Itera
     }
 }
 
-/// A writer of log lines to standard error, with secrets masked.
+/// A writer of a log line to standard error, with secrets masked.
 #[derive(Debug, Default)]
-pub(crate) struct LogWriter(Vec<u8>);
+pub(crate) struct LogWriter {
+    text: Vec<u8>,
+    is_warning: bool,
+}
+
+impl LogWriter {
+    /// Returns the writer of a warning, which is written once in a run.
+    pub(crate) fn of_warning() -> Self {
+        Self { text: Vec::new(), is_warning: true }
+    }
+}
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
+        self.text.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -125,8 +142,10 @@ impl io::Write for LogWriter {
 /// Writes the event as a whole, so that no secret is cut.
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        if !self.0.is_empty() {
-            note(String::from_utf8_lossy(&self.0).trim_end_matches('\n'));
+        let text = String::from_utf8_lossy(&self.text);
+        let text = text.trim_end_matches('\n');
+        if !text.is_empty() && (!self.is_warning || is_first(text)) {
+            note(text);
         }
     }
 }
@@ -138,6 +157,8 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// No text on standard error but errors.
     pub(crate) quiet: bool,
+    /// The command that runs, such as `token where`.
+    pub(crate) command: &'static str,
 }
 
 impl Output {
@@ -226,6 +247,24 @@ pub(crate) fn bytes(text: &[u8]) -> io::Result<()> {
 pub(crate) fn note(text: &str) {
     let text = clean(&REDACTOR.redact(text));
     let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Writes a warning to standard error, once in a run; nothing if the command is quiet.
+pub(crate) fn warn(text: &str) {
+    let text = format!("scitoken: warning: {text}");
+    if !IS_QUIET.load(Ordering::Relaxed) && is_first(&text) {
+        note(&text);
+    }
+}
+
+/// Leaves out all further warnings.
+pub(crate) fn leave_out_warnings() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Returns whether a warning is new: the sessions of a run meet the same settings and files.
+fn is_first(warning: &str) -> bool {
+    WARNED.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.to_owned())
 }
 
 /// Replaces characters that control a terminal, except the end of a line.

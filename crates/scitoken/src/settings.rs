@@ -2,108 +2,78 @@
 //!
 //! A flag beats the environment, the environment beats the file, and the file beats the default.
 
+mod file;
 mod host;
+mod keys;
+mod source;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use scitoken_types::files::{FileProblem, Ownership, SecretFile, read_bounded};
 use scitoken_types::sys::Env;
-use toml::{Table, Value};
+use toml::Value;
 
+pub(crate) use self::file::SettingProblem;
+use self::file::SettingsFile;
 pub(crate) use self::host::{
     AgentAccount, AgentSettings, HostEntry, HostToken, OAuthClientSettings, StoredTokenSettings,
 };
+pub(crate) use self::keys::*;
+pub(crate) use self::source::SettingSource;
+use self::source::resolve;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
 use crate::storage::StorageAddress;
-
-/// The largest settings file.
-const MAX_LENGTH: u64 = 4 * 1024 * 1024;
-
-/// One setting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
-    /// The table and name in the file.
-    pub(crate) table: &'static str,
-    pub(crate) name: &'static str,
-    /// The environment variable.
-    pub(crate) variable: &'static str,
-    /// The default, described.
-    pub(crate) default: &'static str,
-}
-
-macro_rules! keys {
-    ($($constant:ident = $table:literal $name:literal $variable:literal $default:literal;)*) => {
-        $(pub(crate) const $constant: Key =
-            Key { table: $table, name: $name, variable: $variable, default: $default };)*
-        /// All settings, in the order in which they are shown.
-        pub(crate) const ALL: &[Key] = &[$($constant),*];
-    };
-}
-
-keys! {
-    JOBS = "transfer" "jobs" "SCITOKEN_JOBS" "4";
-    STREAMS = "transfer" "streams" "SCITOKEN_STREAMS" "1";
-    CHECKSUM = "transfer" "checksum" "SCITOKEN_CHECKSUM" "auto";
-    RETRY = "transfer" "retry" "SCITOKEN_RETRY" "5";
-    RETRY_MAX_TIME = "transfer" "retry-max-time" "SCITOKEN_RETRY_MAX_TIME" "no limit";
-    RETRY_BUDGET = "transfer" "retry-budget" "SCITOKEN_RETRY_BUDGET" "10000";
-    MAX_TIME = "transfer" "max-time" "SCITOKEN_MAX_TIME" "no limit";
-    LIMIT_RATE = "transfer" "limit-rate" "SCITOKEN_LIMIT_RATE" "no limit";
-    STALL_TIME = "transfer" "stall-time" "SCITOKEN_STALL_TIME" "60";
-    TOKEN_WAIT = "transfer" "token-wait" "SCITOKEN_TOKEN_WAIT" "0";
-    CONNECT_TIMEOUT = "connect" "connect-timeout" "SCITOKEN_CONNECT_TIMEOUT" "10";
-    CACERT = "connect" "cacert" "SCITOKEN_CACERT" "none";
-    CAPATH = "connect" "capath" "SCITOKEN_CAPATH" "none";
-    TRUST_REDIRECT = "connect" "trust-redirect" "SCITOKEN_TRUST_REDIRECT" "the token's audience";
-    ATTACH = "connect" "attach" "SCITOKEN_ATTACH" "when-found";
-    AUDIENCE = "connect" "audience" "SCITOKEN_AUDIENCE" "none";
-    FEDERATION = "federation" "host" "SCITOKEN_FEDERATION" "osg-htc.org";
-    CACHES = "federation" "caches" "SCITOKEN_CACHES" "none";
-    FEDERATION_STORAGE = "federation" "storage" "SCITOKEN_FEDERATION_STORAGE" "json:~/.local/share/scitoken/federation.json";
-}
-
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum SettingSource {
-    Variable(&'static str),
-    File(PathBuf),
-    Default,
-}
-
-impl fmt::Display for SettingSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => write!(f, "environment `{name}`"),
-            Self::File(path) => write!(f, "file `{}`", path.display()),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
 
 /// The settings of a run, without its flags.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     env: Env,
-    file: Option<(PathBuf, Table)>,
+    file: Option<SettingsFile>,
     hosts: Vec<HostEntry>,
 }
 
 impl Settings {
     /// Reads the file that the environment names, if it exists.
     pub(crate) fn load(env: Env) -> Result<Self, Failure> {
-        let file = match location(&env) {
-            Some((path, named)) => read(&path, named)?.map(|table| (path, table)),
+        let (settings, problems) = Self::inspect(env)?;
+        SettingProblem::failure(&problems).map_or(Ok(settings), Err)
+    }
+
+    /// Like [`load`](Self::load), with what is wrong in the file instead of an error. The values are not checked.
+    pub(crate) fn inspect(env: Env) -> Result<(Self, Vec<SettingProblem>), Failure> {
+        let read = match file::location(&env) {
+            Some((path, named)) => SettingsFile::read(path, named)?,
             None => None,
         };
-        let hosts = match &file {
-            Some((path, table)) => check(path, table, &env)?,
-            None => Vec::new(),
+        let Some((file, mut problems)) = read else {
+            return Ok((Self { env, file: None, hosts: Vec::new() }, Vec::new()));
         };
-        Ok(Self { env, file, hosts })
+        let (hosts, wrong) = file.check(&env);
+        problems.extend(wrong);
+        Ok((Self { env, file: Some(file), hosts }, problems))
+    }
+
+    /// Returns the values that their settings do not take.
+    pub(crate) fn invalid_values(&self) -> Vec<SettingProblem> {
+        let problem = |key: &Key| {
+            let (text, source) = self.text(*key);
+            let problem = (key.check)(&text?).err()?;
+            Some(SettingProblem::of_value(
+                source.clone(),
+                self.line(*key, &source),
+                &key.to_string(),
+                &problem,
+            ))
+        };
+        ALL.iter().filter_map(problem).collect()
+    }
+
+    /// Returns the line of a setting, if it is one of the file.
+    fn line(&self, key: Key, source: &SettingSource) -> Option<usize> {
+        let file = self.file.as_ref().filter(|_| matches!(source, SettingSource::File(_)))?;
+        file.line(&key.to_string())
     }
 
     /// Returns the environment.
@@ -113,7 +83,7 @@ impl Settings {
 
     /// Returns the file, if it exists.
     pub(crate) fn file(&self) -> Option<&Path> {
-        self.file.as_ref().map(|(path, _)| path.as_path())
+        self.file.as_ref().map(|file| file.path.as_path())
     }
 
     /// Returns the host map.
@@ -126,10 +96,10 @@ impl Settings {
         if let Some(value) = self.env.get_non_empty(key.variable) {
             return (Some(value.to_string_lossy().into_owned()), SettingSource::Variable(key.variable));
         }
-        if let Some((path, table)) = &self.file
-            && let Some(value) = table.get(key.table).and_then(|table| table.get(key.name))
+        if let Some(file) = &self.file
+            && let Some(value) = file.table.get(key.table).and_then(|table| table.get(key.name))
         {
-            return (Some(in_text(value)), SettingSource::File(path.clone()));
+            return (Some(in_text(value)), SettingSource::File(file.path.clone()));
         }
         (None, SettingSource::Default)
     }
@@ -144,7 +114,7 @@ impl Settings {
             return Ok(flag);
         }
         let (text, source) = self.text(key);
-        text.map(|text| parse(&text, key, &source)).transpose()
+        text.map(|text| self.parse(&text, key, &source)).transpose()
     }
 
     /// Like [`choose`](Self::choose), for a path; one in the file is relative to the file's directory.
@@ -169,7 +139,7 @@ impl Settings {
             };
             return Ok(base.map(|base| StorageAddress::Json(base.join("scitoken/federation.json"))));
         };
-        let address: StorageAddress = parse(&text, FEDERATION_STORAGE, &source)?;
+        let address: StorageAddress = self.parse(&text, FEDERATION_STORAGE, &source)?;
         let place = |path: PathBuf| match &source {
             SettingSource::File(file) => resolve(&path, file, &self.env),
             _ => path,
@@ -191,73 +161,18 @@ impl Settings {
         if !flags.is_empty() {
             return Ok(flags);
         }
-        text.split([',', ' ']).filter(|part| !part.is_empty()).map(|part| parse(part, key, &source)).collect()
+        self.parse::<List<T>>(&text, key, &source).map(|list| list.0)
     }
-}
 
-fn parse<T: FromStr>(text: &str, key: Key, source: &SettingSource) -> Result<T, Failure>
-where
-    T::Err: fmt::Display,
-{
-    text.parse().map_err(|error: T::Err| {
-        let problem = crate::sanitize::plain_words(&error.to_string());
-        Failure::new(Exit::Usage, format!("{source}: invalid `{}.{}`: {problem}", key.table, key.name))
-    })
-}
-
-/// Returns the path of the file, and whether the user named it.
-fn location(env: &Env) -> Option<(PathBuf, bool)> {
-    if let Some(path) = env.get_non_empty("SCITOKEN_CONFIG") {
-        return Some((path.into(), true));
-    }
-    let base = match env.get_non_empty("XDG_CONFIG_HOME") {
-        Some(base) => PathBuf::from(base),
-        None => PathBuf::from(env.get_non_empty("HOME")?).join(".config"),
-    };
-    Some((base.join("scitoken/scitoken.toml"), false))
-}
-
-fn read(path: &Path, named: bool) -> Result<Option<Table>, Failure> {
-    // The file may name commands, so one that other users could have written is used only if the user named it.
-    let bytes = if named {
-        read_bounded(path, MAX_LENGTH)
-    } else {
-        let file = SecretFile::open(path, Ownership::UserOrRoot);
-        file.and_then(|file| file.read(MAX_LENGTH)).map(|bytes| bytes.to_vec())
-    };
-    let bytes = match bytes {
-        Ok(bytes) => bytes,
-        Err(error) if error.is_missing() && !named => return Ok(None),
-        Err(error) => {
-            let failure = Failure::from_error(Exit::Local, &error);
-            let is_foreign = !named && !matches!(error.problem(), FileProblem::Io { .. });
-            let hint =
-                is_foreign.then(|| format!("`SCITOKEN_CONFIG={}` uses it all the same", path.display()));
-            let message = format!("failed to read the settings: {}", failure.message());
-            return Err(Failure::new(Exit::Local, message).with_optional_hint(hint));
-        }
-    };
-    let text = String::from_utf8(bytes).map_err(|_| invalid(path, "not UTF-8"))?;
-    let table = text.parse::<Table>().map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        invalid(path, &format!("line {}: {}", before.matches('\n').count() + 1, error.message()))
-    })?;
-    hide_misplaced_tokens(&table);
-    Ok(Some(table))
-}
-
-/// Masks what looks like a token in names and values of the file; `client-id` is random and no secret.
-fn hide_misplaced_tokens(table: &Table) {
-    for (name, value) in table.iter().filter(|(name, _)| *name != "client-id") {
-        output::hide_misplaced_token(name);
-        match value {
-            Value::Table(table) => hide_misplaced_tokens(table),
-            Value::String(text) => output::hide_misplaced_token(text),
-            Value::Array(values) => {
-                values.iter().filter_map(Value::as_str).for_each(output::hide_misplaced_token);
-            }
-            _ => {}
-        }
+    fn parse<T: FromStr>(&self, text: &str, key: Key, source: &SettingSource) -> Result<T, Failure>
+    where
+        T::Err: fmt::Display,
+    {
+        parse(text).map_err(|problem| {
+            let line = self.line(key, source);
+            let problem = SettingProblem::of_value(source.clone(), line, &key.to_string(), &problem);
+            Failure::new(Exit::Usage, problem.to_string())
+        })
     }
 }
 
@@ -278,58 +193,6 @@ pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|key| key.variable).chain(OTHERS)
 }
 
-/// Checks the file; unknown names are errors.
-fn check(path: &Path, table: &Table, env: &Env) -> Result<Vec<HostEntry>, Failure> {
-    let mut hosts = Vec::new();
-    for (name, value) in table {
-        let Value::Table(inner) = value else {
-            let known = ALL.iter().find(|key| key.name == name);
-            return Err(invalid(
-                path,
-                &match known {
-                    Some(key) => format!("`{name}` stands in no table: write it below `[{}]`", key.table),
-                    None => format!("`{name}` is not a table"),
-                },
-            ));
-        };
-        if name == "host" {
-            for (pattern, host) in inner {
-                let host = HostEntry::read(pattern, host, |written| resolve(written, path, env));
-                hosts.push(host.map_err(|what| invalid(path, &what))?);
-            }
-            continue;
-        }
-        for (key, value) in inner {
-            if !ALL.iter().any(|known| known.table == name && known.name == key) {
-                return Err(invalid(path, &format!("unknown setting `{name}.{key}`; {}", known_names(name))));
-            }
-            let is_plain = |value: &Value| !matches!(value, Value::Table(_) | Value::Array(_));
-            let is_list = matches!(value, Value::Array(items) if items.iter().all(is_plain));
-            if !is_plain(value) && !is_list {
-                return Err(invalid(path, &format!("`{name}.{key}` is not a value")));
-            }
-        }
-    }
-    Ok(hosts)
-}
-
-/// Says which names a table has, or which tables there are.
-fn known_names(table: &str) -> String {
-    let names: Vec<_> = ALL.iter().filter(|key| key.table == table).map(|key| key.name).collect();
-    if names.is_empty() {
-        return "the tables are `transfer`, `connect`, `federation` and `host`".to_owned();
-    }
-    format!("`[{table}]` has `{}`", names.join("`, `"))
-}
-
-/// Resolves a path in the file: `~/` is the home directory, and a relative path is relative to the file's directory.
-fn resolve(written: &Path, file: &Path, env: &Env) -> PathBuf {
-    match (written.strip_prefix("~"), env.get_non_empty("HOME")) {
-        (Ok(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => file.parent().unwrap_or(Path::new("")).join(written),
-    }
-}
-
 /// Quotes a string for TOML.
 pub(crate) fn quote(text: &str) -> String {
     Value::String(text.to_owned()).to_string()
@@ -341,10 +204,6 @@ fn in_text(value: &Value) -> String {
         Value::Array(items) => items.iter().map(in_text).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
-}
-
-fn invalid(path: &Path, what: &str) -> Failure {
-    Failure::new(Exit::Usage, format!("`{}`: {what}", path.display()))
 }
 
 #[cfg(test)]

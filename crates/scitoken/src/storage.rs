@@ -14,6 +14,7 @@ use scitoken_types::sys::Env;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::output;
 
 /// Where tokens are stored.
@@ -58,12 +59,7 @@ impl StorageAddress {
 
     /// Fails if the storage is a file that does not exist.
     pub(crate) fn require_file(&self) -> Result<(), Failure> {
-        match self.file() {
-            Some(path) if !path.exists() => {
-                Err(Failure::new(Exit::Local, format!("`{}` does not exist", path.display())))
-            }
-            _ => Ok(()),
-        }
+        self.file().map_or(Ok(()), files::require)
     }
 
     /// Returns the storage; reads and creates nothing yet.
@@ -90,8 +86,8 @@ impl StorageAddress {
         };
         if let (Some(mode), Some(path)) = (mode, self.file()) {
             let path = path.display();
-            output::note(&format!(
-                "scitoken: warning: `{path}` has mode {mode:o}, so other users can read it; run `chmod 600 {path}`"
+            output::warn(&format!(
+                "`{path}` has mode {mode:o}, so other users can read it; run `chmod 600 {path}`"
             ));
         }
     }

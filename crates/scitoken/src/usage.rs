@@ -13,7 +13,7 @@ use crate::output;
 use crate::sanitize::plain_words;
 
 /// The hint where nothing better is known.
-const ALL_FLAGS: &str = "`--help` shows all flags and commands";
+pub(crate) const ALL_FLAGS: &str = "`--help` shows all flags and commands";
 
 /// Returns the failure for what clap cannot parse; `None` after printing the help or the version. `program` is what it parsed
 /// the arguments for.
@@ -30,9 +30,19 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
     }
     if error.kind() == ErrorKind::InvalidSubcommand
         && let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
-        && let Some(sentence) = habits::command_for(name)
+        && let Some(hint) = other_command(name, command_of(error, program))
     {
-        return Ok(Some(Failure::new(Exit::Usage, format!("unknown command `{name}`")).with_hint(sentence)));
+        let name = redact::without_tokens(name);
+        return Ok(Some(Failure::new(Exit::Usage, format!("unknown command `{name}`")).with_hint(hint)));
+    }
+    if error.kind() == ErrorKind::TooManyValues
+        && let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+    {
+        let flag = argument.split([' ', '=']).next().unwrap_or(argument);
+        return Ok(Some(
+            Failure::new(Exit::Usage, format!("a value was given to `{flag}`"))
+                .with_hint(format!("`{flag}` takes no value: leave out the `=` and what follows")),
+        ));
     }
     if matches!(
         error.kind(),
@@ -45,7 +55,58 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
     let text = error.render().to_string();
     let text = without_value(text.strip_prefix("error: ").unwrap_or(&text), error);
     // A token may stand where any other value belongs.
-    Ok(Some(worded(&redact::without_tokens(&text))))
+    let failure = worded(&redact::without_tokens(&text));
+    Ok(Some(match form_of_value(error) {
+        Some(form) => failure.with_hint(form),
+        None => failure,
+    }))
+}
+
+/// Says in which form the value of a flag is written, where the message does not say so.
+fn form_of_value(error: &clap::Error) -> Option<String> {
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        return swallowed(error);
+    }
+    let is_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
+    if let (true, Some(ContextValue::String(value)), Some(ContextValue::String(argument))) =
+        (is_value, error.get(ContextKind::InvalidValue), error.get(ContextKind::InvalidArg))
+        && value.is_empty()
+        && argument.starts_with('-')
+    {
+        return Some(format!("write the value behind the flag: `{}`", argument.replace(['<', '>'], "")));
+    }
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg).filter(|_| is_value) else {
+        return None;
+    };
+    match argument.as_str() {
+        "--scope <OP:PATH>" => Some(
+            "write the operation, a colon, and a path that begins with `/`: `read:/vo` for the profile scitokens2, \
+             `storage.read:/vo` for `--profile wlcg`"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// Returns what to type instead of a command that does not exist below `parent`.
+fn other_command(name: &str, parent: &Command) -> Option<String> {
+    let above = if parent.get_name() == "scitoken" { "" } else { parent.get_name() };
+    let lower = name.to_ascii_lowercase();
+    let same = parent.find_subcommand(&lower).map(|command| {
+        let above = if above.is_empty() { String::new() } else { format!("{above} ") };
+        format!("write `scitoken {above}{}`", command.get_name())
+    });
+    same.or_else(|| habits::command_for(above, name).map(str::to_owned))
+}
+
+/// Says which flag took an argument as its value, where one is missing: other programs have the flag without a value.
+fn swallowed(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
+    let usage = usage.to_string();
+    let words: Vec<&str> = usage.split_whitespace().collect();
+    let flag = words.windows(2).rev().find(|pair| pair[0].starts_with("--") && pair[1].starts_with('<'))?;
+    let value = flag[1].trim_matches(['<', '>']);
+    Some(format!("`{}` takes what stands behind it as its {value}: write both", flag[0]))
 }
 
 /// Answers a flag that the command does not have: by a habit of another program's users, or a flag of almost the same name.

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use clap::Args;
 use scitoken_types::sys::Env;
 use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -29,9 +30,9 @@ pub(crate) struct Verbosity {
 const VERIFIER: &str = "rustls_platform_verifier";
 
 impl Verbosity {
-    /// Returns the writer that these flags ask for.
-    pub(crate) fn output(self) -> Output {
-        Output { json: self.json, quiet: self.quiet }
+    /// Returns the writer of a command that these flags ask for.
+    pub(crate) fn output(self, command: &'static str) -> Output {
+        Output { json: self.json, quiet: self.quiet, command }
     }
 
     /// Returns how often `-v` was given.
@@ -41,6 +42,9 @@ impl Verbosity {
 
     /// Starts writing the library's log to standard error.
     pub(crate) fn init(self) {
+        if self.quiet {
+            output::leave_out_warnings();
+        }
         let filter = match (self.quiet, self.verbose) {
             (true, _) => Targets::new().with_default(LevelFilter::ERROR),
             (_, 0..=2) => Targets::new().with_default(LevelFilter::WARN),
@@ -51,9 +55,12 @@ impl Verbosity {
             ]),
         };
         let colours = std::io::stderr().is_terminal() && Env::process().get_non_empty("NO_COLOR").is_none();
+        let warning = LevelFilter::WARN.into_level().expect("a level");
+        let writer =
+            output::LogWriter::of_warning.with_max_level(warning).or_else(output::LogWriter::default);
         let started = tracing_subscriber::fmt()
             .with_max_level(LevelFilter::TRACE)
-            .with_writer(output::LogWriter::default)
+            .with_writer(writer)
             .with_ansi(colours)
             .with_target(false)
             .without_time()

@@ -10,6 +10,7 @@ use scitoken_types::sys::Env;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 
 /// How keys are fetched, and where they are cached.
 #[derive(Debug, Args)]
@@ -26,6 +27,11 @@ impl KeyCacheArgs {
     /// Returns the key cache; `None` where the environment names no directory for it.
     pub(crate) fn cache(&self) -> Option<KeyCache> {
         self.key_cache.clone().or_else(|| KeyCache::user_file(&Env::process())).map(KeyCache::sqlite)
+    }
+
+    /// Fails if the user named a key cache that does not exist.
+    pub(crate) fn require_file(&self) -> Result<(), Failure> {
+        self.key_cache.as_deref().map_or(Ok(()), files::require)
     }
 
     /// Returns a session that fetches keys and sends no token.

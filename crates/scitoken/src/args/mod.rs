@@ -12,7 +12,7 @@ mod storage;
 mod suggested;
 mod url;
 
-pub(crate) use self::connection::ConnectionArgs;
+pub(crate) use self::connection::{AttachMode, ConnectionArgs};
 pub(crate) use self::federation::FederationArgs;
 pub(crate) use self::keys::{KeyCacheArgs, parse_algorithm};
 pub(crate) use self::oauth::{LoginClientArgs, OAuthClientArgs};

@@ -3,11 +3,11 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command};
 use clap_complete::Shell;
+use serde_json::json;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
 
 /// Print the completion script of a shell
 ///
@@ -27,7 +27,8 @@ impl Completions {
         let mut program = with_hosts(program, &hosts);
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut program, "scitoken", &mut script);
-        output::bytes(&script)?;
+        let script = String::from_utf8_lossy(&script);
+        context.output.data(&script, json!({ "script": script }))?;
         Ok(Exit::Ok)
     }
 }

@@ -19,6 +19,7 @@ use scitoken_transfer::federation::{Federation, FederationUrl};
 use scitoken_transfer::{Download, Downloaded, FileNumber, TransferError, Upload};
 use scitoken_types::SafeUrl;
 use scitoken_types::sys::{Clock as _, SystemClock};
+use serde_json::json;
 
 use self::order::{Order, Scratch, read_orders};
 use self::requests::Requests;
@@ -29,7 +30,6 @@ use crate::context::Context;
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
 use crate::runtime::block_on;
 use crate::settings;
 use crate::signals;
@@ -68,7 +68,7 @@ impl CondorPlugin {
     /// Transfers the files, and writes a result for each: HTCondor treats a missing one as a broken plugin.
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let (Some(infile), Some(outfile)) = (&self.infile, &self.outfile) else {
-            return capabilities();
+            return capabilities(context);
         };
         // Results of an earlier run must not pass for this one's.
         let results = ResultFile::create(outfile)?;
@@ -101,7 +101,10 @@ impl CondorPlugin {
         }
         let exit = results.finish()?;
         let has_names = requested.iter().any(|requested| FederationUrl::has_scheme(&requested.url));
-        Self::exit(context, self.pelican_exit_codes || has_names, moved.map(|()| exit), &results)
+        let exit = Self::exit(context, self.pelican_exit_codes || has_names, moved.map(|()| exit), &results)?;
+        let members = json!({ "exit": exit as u8, "results": outfile.display().to_string() });
+        context.output.object(exit == Exit::Ok, members)?;
+        Ok(exit)
     }
 
     /// Returns how the run ended, in the codes of this program or of Pelican's plugin.
@@ -233,11 +236,13 @@ pub(crate) fn report_to_condor(arguments: &[String], failure: &Failure) {
 }
 
 /// Prints what HTCondor needs to know about the plugin.
-fn capabilities() -> Result<Exit, Failure> {
-    output::write_line("MultipleFileSupport = true")?;
-    output::write_line("PluginType = \"FileTransfer\"")?;
-    output::write_line(&format!("PluginVersion = \"{}\"", env!("CARGO_PKG_VERSION")))?;
-    output::write_line("ProtocolVersion = 2")?;
-    output::write_line("SupportedMethods = \"https,http,davs,dav,osdf,pelican,stash\"")?;
+fn capabilities(context: &Context) -> Result<Exit, Failure> {
+    const METHODS: &str = "https,http,davs,dav,osdf,pelican,stash";
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+    let ad = format!(
+        "MultipleFileSupport = true\nPluginType = \"FileTransfer\"\nPluginVersion = \"{VERSION}\"\n\
+         ProtocolVersion = 2\nSupportedMethods = \"{METHODS}\""
+    );
+    context.output.data(&ad, json!({ "classad": ad }))?;
     Ok(Exit::Ok)
 }

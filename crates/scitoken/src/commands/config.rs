@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::settings::{ALL, SettingSource};
+use crate::settings::{ALL, SettingProblem, SettingSource, Settings};
 
 /// Show the settings of `scitoken.toml` and of the environment
 ///
@@ -23,13 +23,16 @@ pub(crate) struct Config {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Show every setting, its value, and where the value comes from
+    ///
+    /// Invalid settings are listed with their lines; the exit code is then 2.
     Show,
 }
 
 impl Config {
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let Command::Show = self.command;
-        let settings = context.settings()?;
+        let (settings, mut problems) = Settings::inspect(context.env.clone())?;
+        problems.extend(settings.invalid_values());
         let output = context.output;
         let file = settings.file().map(|path| path.display().to_string());
         output.text(&match &file {
@@ -45,7 +48,7 @@ impl Config {
                 SettingSource::Default => format!("default; `{}`", key.variable),
                 other => other.to_string(),
             };
-            let name = format!("{}.{}", key.table, key.name);
+            let name = key.to_string();
             output.text(&format!("{name:<26} = {value:<24} # {note}"))?;
             members.insert(name, json!({ "value": value, "set": is_set, "from": note }));
         }
@@ -55,7 +58,19 @@ impl Config {
             output.text(&format!("host.\"{}\" = {}  # {from}", host.pattern, host.token))?;
             hosts.push(json!({ "pattern": host.pattern.to_string(), "token": host.token.to_string() }));
         }
-        output.object(true, json!({ "file": file, "settings": Value::Object(members), "hosts": hosts }))?;
-        Ok(Exit::Ok)
+        let shown = json!({ "file": file, "settings": Value::Object(members), "hosts": hosts });
+        let Some(failure) = SettingProblem::failure(&problems) else {
+            output.object(true, shown)?;
+            return Ok(Exit::Ok);
+        };
+        if !output.json {
+            return Err(failure);
+        }
+        let problems: Vec<Value> = problems.iter().map(SettingProblem::as_json).collect();
+        let mut members = failure.members();
+        members.extend([("problems".to_owned(), problems.into())]);
+        members.extend(shown.as_object().cloned().unwrap_or_default());
+        output.object(false, members.into())?;
+        Ok(failure.exit())
     }
 }

@@ -53,7 +53,7 @@ impl Doctor {
         let findings = DoctorFindings::new(report, capabilities, Machine::of(&settings));
         let verdict = findings.verdict(ReportVerdict::of(report));
         if context.output.json {
-            let mut object = as_json(report, &verdict);
+            let mut object = as_json(report, &verdict, context.output.command);
             object["doctor"] = findings.as_json();
             output::json_line(&object)?;
         } else {
@@ -65,7 +65,7 @@ impl Doctor {
             if verdict.exit != Exit::Ok {
                 findings.remark_lines(&mut lines);
             }
-            lines.conclude(report, &verdict, in_detail);
+            lines.conclude(report, &verdict, context.output.command, in_detail);
             context.output.text(&lines.to_string())?;
         }
         Ok(verdict.exit)

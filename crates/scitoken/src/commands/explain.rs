@@ -47,10 +47,10 @@ impl Explain {
         let report = block_on(probe(&request))??;
         let verdict = ReportVerdict::of(&report);
         if context.output.json {
-            output::json_line(&as_json(&report, &verdict))?;
+            output::json_line(&as_json(&report, &verdict, context.output.command))?;
         } else {
             let mut lines = ReportLines::facts(&report, context.verbose > 0);
-            lines.conclude(&report, &verdict, context.verbose > 0);
+            lines.conclude(&report, &verdict, context.output.command, context.verbose > 0);
             context.output.text(&lines.to_string())?;
         }
         Ok(verdict.exit)

@@ -49,11 +49,11 @@ impl Get {
         let settings = &context.settings()?;
         let plan = Plan::new(&self, settings)?;
         let streams = settings.choose(self.streams, settings::STREAMS)?.map_or(1, NonZeroUsize::get);
-        let engine = Engine::new(context, &self.retry, &self.connection, streams)?;
-        let mut engine = engine.with_bandwidth_limit(context, Some(&self.rate))?;
+        let engine = Engine::new(context, &self.transfer.retry, &self.transfer.connection, streams)?;
+        let mut engine = engine.with_bandwidth_limit(context, Some(&self.transfer.rate))?;
         let federation = self.federation(context, &engine)?;
         if self.dry_run {
-            return plan.show(context, &engine, &self.retry, federation.as_ref());
+            return plan.show(context, &engine, &self.transfer.retry, federation.as_ref());
         }
         signals::watch(engine.downloader.cancellation_token().clone());
         let options = self.progress_options(&plan, context);
@@ -87,19 +87,19 @@ impl Get {
     fn progress_options(&self, plan: &Plan, context: &Context) -> ProgressOptions {
         let has_few_files = plan.expected().is_some_and(|files| files <= MAX_FILES_WITH_LINES as u64);
         ProgressOptions {
-            mode: self.progress,
+            mode: self.transfer.progress,
             output: context.output,
             stdout_has_data: plan.stream().is_some(),
             final_lines: if has_few_files { FinalLines::EachFile } else { FinalLines::Summary },
             // An interval of zero would never end.
-            interval: self.progress_interval.duration().max(Duration::from_millis(100)),
+            interval: self.transfer.progress_interval.duration().max(Duration::from_millis(100)),
         }
     }
 
     /// Returns what resolves names of objects, if there may be any.
     fn federation(&self, context: &Context, engine: &Engine) -> Result<Option<Federation>, Failure> {
         let has_names = self.input.is_some() || self.urls.iter().any(|url| FederationUrl::has_scheme(url));
-        has_names.then(|| engine.federation(context, &self.federation)).transpose()
+        has_names.then(|| engine.federation(context, &self.transfer.federation)).transpose()
     }
 
     fn download(
@@ -117,7 +117,7 @@ impl Get {
             Err(error) if error.kind() == FailureKind::Interrupted && plan.expected() != Some(1) => {
                 locked().interrupted();
             }
-            Err(error) => locked().failed(named(self.retry.failure(&error), job)),
+            Err(error) => locked().failed(named(self.transfer.retry.failure(&error), job)),
         };
         let downloader = &engine.downloader;
         match (plan.stream(), plan.single()) {
@@ -133,7 +133,7 @@ impl Get {
                 if let Err(error) = &result
                     && error.kind() == FailureKind::Local
                 {
-                    let failure = self.retry.failure(error).of_standard_output(error);
+                    let failure = self.transfer.retry.failure(error).of_standard_output(error);
                     if failure.is_closed_pipe() {
                         return Err(failure);
                     }
@@ -152,7 +152,7 @@ impl Get {
                     uncounted.fetch_add(1, Ordering::Relaxed);
                     locked().failed(failure);
                 };
-                let downloads = plan.downloads(engine, &self.retry, federation, &refused)?;
+                let downloads = plan.downloads(engine, &self.transfer.retry, federation, &refused)?;
                 let make_client = || engine.sessions.client();
                 let done = |job: Download, result| done(&job, result);
                 match federation {

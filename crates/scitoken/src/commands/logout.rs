@@ -11,6 +11,7 @@ use crate::args::{OAuthClientArgs, OptionalStorageArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::oauth;
 use crate::runtime::block_on;
 use crate::sanitize;
@@ -47,7 +48,10 @@ impl Logout {
 
     async fn remove_file(&self, context: &Context) -> Result<Exit, Failure> {
         let file = match &self.bearer_file {
-            Some(path) => Some(BearerTokenFile::new(path)),
+            Some(path) => {
+                files::require(path)?;
+                Some(BearerTokenFile::new(path))
+            }
             None => BearerTokenFile::discovered(&context.env),
         };
         let token = match &file {

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 use clap_mangen::roff::{Inline, Roff, bold, roman};
+use serde_json::json;
 
+use crate::context::Context;
 use crate::exit::{self, Exit};
 use crate::failure::Failure;
-use crate::output;
 use crate::settings;
 
 /// Print the manual page, or write the pages of all commands into a directory
@@ -47,19 +48,26 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 impl Man {
-    pub(crate) fn run(&self, program: Command) -> Result<Exit, Failure> {
+    pub(crate) fn run(&self, context: &Context, program: Command) -> Result<Exit, Failure> {
         let mut program = program.disable_help_subcommand(true);
         program.build();
         if let Some(directory) = &self.directory {
             fs_err::create_dir_all(directory)?;
             let mut pages = Vec::new();
             pages_of(&program, &mut Vec::new(), &mut pages)?;
+            let mut files = Vec::new();
             for (name, text) in pages {
-                fs_err::write(directory.join(format!("{name}.1")), text)?;
+                let file = directory.join(format!("{name}.1"));
+                fs_err::write(&file, text)?;
+                files.push(file.display().to_string());
             }
+            let said = format!("wrote {} manual pages to `{}`", files.len(), directory.display());
+            context.output.result(&said, json!({ "files": files }))?;
             return Ok(Exit::Ok);
         }
-        output::bytes(&page(&program, &[])?)?;
+        let page = page(&program, &[])?;
+        let page = String::from_utf8_lossy(&page);
+        context.output.data(&page, json!({ "page": page }))?;
         Ok(Exit::Ok)
     }
 }

@@ -24,3 +24,4 @@ pub(crate) mod rm;
 pub(crate) mod stat;
 pub(crate) mod store;
 pub(crate) mod token;
+mod transfer;

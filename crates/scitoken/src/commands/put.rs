@@ -64,8 +64,8 @@ impl Put {
             ),
         };
         let Plan { items, mut destinations } = Plan::new(&self)?;
-        let engine = Engine::new(context, &self.retry, &self.connection, 1)?;
-        let engine = engine.with_bandwidth_limit(context, Some(&self.rate))?;
+        let engine = Engine::new(context, &self.transfer.retry, &self.transfer.connection, 1)?;
+        let engine = engine.with_bandwidth_limit(context, Some(&self.transfer.rate))?;
         let cancellation = engine.downloader.cancellation_token().clone();
         signals::watch(cancellation.clone());
         if self.create_dirs {
@@ -116,7 +116,7 @@ impl Put {
                 continue;
             }
             let done = match entry {
-                Err(error) => Err(self.retry.failure(&error).with_optional_hint(None)),
+                Err(error) => Err(self.transfer.retry.failure(&error).with_optional_hint(None)),
                 Ok(TreeEntry { path, url, kind: EntryKind::File }) => {
                     let source = Source::of_tree(path, url);
                     match destinations.claim(&source.name, &source.target) {
@@ -147,7 +147,7 @@ impl Put {
             // Origins create the collections of an object.
             return Ok(false);
         }
-        match make_directory(&self.retry, engine, url, self.create_dirs) {
+        match make_directory(&self.transfer.retry, engine, url, self.create_dirs) {
             Err(failure) if failure.exit() == Exit::Exists => Ok(false),
             Err(failure) if failure.hint().is_some_and(|hint| hint.contains("--parents")) => {
                 Err(failure.with_hint("the parent directory does not exist; `--create-dirs` creates it"))
@@ -191,11 +191,11 @@ impl Put {
     ) -> Result<Result<Uploaded, TransferError>, Failure> {
         let federation = self.resolver(context, engine)?;
         let options = ProgressOptions {
-            mode: self.progress,
+            mode: self.transfer.progress,
             output: context.output,
             stdout_has_data: false,
             final_lines: FinalLines::ByCommand,
-            interval: self.progress_interval.duration().max(Duration::from_millis(100)),
+            interval: self.transfer.progress_interval.duration().max(Duration::from_millis(100)),
         };
         if options.is_silent() {
             return block_on(upload(&engine.downloader, federation, source, prepare));
@@ -215,7 +215,7 @@ impl Put {
             return Ok(None);
         }
         if self.resolver.get().is_none() {
-            let federation = engine.federation(context, &self.federation)?;
+            let federation = engine.federation(context, &self.transfer.federation)?;
             return Ok(Some(self.resolver.get_or_init(|| federation)));
         }
         Ok(self.resolver.get())
@@ -230,7 +230,7 @@ impl Put {
         match target.and_then(parent) {
             // Origins create the collections of an object.
             Some(parent) if FederationUrl::has_scheme(parent.as_str()) => Ok(()),
-            Some(parent) => make_directory(&self.retry, engine, &parent, true).map(drop),
+            Some(parent) => make_directory(&self.transfer.retry, engine, &parent, true).map(drop),
             None => Ok(()),
         }
     }
@@ -239,21 +239,24 @@ impl Put {
     fn failure(&self, source: &Source, error: &TransferError) -> Failure {
         let failure = match (error.kind(), error.status().map(|status| status.as_u16())) {
             (FailureKind::Rejected, Some(409)) if !self.create_dirs => self
+                .transfer
                 .retry
                 .failure(error)
                 .with_hint("the parent directory may not exist; `--create-dirs` creates it"),
-            (FailureKind::Local, _) => self.retry.failure(error).with_optional_hint(None),
+            (FailureKind::Local, _) => self.transfer.retry.failure(error).with_optional_hint(None),
             // An upload is not resumed.
             (FailureKind::Incomplete | FailureKind::Interrupted, _) => self
+                .transfer
                 .retry
                 .failure(error)
                 .with_hint("run the same command again to upload the file from the start"),
             (FailureKind::Timeout, _) if error.hint() == Some(&TransferHint::AllowMoreTime) => self
+                .transfer
                 .retry
                 .failure(error)
                 .with_hint("allow more time with `--max-time`: an upload starts again from the beginning"),
-            (FailureKind::Server, _) => self.retry.failure(error).with_hint("try again later"),
-            _ => self.retry.failure(error),
+            (FailureKind::Server, _) => self.transfer.retry.failure(error).with_hint("try again later"),
+            _ => self.transfer.retry.failure(error),
         };
         failure.with_missing_subject(&[], &source.name)
     }

@@ -1,4 +1,4 @@
-//! The flags and commands of other programs, each with the sentence that answers it.
+//! The flags of other programs, each with the sentence that answers it.
 
 /// A flag or command that this program does not have: its spellings, and the sentence that says what to use instead.
 pub(super) struct Habit {
@@ -329,56 +329,6 @@ pub(super) const UNIX: &[(&str, &[Habit])] = &[
     ("mv", &[habit(&["-i", "-n"], "an existing target is kept by default: leave the flag out")]),
 ];
 
-/// Commands of other programs, each with the sentence that answers it.
-pub(super) const COMMANDS: &[Habit] = &[
-    habit(
-        &["curl", "wget", "aria2c", "download", "fetch", "dl", "pull", "cat", "davix-get", "gfal-cat"],
-        "`scitoken get URL` downloads a file, `-o -` to standard output",
-    ),
-    habit(
-        &["upload", "push", "store-file", "davix-put", "gfal-save"],
-        "`scitoken put FILE URL` uploads a file",
-    ),
-    habit(
-        &["cp", "xrdcp", "gfal-copy", "davix-cp", "tpc", "transfer"],
-        "`scitoken copy SOURCE DESTINATION` copies between servers, or to and from this machine",
-    ),
-    habit(
-        &["delete", "del", "remove", "unlink", "rmdir", "gfal-rm"],
-        "`scitoken rm URL` removes a file, `-r` a directory",
-    ),
-    habit(
-        &["list", "dir", "ll", "find", "tree", "gfal-ls"],
-        "`scitoken ls URL` lists a directory, `-r` everything below it",
-    ),
-    habit(&["head", "info", "size", "gfal-stat"], "`scitoken stat URL` shows length, date and entity tag"),
-    habit(
-        &["sum", "cksum", "md5sum", "adler32", "gfal-sum"],
-        "`scitoken checksum URL` shows the server's checksum",
-    ),
-    habit(&["rename", "move"], "`scitoken mv URL URL` renames a file on its server"),
-    habit(&["md", "makedir", "gfal-mkdir"], "`scitoken mkdir -p URL` creates a directory"),
-    habit(
-        &["sync", "rsync", "mirror"],
-        "`scitoken get -r --skip-existing=checksum URL` downloads what is new",
-    ),
-    habit(&["object"], "leave `object` out: `scitoken get`, `put`, `copy`, `ls`, `stat`"),
-    habit(
-        &["whoami", "auth", "status"],
-        "`scitoken token where` shows which token is found, `scitoken token show` what it says",
-    ),
-    habit(
-        &["verify", "enforce", "check", "create"],
-        "the commands about tokens begin with `token`, as in `scitoken token verify`",
-    ),
-    habit(
-        &["debug", "ping", "diagnose", "trace", "test"],
-        "`scitoken explain URL` explains one request, `scitoken doctor URL` examines the server",
-    ),
-    habit(&["version"], "`scitoken --version` prints the version"),
-    habit(&["plugin"], "`scitoken condor-plugin` is HTCondor's file transfer plugin"),
-];
-
-const fn habit(names: &'static [&'static str], sentence: &'static str) -> Habit {
+pub(super) const fn habit(names: &'static [&'static str], sentence: &'static str) -> Habit {
     Habit { names, sentence }
 }

@@ -215,7 +215,7 @@ async fn what_cannot_work_is_said_before_the_issuer_is_asked_for_a_login() {
             "cannot be used with",
         ),
         ("nonsense", &["osdf:///protected"], 13, "names no issuer"),
-        ("http://issuer.example", &["osdf:///protected"], 13, "plain http"),
+        ("http://issuer.example", &["osdf:///protected"], 14, "plain http"),
         ("https://issuer.invalid", &["osdf:///protected"], 4, "issuer.invalid"),
         (&format!("{issuer}, strategy=Vault"), &["osdf:///protected"], 2, "come from a vault"),
         (

@@ -179,3 +179,106 @@ fn an_upload_is_not_promised_to_resume() {
     assert_eq!(ended.code, 5, "{}", ended.err);
     assert!(hint(&ended).contains("--max-time") && !ended.err.contains("resumes"), "{}", ended.err);
 }
+
+#[test]
+fn a_variable_that_names_no_token_is_told_to_be_corrected_and_not_to_be_set() {
+    let (_runtime, server) = serve(answer);
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("private").to_string();
+    scitoken_test_support::write_token(&directory.path().join("token"), TOKEN);
+    for name in ["BEARER_TOKEN_FILE", "SCITOKEN_FILE"] {
+        let get = |file: &str| {
+            let mut command = scitoken(directory.path());
+            command.env_remove("BEARER_TOKEN").env(name, directory.path().join(file));
+            run(command.args(["get", &url, "-o", "p", "--attach", "required"]))
+        };
+        let refused = get("nofile");
+        assert_eq!(refused.code, 7, "{name}: {}", refused.err);
+        assert!(hint(&refused).starts_with(&format!("let `{name}` name a file")), "{}", refused.err);
+        assert_eq!(refused.err.matches("does not exist").count(), 1, "warned once: {}", refused.err);
+        let followed = get("token");
+        assert_eq!(followed.code, 0, "{name}: {}", followed.err);
+    }
+}
+
+#[test]
+fn a_command_does_not_recommend_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    // A port that nothing listens on.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}/f", listener.local_addr().unwrap());
+    drop(listener);
+    let stat = run(scitoken(directory.path()).args(["stat", "--retry", "0", &closed]));
+    assert!(stat.code == 4 && hint(&stat).contains("scitoken doctor"), "{}", stat.err);
+    for (command, other) in [("doctor", "cause"), ("explain", "scitoken doctor")] {
+        for more in [&[][..], &["--json"]] {
+            let ended = run(scitoken(directory.path()).args([command, &closed]).args(more));
+            let said = format!("{}{}", ended.out, ended.err);
+            assert!(ended.code == 4 && said.contains(other), "{command}: {said}");
+            assert!(!said.contains(&format!("`scitoken {command} ")), "{command} {more:?}: {said}");
+        }
+    }
+    let (_runtime, server) = serve(answer);
+    let missing = server.url("gone").to_string();
+    let listed = run(scitoken(directory.path()).args(["ls", &missing]));
+    assert!(listed.code == 9 && !listed.err.contains("scitoken ls"), "{}", listed.err);
+    let named = run(scitoken(directory.path()).args(["stat", &missing]));
+    assert!(named.code == 9 && named.err.contains("scitoken ls"), "{}", named.err);
+}
+
+#[test]
+fn an_unknown_host_in_a_redirect_is_named_and_no_firewall_is_blamed() {
+    let (_runtime, server) = serve(|_| {
+        Reply::sized("307 Temporary Redirect", &[("Location", "https://data1.invalid:1094/f")], "")
+    });
+    let directory = tempfile::tempdir().unwrap();
+    for command in ["explain", "doctor"] {
+        let ended = run(scitoken(directory.path()).args([command, server.url("f").as_str()]));
+        assert_eq!(ended.code, 4, "{command}: {}", ended.out);
+        for expected in ["the server redirects to `data1.invalid:1094`", "`getent hosts data1.invalid`"] {
+            assert!(ended.out.contains(expected), "{command}: {}", ended.out);
+        }
+        assert!(!ended.out.contains("firewall"), "{command}: {}", ended.out);
+    }
+}
+
+#[test]
+fn a_scope_without_a_path_is_answered_with_the_form_of_the_profile() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = run(scitoken(directory.path()).args(["keys", "generate", "--private", "key.pem"]));
+    assert_eq!(made.code, 0, "{}", made.err);
+    let base = [
+        "token",
+        "create",
+        "--key",
+        "key.pem",
+        "--kid",
+        "k",
+        "--issuer",
+        "https://i.test",
+        "--claim",
+        "sub=me",
+    ];
+    let more = ["--claim", "client_id=c", "--audience", "https://h.test"];
+    for (profile, wrong, right) in [
+        ("scitokens2", "read", "read:/"),
+        ("scitokens2", "write", "write:/"),
+        ("scitokens2", "read:vo", "read:/vo"),
+        ("wlcg", "storage.read", "storage.read:/"),
+        ("wlcg", "read", "storage.read:/"),
+    ] {
+        let create = |scope: &str| {
+            run(scitoken(directory.path()).args(base).args(more).args([
+                "--profile",
+                profile,
+                "--scope",
+                scope,
+            ]))
+        };
+        let refused = create(wrong);
+        assert_eq!(refused.code, 2, "{profile} {wrong}: {}", refused.err);
+        assert!(hint(&refused).contains(&format!("`{right}")), "{profile} {wrong}: {}", refused.err);
+        let followed = create(right);
+        assert_eq!(followed.code, 0, "{profile} {right}: {}", followed.err);
+    }
+}

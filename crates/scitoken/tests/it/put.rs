@@ -186,8 +186,12 @@ fn two_files_never_go_to_one_url() {
 #[test]
 fn a_url_in_place_of_a_file_says_where_the_target_stands() {
     let directory = tempfile::tempdir().unwrap();
-    for arguments in [&["https://h/f", "file"][..], &["file", "https://h/d/", "https://h/e/"]] {
+    for (arguments, expected) in [
+        (&["https://h/f", "file"][..], "write `scitoken put file https://h/f`"),
+        (&["https://h/f", "https://g/f"], "write `scitoken copy https://h/f https://g/f`"),
+        (&["file", "https://h/d/", "https://h/e/"], "write `scitoken put FILE... URL`"),
+    ] {
         let ended = run(scitoken(directory.path()).arg("put").args(arguments));
-        assert!(ended.code == 2 && ended.err.contains("scitoken put FILE... URL"), "{}", ended.err);
+        assert!(ended.code == 2 && ended.err.contains(expected), "{}", ended.err);
     }
 }

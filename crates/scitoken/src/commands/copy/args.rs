@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use scitoken_transfer::Checksum;
 use scitoken_transfer::copy::CopyMode;
-use scitoken_types::Seconds;
 
-use crate::args::{ConnectionArgs, FederationArgs, RateArgs, RetryArgs};
-use crate::progress::ProgressMode;
+use crate::commands::transfer::TransferArgs;
 use crate::wire::ExtraHeader;
 
 /// Copy files between servers, or between a server and this machine
@@ -70,20 +68,8 @@ pub(crate) struct Copy {
     /// Create the missing directories of the destination
     #[arg(long)]
     pub(super) create_dirs: bool,
-    /// How to show progress
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    pub(super) progress: ProgressMode,
-    /// Time between progress lines in a log
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
-    pub(super) progress_interval: Seconds,
     #[command(flatten)]
-    pub(super) rate: RateArgs,
-    #[command(flatten)]
-    pub(super) retry: RetryArgs,
-    #[command(flatten)]
-    pub(super) federation: FederationArgs,
-    #[command(flatten)]
-    pub(super) connection: ConnectionArgs,
+    pub(super) transfer: TransferArgs,
 }
 
 /// Which server moves the data.

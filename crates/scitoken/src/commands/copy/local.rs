@@ -7,6 +7,7 @@ use super::args::Copy;
 use crate::args::ConnectionArgs;
 use crate::commands::get::Get;
 use crate::commands::put::Put;
+use crate::commands::transfer::TransferArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -14,24 +15,22 @@ impl Copy {
     /// Returns the download that the arguments mean.
     pub(super) fn downloading(self, matches: &ArgMatches) -> Result<Get, Failure> {
         let mut get = Get::from_arg_matches(matches).map_err(|error| usage(&error))?;
-        get.connection = self.connection_for(self.source_token_file.clone());
-        (get.progress, get.progress_interval) = (self.progress, self.progress_interval);
-        (get.rate, get.retry, get.federation) = (self.rate, self.retry, self.federation);
+        let connection = self.connection_for(self.source_token_file.clone());
+        get.transfer = TransferArgs { connection, ..self.transfer };
         Ok(get)
     }
 
     /// Returns the upload that the arguments mean.
     pub(super) fn uploading(self, matches: &ArgMatches) -> Result<Put, Failure> {
         let mut put = Put::from_arg_matches(matches).map_err(|error| usage(&error))?;
-        put.connection = self.connection_for(self.destination_token_file.clone());
-        (put.progress, put.progress_interval) = (self.progress, self.progress_interval);
-        (put.rate, put.retry, put.federation) = (self.rate, self.retry, self.federation);
+        let connection = self.connection_for(self.destination_token_file.clone());
+        put.transfer = TransferArgs { connection, ..self.transfer };
         Ok(put)
     }
 
     /// Returns the connection to the one server, with the token of its side.
     fn connection_for(&self, token_file: Option<std::path::PathBuf>) -> ConnectionArgs {
-        let mut connection = self.connection.clone();
+        let mut connection = self.transfer.connection.clone();
         if token_file.is_some() {
             (connection.token_file, connection.token_command) = (token_file, None);
         }

@@ -56,7 +56,8 @@ impl<'c> Names<'c> {
     ) -> Result<Self, Failure> {
         let has_names =
             sources.iter().chain([destination]).any(|url| FederationUrl::has_scheme(url.as_str()));
-        let federation = has_names.then(|| engine.federation(context, &copy.federation)).transpose()?;
+        let federation =
+            has_names.then(|| engine.federation(context, &copy.transfer.federation)).transpose()?;
         Ok(Self { copy, federation })
     }
 
@@ -85,7 +86,7 @@ impl<'c> Names<'c> {
     }
 
     fn side(&self, place: Result<CopyPlace, TransferError>) -> Result<Side, Failure> {
-        let place = place.map_err(|error| self.copy.retry.failure(&error))?;
+        let place = place.map_err(|error| self.copy.transfer.retry.failure(&error))?;
         Ok(Side { url: place.url, token: Some(place.tokens) })
     }
 }

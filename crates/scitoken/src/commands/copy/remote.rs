@@ -48,16 +48,16 @@ impl Copy {
             return Err(Failure::new(Exit::Usage, "several files need a directory as destination")
                 .with_hint("write a URL that ends in `/`"));
         }
-        let engine = Engine::new(context, &self.retry, &self.connection, 1)?;
-        let mut engine = engine.with_bandwidth_limit(context, Some(&self.rate))?;
+        let engine = Engine::new(context, &self.transfer.retry, &self.transfer.connection, 1)?;
+        let mut engine = engine.with_bandwidth_limit(context, Some(&self.transfer.rate))?;
         signals::watch(engine.downloader.cancellation_token().clone());
         let files = (!self.recursive && self.input.is_none()).then_some(sources.len());
         let options = ProgressOptions {
-            mode: self.progress,
+            mode: self.transfer.progress,
             output: context.output,
             stdout_has_data: false,
             final_lines: FinalLines::ByCommand,
-            interval: self.progress_interval.duration().max(Duration::from_millis(100)),
+            interval: self.transfer.progress_interval.duration().max(Duration::from_millis(100)),
         };
         let mut running = None;
         if !options.is_silent() {
@@ -180,7 +180,7 @@ impl Copy {
 
     fn one(&self, source: &Side, destination: &Side) -> Result<RemoteCopy, Failure> {
         let copy = RemoteCopy::new(source.url.clone(), destination.url.clone())
-            .map_err(|error| self.retry.failure(&error))?;
+            .map_err(|error| self.transfer.retry.failure(&error))?;
         let copy = source.with_token(copy, RemoteCopy::with_source_token);
         Ok(self.prepare(destination.with_token(copy, RemoteCopy::with_destination_token)))
     }
@@ -234,30 +234,35 @@ impl Copy {
         let Some(directory) = directory else { return Ok(()) };
         let directory = names.destination(&directory)?;
         let copier = directory.with_token(copier.clone(), Copier::with_destination_token);
-        block_on(copier.make_directories(&directory.url))?.map_err(|error| self.retry.failure(&error))
+        block_on(copier.make_directories(&directory.url))?
+            .map_err(|error| self.transfer.retry.failure(&error))
     }
 
     fn failure(&self, source: &Url, error: &TransferError) -> Failure {
         let failure = match (error.kind(), error.status().map(|status| status.as_u16()), error.hint()) {
             (FailureKind::Exists, _, _) => {
-                self.retry.failure(error).with_hint("without `--no-clobber` the target is replaced")
+                self.transfer.retry.failure(error).with_hint("without `--no-clobber` the target is replaced")
             }
-            (_, _, Some(TransferHint::NameFileInDirectory)) => {
-                self.retry.failure(error).with_hint("end the URL with `/` to copy into the directory")
-            }
+            (_, _, Some(TransferHint::NameFileInDirectory)) => self
+                .transfer
+                .retry
+                .failure(error)
+                .with_hint("end the URL with `/` to copy into the directory"),
             (FailureKind::Rejected | FailureKind::NotFound, Some(400 | 404 | 409), _)
                 if !self.create_dirs =>
             {
-                self.retry
+                self.transfer
+                    .retry
                     .failure(error)
                     .with_hint("a directory of the destination may not exist; `--create-dirs` creates it")
             }
             // A copy is not resumed.
             (FailureKind::Incomplete | FailureKind::Interrupted, _, _) => self
+                .transfer
                 .retry
                 .failure(error)
                 .with_hint("run the same command again to copy the file from the start"),
-            _ => self.retry.failure(error),
+            _ => self.transfer.retry.failure(error),
         };
         failure.with_missing_subject(&[], &SafeUrl::new(source).to_string())
     }

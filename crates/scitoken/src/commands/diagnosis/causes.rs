@@ -4,6 +4,7 @@ use super::error::ProbeErrorKind;
 use super::network::AddressFamily;
 use super::report::Report;
 use crate::args::Operation;
+use crate::hints;
 
 /// Likely causes, the likeliest first, and next steps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,14 +19,18 @@ impl Diagnosis {
         let mut diagnosis = Self { causes: report.causes.clone(), next: report.next.clone() };
         diagnosis.add_connections(report);
         if let Some(failure) = &report.failure {
-            diagnosis.add_failure(failure.kind, report);
+            match &failure.redirect_target {
+                Some(target) => diagnosis.add_failure_after_redirect(failure.kind, target),
+                None => diagnosis.add_failure(failure.kind, report),
+            }
             if let Some(hint) = &failure.hint {
                 diagnosis.next(hint.as_str());
             }
             if matches!(
                 failure.kind,
                 ProbeErrorKind::Connection | ProbeErrorKind::Timeout | ProbeErrorKind::Broken
-            ) {
+            ) || failure.redirect_target.is_some()
+            {
                 diagnosis.next(format!(
                     "`scitoken doctor {}` writes a report for the server's operator",
                     report.url
@@ -45,6 +50,12 @@ impl Diagnosis {
         diagnosis
     }
 
+    /// Leaves out what recommends the command that prints it.
+    pub(crate) fn for_command(mut self, command: &str) -> Self {
+        self.next = self.next.iter().filter_map(|step| hints::for_command(step, command)).collect();
+        self
+    }
+
     fn add_connections(&mut self, report: &Report) {
         let outcome = |family| {
             let mut of_family =
@@ -60,6 +71,35 @@ impl Diagnosis {
         if let Some((dead, alive, flag)) = flag {
             self.cause(format!("the server cannot be reached by {dead}, only by {alive}"));
             self.next(format!("`{flag}` uses {alive} only"));
+        }
+    }
+
+    /// The facts about names and connections are those of the named server.
+    fn add_failure_after_redirect(&mut self, kind: ProbeErrorKind, target: &str) {
+        let host = target.trim_start_matches('[').split([']', ':']).next().unwrap_or(target);
+        match kind {
+            ProbeErrorKind::NameResolution => {
+                self.cause(format!(
+                    "the server redirects to `{target}`, a name that this machine's resolver does not know: it is wrong, or \
+                     known only inside the site's network"
+                ));
+                self.next(format!("`getent hosts {host}` queries this machine's resolver"));
+            }
+            ProbeErrorKind::Connection => self.cause(format!(
+                "the server redirects to `{target}`, which accepts no connection: it is down, or a firewall blocks the port"
+            )),
+            ProbeErrorKind::Timeout => self.cause(format!(
+                "the server redirects to `{target}`, which does not answer: a firewall drops the packets, or it is down or \
+                 overloaded"
+            )),
+            ProbeErrorKind::Broken => self.cause(format!(
+                "the server redirects to `{target}`, which closed the connection without a response"
+            )),
+            ProbeErrorKind::Proxy
+            | ProbeErrorKind::Tls
+            | ProbeErrorKind::Redirect
+            | ProbeErrorKind::Token
+            | ProbeErrorKind::PlainHttp => {}
         }
     }
 
@@ -168,6 +208,7 @@ mod tests {
             exit: Exit::Connect,
             kind: ProbeErrorKind::Connection,
             message: "x".into(),
+            redirect_target: None,
             hint: None,
         };
         let connections = vec![reached("127.0.0.1:9", Some("Connection refused (os error 111)"))];

@@ -7,6 +7,7 @@ use reqwest_scitokens::Error;
 use reqwest_scitokens::auth::RedirectProblem;
 use reqwest_scitokens::client::ProxyProblem;
 use rustls::{CertificateError, OtherError};
+use url::Url;
 
 use super::error::{ProbeError, ProbeErrorKind};
 use super::report::Report;
@@ -33,6 +34,7 @@ impl ProbeError {
             (Some(ours), ..) if ours.proxy_problem().is_some() => ProbeErrorKind::Connection,
             (_, Some(_), _) => ProbeErrorKind::Tls,
             (.., Some(http)) if http.is_timeout() => ProbeErrorKind::Timeout,
+            (.., Some(http)) if is_resolution(http) => ProbeErrorKind::NameResolution,
             _ if report.names.as_ref().is_some_and(|names| names.error.is_some()) => {
                 ProbeErrorKind::NameResolution
             }
@@ -53,8 +55,31 @@ impl ProbeError {
         };
         // hyper names its own layer first.
         let message = failure.message().trim_start_matches("client error (Connect): ");
-        Self { exit: kind.exit(), kind, message: excerpt(message), hint }
+        Self {
+            exit: kind.exit(),
+            kind,
+            message: excerpt(message),
+            redirect_target: redirect_target(report),
+            hint,
+        }
     }
+}
+
+/// Returns whether the name of the host was not resolved.
+fn is_resolution(error: &reqwest::Error) -> bool {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes
+        .map(ToString::to_string)
+        .any(|cause| cause.contains("dns error") || cause.contains("failed to lookup"))
+}
+
+/// Returns the server of the last request, which has no answer, if it is another one than that of the report.
+fn redirect_target(report: &Report) -> Option<String> {
+    let origin = |url: &str| Some(url.parse::<Url>().ok()?.origin());
+    let last = report.attempts.last().filter(|attempt| attempt.status.is_none())?;
+    let url: Url = last.url.parse().ok()?;
+    let host = url.host_str().filter(|_| origin(&last.url) != origin(&report.url))?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// Finds an error type in a chain of causes, also inside an `io::Error`.

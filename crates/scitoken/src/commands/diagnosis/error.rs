@@ -11,6 +11,8 @@ pub(crate) struct ProbeError {
     pub(crate) exit: Exit,
     pub(crate) kind: ProbeErrorKind,
     pub(crate) message: String,
+    /// The redirect target that was asked, if the request failed at another server than the named one.
+    pub(crate) redirect_target: Option<String>,
     pub(crate) hint: Option<String>,
 }
 

@@ -54,9 +54,15 @@ impl ReportLines {
         lines
     }
 
-    /// Adds causes, next attempts, and the verdict.
-    pub(crate) fn conclude(&mut self, report: &Report, verdict: &ReportVerdict, in_detail: bool) {
-        let diagnosis = Diagnosis::of(report);
+    /// Adds causes, next attempts, and the verdict. What recommends the command itself is left out.
+    pub(crate) fn conclude(
+        &mut self,
+        report: &Report,
+        verdict: &ReportVerdict,
+        command: &str,
+        in_detail: bool,
+    ) {
+        let diagnosis = Diagnosis::of(report).for_command(command);
         // The line of the token says why none was sent.
         let known = report.attempts.last().and_then(|step| step.without_token.as_deref());
         let is_known = |cause: &String| {
@@ -190,9 +196,9 @@ impl fmt::Display for ReportLines {
     }
 }
 
-/// Returns a report and its verdict as a JSON object.
-pub(crate) fn as_json(report: &Report, verdict: &ReportVerdict) -> Value {
-    let diagnosis = Diagnosis::of(report);
+/// Returns a report and its verdict as a JSON object. What recommends the command itself is left out.
+pub(crate) fn as_json(report: &Report, verdict: &ReportVerdict, command: &str) -> Value {
+    let diagnosis = Diagnosis::of(report).for_command(command);
     let mut object = json!({
         "ok": verdict.exit == Exit::Ok, "exit": verdict.exit as u8, "verdict": verdict.sentence,
     });
@@ -236,7 +242,7 @@ mod tests {
     fn a_report_reads_from_the_request_to_the_verdict() {
         let report = report();
         let mut lines = ReportLines::facts(&report, false);
-        lines.conclude(&report, &ReportVerdict::of(&report), false);
+        lines.conclude(&report, &ReportVerdict::of(&report), "explain", false);
         let text = lines.to_string();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "operation    read https://h.test/vo/f");
@@ -260,7 +266,7 @@ mod tests {
         assert!(text.contains("token        none sent: the redirect target is not trusted\n"), "{text}");
         assert!(text.contains("sent         1. GET https://o.test/f without a token: 403"), "{text}");
         let mut lines = ReportLines::facts(&report, false);
-        lines.conclude(&report, &ReportVerdict::of(&report), false);
+        lines.conclude(&report, &ReportVerdict::of(&report), "explain", false);
         assert_eq!(lines.to_string().matches("is not trusted").count(), 1, "{lines}");
         assert!(lines.to_string().contains("cause        - b"), "{lines}");
         assert!(ReportLines::facts(&report, true).to_string().contains("not repeated"));
@@ -269,7 +275,7 @@ mod tests {
     #[test]
     fn json_has_the_facts_and_the_verdict() {
         let report = report();
-        let object = as_json(&report, &ReportVerdict::of(&report));
+        let object = as_json(&report, &ReportVerdict::of(&report), "explain");
         assert_eq!((&object["ok"], &object["exit"]), (&json!(false), &json!(8)));
         assert_eq!(object["attempts"][1]["status"], json!(403));
         assert_eq!(object["operation"], json!("read"));

@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use scitoken_transfer::{Checksum, InvalidDigest};
-use scitoken_types::Seconds;
 
-use crate::args::{CHECKSUMS, ConnectionArgs, FederationArgs, RateArgs, RetryArgs, suggested};
-use crate::progress::ProgressMode;
+use crate::args::{CHECKSUMS, suggested};
+use crate::commands::transfer::TransferArgs;
 
 /// Download files and verify them
 ///
@@ -102,20 +101,8 @@ pub(crate) struct Get {
     /// Show what would be downloaded, and download nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// How to show progress
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    pub(crate) progress: ProgressMode,
-    /// Time between progress lines in a log
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
-    pub(crate) progress_interval: Seconds,
     #[command(flatten)]
-    pub(crate) rate: RateArgs,
-    #[command(flatten)]
-    pub(crate) retry: RetryArgs,
-    #[command(flatten)]
-    pub(crate) federation: FederationArgs,
-    #[command(flatten)]
-    pub(crate) connection: ConnectionArgs,
+    pub(crate) transfer: TransferArgs,
 }
 
 fn parse_checksum(text: &str) -> Result<Checksum, InvalidDigest> {

@@ -18,6 +18,7 @@ use crate::context::Context;
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::sanitize;
 use crate::settings::Settings;
 use crate::targets::Targets;
 
@@ -82,16 +83,11 @@ impl Plan {
     pub(super) fn new(get: &Get, settings: &Settings) -> Result<Self, Failure> {
         let rules = DownloadRules::new(get, settings)?;
         check(get, &rules)?;
-        let parse = |text: &String| located(text, get.federation.direct);
-        let has_url = get.urls.iter().any(|text| text.contains("://"));
+        let parse = |text: &String| located(text, get.transfer.federation.direct);
         let urls = get.urls.iter().map(|text| {
-            parse(text).map_err(|failure| {
-                if text.contains("://") || !has_url {
-                    return failure;
-                }
-                failure.with_hint(
-                    "`-o FILE` names the file, `-P DIR` the directory; `scitoken copy URL PATH` takes a path",
-                )
+            parse(text).map_err(|failure| match path_hint(text, &get.urls) {
+                Some(hint) => failure.with_hint(hint),
+                None => failure,
             })
         });
         let urls = urls.collect::<Result<Vec<_>, _>>()?;
@@ -172,7 +168,9 @@ impl Plan {
     ) -> Result<Exit, Failure> {
         if let Selection::Unnamed(urls) = &self.files {
             for url in urls {
-                context.output.text(&format!("{}  ->  (named by the server)", SafeUrl::new(url)))?;
+                let url = SafeUrl::new(url).to_string();
+                context.output.text(&format!("{url}  ->  (named by the server)"))?;
+                context.output.object(true, json!({ "url": url, "target": null, "exists": false }))?;
             }
             return Ok(Exit::Ok);
         }
@@ -247,6 +245,24 @@ impl Plan {
             }
         })
     }
+}
+
+/// Returns what to type for a path among the URLs: other programs name the target so, or the file to upload.
+fn path_hint(text: &str, all: &[String]) -> Option<String> {
+    let is_url = |text: &String| text.contains("://") && !text.starts_with("file:");
+    let url = all.iter().find(|text| is_url(text))?;
+    let path = text.strip_prefix("file://").unwrap_or(text);
+    if text.contains("://") && path.len() == text.len() {
+        return None;
+    }
+    let (url, shown) = (SafeUrl::unparsed(url), sanitize::line(path));
+    if all.first().is_some_and(|first| first == text) {
+        return Some(format!("write `scitoken put {shown} {url}` to upload the file"));
+    }
+    let flag = if path == "." || path.ends_with('/') || Path::new(path).is_dir() { "-P" } else { "-o" };
+    Some(format!(
+        "write `{flag} {shown}` for the place to write to; `scitoken copy {url} {shown}` takes it as it is"
+    ))
 }
 
 /// Checks combinations of flags.

@@ -58,12 +58,26 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Returns whether the command only works on keys that are cached already.
+    fn needs_cached_keys(&self) -> bool {
+        match self {
+            Self::List | Self::Remove { .. } => true,
+            Self::Refresh { issuers } => issuers.is_empty(),
+            Self::Add { .. } => false,
+        }
+    }
+}
+
 impl Cache {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let cache = self.cache.cache().ok_or_else(|| {
             Failure::new(Exit::Local, "the environment names no directory for the key cache")
                 .with_hint("set `HOME` or `XDG_CACHE_HOME`, or pass `--key-cache FILE`")
         })?;
+        if self.command.needs_cached_keys() {
+            self.cache.require_file()?;
+        }
         match &self.command {
             Command::List => list(context, &cache),
             Command::Add { issuer, jwks, kid, lifetime } => {

@@ -274,7 +274,7 @@ async fn wait_for_user(
         Failure::new(Exit::TryLater, "the login was interrupted before it was confirmed; nothing was stored")
     })?;
     for note in tokens.notes() {
-        output::note(&format!("scitoken: warning: token answer: {note}"));
+        output::warn(&format!("token answer: {note}"));
     }
     Ok(tokens)
 }

@@ -6,10 +6,9 @@ use std::sync::OnceLock;
 use clap::Args;
 use clap::builder::StringValueParser;
 use scitoken_transfer::federation::Federation;
-use scitoken_types::Seconds;
 
-use crate::args::{ALGORITHMS, ConnectionArgs, FederationArgs, RateArgs, RetryArgs, suggested};
-use crate::progress::ProgressMode;
+use crate::args::{ALGORITHMS, suggested};
+use crate::commands::transfer::TransferArgs;
 
 /// Upload files, and verify that the server has them
 ///
@@ -46,20 +45,8 @@ pub(crate) struct Put {
     /// Fail if the server answers with an error, which is the default
     #[arg(short, long, hide = true)]
     pub(super) fail: bool,
-    /// How to show progress
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
-    pub(crate) progress: ProgressMode,
-    /// Time between progress lines in a log
-    #[arg(long, value_name = "SECONDS", default_value = "60")]
-    pub(crate) progress_interval: Seconds,
     #[command(flatten)]
-    pub(crate) rate: RateArgs,
-    #[command(flatten)]
-    pub(crate) retry: RetryArgs,
-    #[command(flatten)]
-    pub(crate) federation: FederationArgs,
-    #[command(flatten)]
-    pub(crate) connection: ConnectionArgs,
+    pub(crate) transfer: TransferArgs,
     /// What resolves names of objects, made when the first one is uploaded.
     #[arg(skip)]
     pub(super) resolver: OnceLock<Federation>,

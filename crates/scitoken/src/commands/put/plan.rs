@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use scitoken_transfer::{EntryKind, UploadTree, child_url};
+use scitoken_types::SafeUrl;
 use tempfile::NamedTempFile;
 use url::Url;
 
@@ -96,9 +97,17 @@ impl Source {
 fn target(put: &Put) -> Result<Url, Failure> {
     let is_url = |text: &str| text.contains("://");
     if let Some(url) = put.files.iter().find_map(|file| file.to_str().filter(|text| is_url(text))) {
-        let url = scitoken_types::SafeUrl::unparsed(url);
-        return Err(Failure::new(Exit::Usage, format!("`{url}` stands before the target, where files are named"))
-            .with_hint("write `scitoken put FILE... URL`, with one URL at the end; `scitoken copy` copies between servers"));
+        let (url, target) = (SafeUrl::unparsed(url), SafeUrl::unparsed(&put.url));
+        let hint = match (put.files.len(), is_url(&put.url)) {
+            (1, true) => format!("write `scitoken copy {url} {target}` to copy between servers"),
+            (1, false) => format!("write `scitoken put {target} {url}` to upload the file"),
+            _ => "write `scitoken put FILE... URL`, with one URL at the end; `scitoken copy` copies between servers".to_owned(),
+        };
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("`{url}` stands before the target, where files are named"),
+        )
+        .with_hint(hint));
     }
     parse_location(&put.url)
 }
@@ -119,7 +128,7 @@ fn planned(put: &Put, file: &Path, url: &Url, destinations: &mut Destinations) -
         _ => url.clone(),
     };
     destinations.claim_named(&shown(file), &target)?;
-    UploadTree::new(file, &target).map(Planned::Tree).map_err(|error| put.retry.failure(&error))
+    UploadTree::new(file, &target).map(Planned::Tree).map_err(|error| put.transfer.retry.failure(&error))
 }
 
 /// Returns the URL of a name below a directory.

@@ -77,6 +77,10 @@ impl ListEntries {
                 }),
             )?;
         }
+        if tokens.is_empty() && tokens.unreadable().is_empty() {
+            let namespace = sanitize::line(storage.namespace());
+            context.output.status(&format!("the namespace `{namespace}` of {} is empty", storage.label()));
+        }
         Ok(warn_of_unreadable(&tokens))
     }
 }
@@ -117,14 +121,10 @@ impl PutEntry {
 
 impl RemoveEntry {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let missing = self.storage.storage.require_file().err();
-        let storage = self.storage.open()?;
+        let storage = self.storage.open_existing()?;
         // Also without such an entry: as in the SDK, a removal writes the file in the current format.
         let _lock = lock(&*storage)?;
         if !storage.remove_token_data(&self.resource_server).map_err(|error| failure(&error))? {
-            if let Some(missing) = missing {
-                return Err(missing.with_hint("it was created without entries, as the Globus SDK does"));
-            }
             return Err(no_such_entry(&*storage, &self.resource_server));
         }
         context.output.object(true, json!({}))?;

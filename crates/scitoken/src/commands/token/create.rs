@@ -77,7 +77,13 @@ impl Create {
         for (name, value) in &self.claim {
             token.set(name, value.clone());
         }
-        let token = token.sign(&signer).map_err(|error| failure(&error))?;
+        let token = token.sign(&signer).map_err(|error| {
+            let failure = failure(&error);
+            match self.scope_hint() {
+                Some(hint) if failure.hint().is_none() => failure.with_hint(hint),
+                _ => failure,
+            }
+        })?;
         let secret = token.expose_secret();
         context.output.data(secret, json!({ "token": secret }))?;
         Ok(Exit::Ok)
@@ -85,6 +91,25 @@ impl Create {
 
     fn scopes(&self) -> impl Iterator<Item = &Capability> {
         self.scope.iter().flat_map(|list| &list.0)
+    }
+
+    /// Returns how to write the first scope that lacks its path in the form of the profile.
+    fn scope_hint(&self) -> Option<String> {
+        let is_bare = |scope: &&Capability| {
+            let name = scope.authorization();
+            scope.path().is_none() && (matches!(name, "read" | "write") || name.starts_with("storage."))
+        };
+        let scope = self.scopes().find(is_bare)?.authorization();
+        let is_wlcg = self.profile.to_string().to_ascii_lowercase().contains("wlcg");
+        let name = match scope {
+            "read" if is_wlcg => "storage.read",
+            "write" if is_wlcg => "storage.modify",
+            other => other,
+        };
+        Some(format!(
+            "a scope of profile {} names a path: write `{name}:/` for all paths, or `{name}:/vo` for those below `/vo`",
+            self.profile
+        ))
     }
 
     /// Warns about scopes that verifiers of the profile do not know.
@@ -101,8 +126,8 @@ impl Create {
                 (false, _, true) => ("SciTokens", "read, write"),
                 _ => continue,
             };
-            output::note(&format!(
-                "scitoken: warning: verifiers of {profile} tokens do not know the scope `{scope}`; they know {other}"
+            output::warn(&format!(
+                "verifiers of {profile} tokens do not know the scope `{scope}`; they know {other}"
             ));
         }
     }

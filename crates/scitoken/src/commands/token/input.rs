@@ -71,7 +71,7 @@ fn parse(place: &str, bytes: &[u8]) -> Result<AccessToken, Failure> {
     let read = TokenText::read(bytes, None)
         .map_err(|error| Failure::new(Exit::NoToken, format!("no token in {place}: {error}")))?;
     for note in &read.notes {
-        output::note(&format!("scitoken: warning: in {place}, {note}"));
+        output::warn(&format!("in {place}, {note}"));
     }
     Ok(read.token.with_origin_label(place))
 }
@@ -82,8 +82,8 @@ fn looks_like_token(text: &str) -> bool {
 }
 
 fn warn_about_argument() {
-    output::note(
-        "scitoken: warning: other users of this machine can read a token on the command line; put it into a file, or pipe it \
+    output::warn(
+        "other users of this machine can read a token on the command line; put it into a file, or pipe it \
          in and pass `-`",
     );
 }

@@ -80,17 +80,18 @@ fn the_list_shows_no_secret() {
 #[test]
 fn a_missing_entry_cannot_be_read_or_removed() {
     each_place(|place| {
-        for what in ["get", "remove"] {
-            let (code, _, said) = store(&with(&[what, "rs"], place), "");
-            assert!(code == 3 && said.contains("does not exist"), "{said}");
+        for what in [&["get", "rs"][..], &["remove", "rs"], &["list"]] {
+            let (code, _, said) = store(&with(what, place), "");
+            assert!(code == 3 && said.contains("does not exist"), "{what:?}: {said}");
         }
-        assert_eq!(store(&with(&["list"], place), ""), (0, String::new(), String::new()));
         store(&with(&["put"], place), &small("rs").expose_json());
         let (_, _, said) = store(&with(&["get", "sr"], place), "");
         assert!(said.contains("hint: the namespace `DEFAULT` has `rs`"), "{said}");
         assert_eq!(store(&with(&["remove", "rs"], place), "").0, 0);
         let (code, _, said) = store(&with(&["remove", "rs"], place), "");
         assert!(code == 7 && said.contains("has no entry `rs`") && said.contains("is empty"), "{said}");
+        let (code, out, said) = store(&with(&["list"], place), "");
+        assert!(code == 0 && out.is_empty() && said.contains("the namespace `DEFAULT`"), "{said}");
     });
 }
 
@@ -227,7 +228,7 @@ fn a_change_waits_for_a_running_renewal() {
 }
 
 #[test]
-fn a_mistyped_storage_is_an_error_for_every_reader() {
+fn a_mistyped_storage_is_an_error_for_every_reader_and_remover() {
     let directory = tempfile::tempdir().unwrap();
     for kind in ["json", "sqlite"] {
         let missing = format!("{kind}:{}", directory.path().join("missing").display());
@@ -235,6 +236,8 @@ fn a_mistyped_storage_is_an_error_for_every_reader() {
             &["list", "--storage", &missing][..],
             &["list", "--storage", &missing, "--json"],
             &["get", "rs", "--storage", &missing],
+            &["remove", "rs", "--storage", &missing],
+            &["remove", "rs", "--storage", &missing, "--json"],
             &["migrate", "--storage", &missing],
             &["import", "--from", &missing, "--storage", &missing],
         ] {
@@ -252,9 +255,6 @@ fn a_removal_writes_what_the_sdk_writes_also_without_such_an_entry() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens.json");
     let storage = json(path.to_str().unwrap());
-    let (code, _, said) = store(&["remove", "rs", "--storage", &storage], "");
-    assert!(code == 3 && said.contains("does not exist"), "{said}");
-    assert_eq!(fs_err::read_to_string(&path).unwrap(), SKELETON);
     for (before, after) in [
         (
             r#"{"format_version": "1.0", "by_rs": {}}"#,

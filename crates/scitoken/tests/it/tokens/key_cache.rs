@@ -179,6 +179,7 @@ fn a_cache_that_others_can_replace_is_refused_with_the_command_that_helps() {
         fs_err::create_dir(&directory).unwrap();
         fs_err::set_permissions(&directory, std::fs::Permissions::from_mode(mode)).unwrap();
         let cache = directory.join("keys.sqlite3");
+        fs_err::write(&cache, "").unwrap();
         let answer = desk.run(&["keys", "cache", "list", "--key-cache", cache.to_str().unwrap()], "");
         assert_eq!(answer.code, 3, "{mode:o}: {}", answer.err);
         let hint = format!("hint: run `chmod go-w {}`", directory.display());
