@@ -64,6 +64,20 @@ impl SourceError {
         }
     }
 
+    /// Marks the error as one that a renewal ends: [`is_expired`](Self::is_expired) holds, and a
+    /// [`ChainSource`](super::ChainSource) asks its next source.
+    pub fn into_expired(self) -> Self {
+        match Arc::try_unwrap(self.0) {
+            Ok(inner) => Self(Arc::new(Inner { is_expired: true, ..inner })),
+            Err(shared) => Self(Arc::new(Inner {
+                message: shared.message.clone(),
+                hint: shared.hint.clone(),
+                is_expired: true,
+                source: Some(Box::new(Self(shared))),
+            })),
+        }
+    }
+
     /// Returns whether the only problem is that the token has expired.
     pub fn is_expired(&self) -> bool {
         self.0.is_expired

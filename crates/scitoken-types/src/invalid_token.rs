@@ -57,6 +57,8 @@ pub enum InvalidTokenKind {
     OAuthError,
     /// The text is an HTML or XML document.
     Html,
+    /// The text is the word that programs write for a value that is missing: `null`, `None`, `undefined`.
+    Null,
     /// The text has white space in it.
     WhiteSpace,
     /// The text begins with a byte order mark.
@@ -100,6 +102,9 @@ impl fmt::Display for InvalidTokenKind {
             ),
             Self::Html => f.write_str(
                 "it is an HTML or XML document, not a token; it may come from a login page or a proxy",
+            ),
+            Self::Null => f.write_str(
+                "it is `null`, `None` or `undefined`, which programs print where a value is missing; get a new token",
             ),
             Self::WhiteSpace => f.write_str("it has white space in it"),
             Self::ByteOrderMark => f.write_str(
@@ -146,6 +151,8 @@ pub(crate) fn check(text: &str) -> Result<(), InvalidToken> {
         InvalidTokenKind::Path
     } else if looks_like_vault_token(text) {
         InvalidTokenKind::VaultToken
+    } else if ["null", "None", "undefined"].contains(&text) {
+        InvalidTokenKind::Null
     } else if text.contains(|c: char| c.is_ascii_whitespace() || c == '\x0b') {
         InvalidTokenKind::WhiteSpace
     } else if !text.is_ascii() {
@@ -207,6 +214,8 @@ mod tests {
             "/9j/4AAQSkZJRgABAQ",
             "Bearerish",
             "s.short",
+            "nullable",
+            "NULL",
         ] {
             assert_eq!(kind(text), None, "{text}");
         }
@@ -228,6 +237,9 @@ mod tests {
             ("hvs.CAESIJ", InvalidTokenKind::VaultToken),
             ("s.abcdefghijklmnopqrstuvwx", InvalidTokenKind::VaultToken),
             ("{\"refresh_token\": \"x\"}", InvalidTokenKind::Json),
+            ("null", InvalidTokenKind::Null),
+            ("None", InvalidTokenKind::Null),
+            ("undefined", InvalidTokenKind::Null),
             ("one two", InvalidTokenKind::WhiteSpace),
             ("\u{feff}token", InvalidTokenKind::ByteOrderMark),
             ("\"token\"", InvalidTokenKind::Quoted),

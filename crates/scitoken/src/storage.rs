@@ -135,13 +135,17 @@ pub(crate) fn warn_of_unreadable(tokens: &TokenDataMap) -> Exit {
 
 /// Keeps tokens that could not be stored in a file of their own, or offers them on standard output.
 pub(crate) fn rescue(env: &Env, unsaved: &UnsavedTokens) -> Failure {
-    let failure = failure(unsaved.error());
+    failure(unsaved.error()).with_hint(rescued(env, unsaved))
+}
+
+/// As [`rescue`]; returns what the user can do.
+pub(crate) fn rescued(env: &Env, unsaved: &UnsavedTokens) -> String {
     match unsaved.rescue(env) {
-        Ok(path) => failure.with_hint(kept(&path)),
+        Ok(path) => kept(&path),
         Err(_) if output::bytes(unsaved.expose_json().as_bytes()).is_ok() => {
-            failure.with_hint("the tokens are on standard output: keep them in a file of mode 600")
+            "the tokens are on standard output: keep them in a file of mode 600".to_owned()
         }
-        Err(_) => failure.with_hint("the tokens could not be kept: log in again"),
+        Err(_) => "the tokens could not be kept: log in again".to_owned(),
     }
 }
 

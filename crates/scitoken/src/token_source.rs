@@ -61,7 +61,12 @@ impl TokenQuery {
 
     /// Searches the places where tokens are by convention.
     pub(crate) fn discover(&self) -> Result<DiscoveryReport, Failure> {
-        Ok(Discovery::new().with_env(self.settings.env().clone()).report(&self.request()?))
+        Ok(self.discover_for(&self.request()?))
+    }
+
+    /// As [`discover`](Self::discover), with what else the request requires.
+    pub(crate) fn discover_for(&self, request: &TokenRequest<'_>) -> DiscoveryReport {
+        Discovery::new().with_env(self.settings.env().clone()).report(request)
     }
 }
 

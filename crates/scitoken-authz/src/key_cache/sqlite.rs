@@ -1,6 +1,6 @@
 //! The file of a key cache: one table, one row for each issuer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::error::KeyCacheError;
 use super::record::CachedKeys;
-use scitoken_types::files::check_database;
+use scitoken_types::files::{check_database, create_private_dir, make_private};
 
 /// How long to wait for another process that is writing.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -94,7 +94,11 @@ impl CacheFile {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         match options.open(&self.path) {
-            Ok(_) => Ok(()),
+            Ok(file) => {
+                // Of another user's file, only the mode is another: it stays.
+                let _ = make_private(&file);
+                Ok(())
+            }
             // The file exists; SQLite reports what is wrong with it.
             Err(error) if self.path.exists() && error.kind() == std::io::ErrorKind::PermissionDenied => {
                 Ok(())
@@ -132,16 +136,9 @@ fn no_table_is_no_row<T>(result: rusqlite::Result<Option<T>>) -> rusqlite::Resul
     }
 }
 
-fn create_private_dir(path: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::SystemTime;
 
     use super::*;

@@ -181,11 +181,7 @@ impl OAuthClient {
         request: &GrantRequest,
     ) -> Result<TokenResponse, OAuthError> {
         let form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        let object = self.request_tokens(form, request).await?;
-        match self.read_tokens(&object) {
-            Ok(tokens) => Ok(tokens.for_refresh()),
-            Err(error) => Err(error.with_rotated(TokenResponse::refresh_token_of(&object))),
-        }
+        self.grant(form, request).await.map(TokenResponse::for_refresh)
     }
 
     /// Obtains a token for the client itself (RFC 6749 section 4.4).
@@ -256,8 +252,9 @@ impl OAuthClient {
     /// given up for an ID token of another client or issuer, which is ignored.
     fn read_tokens(&self, answer: &LenientObject) -> Result<TokenResponse, OAuthError> {
         let now = self.clock.now();
-        let tokens =
-            TokenResponse::from_object(answer, now).map_err(|error| self.bad_answer(error.into()))?;
+        let tokens = TokenResponse::from_object(answer, now).map_err(|error| {
+            self.bad_answer(error.into()).with_partial_answer(TokenResponse::partial(answer, now))
+        })?;
         let subject = tokens
             .expose_id_token()
             .map(|token| id_token::subject(token, self.metadata.issuer(), &self.client_id, now));
@@ -501,6 +498,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn deflate_that_was_not_asked_for_is_decoded() {
+        use std::io::Write as _;
+        let level = flate2::Compression::default();
+        let mut framed = flate2::write::ZlibEncoder::new(Vec::new(), level);
+        framed.write_all(ANSWER.as_bytes()).unwrap();
+        let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), level);
+        bare.write_all(ANSWER.as_bytes()).unwrap();
+        for body in [framed.finish().unwrap(), bare.finish().unwrap(), ANSWER.into()] {
+            let fake = Fake::new([Reply::Encoded { encoding: "Deflate", body }]);
+            let tokens = client(&fake).refresh("rt", &GrantRequest::new()).await.unwrap();
+            let data = tokens.for_resource_server("rs").token_data().unwrap();
+            assert_eq!(data.get("rs").unwrap().expose_access_token(), "AT2");
+        }
+    }
+
+    #[tokio::test]
     async fn of_a_refresh_that_gives_no_usable_token_the_rotated_refresh_token_is_handed_back() {
         for body in [
             r#"{"refresh_token": "rt2-hush"}"#,
@@ -513,6 +526,50 @@ mod tests {
             let error = client(&fake).refresh("rt1", &GrantRequest::new()).await.unwrap_err();
             assert_eq!(error.expose_rotated_refresh_token(), Some("rt2-hush"), "{body}");
             assert!(!format!("{error} {error:?}").contains("hush"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn of_every_grant_a_refresh_token_without_an_access_token_is_handed_back() {
+        use crate::TokenStorage as _;
+        use crate::oauth::TokenExchange;
+        const REFRESH: &str = "urn:ietf:params:oauth:token-type:refresh_token";
+        let exchanged = format!(
+            r#"{{"access_token": "rt2-hush", "issued_token_type": "{REFRESH}", "token_type": "N_A", "scope": "a"}}"#
+        );
+        for body in [
+            r#"{"refresh_token": "rt2-hush", "scope": "a"}"#,
+            r#"{"access_token": null, "refresh_token": "rt2-hush", "scope": ["a"]}"#,
+            r#"{"access_token": {}, "refresh_token": "rt2-hush", "scope": "a", "expires_in": 600}"#,
+            r#"{"access_token": "AT", "token_type": "DPoP", "refresh_token": "rt2-hush", "scope": "a"}"#,
+            r#"{"scope": "a", "refresh_token": "rt2-hush", "access_token": "AT"#,
+            "refresh_token=rt2-hush&scope=a",
+            &exchanged,
+        ] {
+            let begun = r#"{"device_code": "dc", "user_code": "UC", "verification_uri": "https://i/d", "interval": 1}"#;
+            let answer = || Reply::json(200, body);
+            let fake = Fake::new([answer(), answer(), answer(), Reply::json(200, begun), answer()]);
+            let (client, request) = (client(&fake), GrantRequest::new());
+            let exchange = TokenExchange::new(&scitoken_types::AccessToken::new("subject").unwrap());
+            let refreshed = client.refresh("rt1", &request).await.unwrap_err();
+            assert_eq!(refreshed.expose_rotated_refresh_token(), Some("rt2-hush"), "{body}");
+            let exchanged = client.exchange(&exchange, &request).await.unwrap_err();
+            let credentials = client.client_credentials(&request).await.unwrap_err();
+            let authorization = client.authorize_device(&request).await.unwrap();
+            let login = client.wait_for_authorization(authorization).await.unwrap_err();
+            assert_eq!(fake.seen().len(), 5, "{body}");
+            for error in [refreshed, exchanged, credentials, login] {
+                let partial = error.partial_answer().unwrap().clone().for_resource_server("rs");
+                let storage = crate::MemoryTokenStorage::new();
+                storage.store_token_response(&partial).unwrap();
+                let entry = storage.get_token_data("rs").unwrap().unwrap();
+                assert_eq!(entry.expose_refresh_token(), Some("rt2-hush"), "{body}");
+                assert_eq!(
+                    (entry.expose_access_token(), entry.scope(), entry.expires_at_seconds()),
+                    ("", "a", 0)
+                );
+                assert!(!format!("{error} {error:?} {partial:?}").contains("hush"));
+            }
         }
     }
 }

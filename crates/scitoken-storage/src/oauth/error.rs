@@ -5,16 +5,15 @@ use std::fmt;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use secrecy::{ExposeSecret, SecretString};
 
-use super::response::InvalidTokenResponse;
+use super::response::{InvalidTokenResponse, TokenResponse};
 
 /// A request to an OAuth server failed. Shows neither the request nor the answer, which may hold secrets.
 pub struct OAuthError {
     /// The endpoint without secrets.
     endpoint: String,
     kind: Kind,
-    rotated: Option<SecretString>,
+    partial: Option<Box<TokenResponse>>,
 }
 
 /// What the user can do about an [`OAuthError`].
@@ -113,20 +112,28 @@ impl fmt::Display for NotJson {
 
 impl Kind {
     pub(super) fn at(self, endpoint: impl fmt::Display) -> OAuthError {
-        OAuthError { endpoint: endpoint.to_string(), kind: self, rotated: None }
+        OAuthError { endpoint: endpoint.to_string(), kind: self, partial: None }
     }
 }
 
 impl OAuthError {
+    /// Returns the tokens of an answer that has no usable access token: its refresh token, and Globus' other tokens.
+    ///
+    /// The server may not issue them again, and may have revoked older ones: store them. The refresh token is in an entry
+    /// without an access token that has expired, which a [`StoredSource`](crate::StoredSource) renews.
+    pub fn partial_answer(&self) -> Option<&TokenResponse> {
+        self.partial.as_deref()
+    }
+
     /// Returns the refresh token of an answer to a refresh that is otherwise not valid.
     ///
     /// The server may have revoked the old one: store it in its place. A [`StoredSource`](crate::StoredSource) does that.
     pub fn expose_rotated_refresh_token(&self) -> Option<&str> {
-        self.rotated.as_ref().map(ExposeSecret::expose_secret)
+        self.partial.as_ref()?.lone_refresh_token()
     }
 
-    pub(super) fn with_rotated(mut self, refresh_token: Option<SecretString>) -> Self {
-        self.rotated = refresh_token;
+    pub(super) fn with_partial_answer(mut self, partial: Option<TokenResponse>) -> Self {
+        self.partial = partial.map(Box::new);
         self
     }
 

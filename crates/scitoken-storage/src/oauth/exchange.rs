@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::client::{GrantRequest, OAuthClient};
 use super::error::OAuthError;
 use super::http::Form;
-use super::response::TokenResponse;
+use super::response::{REFRESH_TOKEN_TYPE, TokenResponse};
 use scitoken_types::AccessToken;
 
 /// A token exchange request: the subject's token, and optionally the actor's.
@@ -32,7 +32,7 @@ impl TokenExchange {
     /// `urn:ietf:params:oauth:token-type:access_token`.
     pub const ACCESS_TOKEN: &'static str = "urn:ietf:params:oauth:token-type:access_token";
     /// `urn:ietf:params:oauth:token-type:refresh_token`.
-    pub const REFRESH_TOKEN: &'static str = "urn:ietf:params:oauth:token-type:refresh_token";
+    pub const REFRESH_TOKEN: &'static str = REFRESH_TOKEN_TYPE;
     /// `urn:ietf:params:oauth:token-type:jwt`.
     pub const JWT: &'static str = "urn:ietf:params:oauth:token-type:jwt";
 
@@ -59,6 +59,9 @@ impl TokenExchange {
     }
 
     /// Sets the type of token to request.
+    ///
+    /// [`OAuthClient::exchange`] returns access tokens; a refresh token is in the
+    /// [partial answer](OAuthError::partial_answer) of its error.
     pub fn with_requested_token_type(mut self, token_type: impl Into<String>) -> Self {
         self.requested_token_type = Some(token_type.into());
         self

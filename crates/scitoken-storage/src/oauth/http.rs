@@ -152,7 +152,13 @@ async fn exchange(
         Ok(read) => read.err(),
         Err(_) => Some(Kind::Timeout(limit)),
     };
-    let body = if body.starts_with(&GZIP_MAGIC) { decode_gzip(&body) } else { body };
+    let body = if body.starts_with(&GZIP_MAGIC) {
+        decoded(flate2::read::MultiGzDecoder::new(body.as_slice()))
+    } else if is_deflate(&response) && read_object(&body).is_none() {
+        decode_deflate(&body)
+    } else {
+        body
+    };
     if let Some(refused) = refusal(status, &body, secrets) {
         return Err(failed(refused));
     }
@@ -178,7 +184,7 @@ impl Answer {
 
 /// Returns whether an answer has a token that the server may not issue twice.
 fn has_tokens(object: &LenientObject) -> bool {
-    ["access_token", "refresh_token"].iter().any(|name| object.text(name).is_ok_and(|text| text.is_some()))
+    ["access_token", "refresh_token"].iter().any(|name| object.words(name).is_ok_and(|text| text.is_some()))
 }
 
 /// Reads a JSON object, or a form.
@@ -205,6 +211,10 @@ fn form_object(body: &[u8]) -> Option<LenientObject> {
 
 /// The URL is removed: the endpoint is named by the error already.
 fn unreachable(error: reqwest_middleware::Error) -> Kind {
+    // A session that follows no redirects reports one.
+    if reqwest_scitokens::Error::find(&error).is_some_and(reqwest_scitokens::Error::is_redirect) {
+        return Kind::Redirected;
+    }
     match error {
         reqwest_middleware::Error::Reqwest(error) => Kind::Unreachable(error.without_url().into()),
         // The client has a limit of redirects, and an answer was one too many.
@@ -229,20 +239,31 @@ async fn read(response: &mut Response, body: &mut Vec<u8>) -> Result<(), Kind> {
     Ok(())
 }
 
-/// Decodes as much as is valid, up to the size limit.
-fn decode_gzip(body: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut decoded = Zeroizing::new(Vec::new());
-    let limit = MAX_ANSWER_SIZE as u64;
-    if let Err(error) = flate2::read::MultiGzDecoder::new(body).take(limit).read_to_end(&mut decoded) {
-        tracing::debug!(%error, "failed to decode the end of a gzip answer");
+/// Decodes `deflate` (RFC 9110 section 8.4.1.2), which some servers send without its zlib frame.
+fn decode_deflate(body: &[u8]) -> Zeroizing<Vec<u8>> {
+    let framed = decoded(flate2::read::ZlibDecoder::new(body));
+    if framed.is_empty() { decoded(flate2::read::DeflateDecoder::new(body)) } else { framed }
+}
+
+/// Reads as much as is valid, up to the size limit.
+fn decoded(reader: impl std::io::Read) -> Zeroizing<Vec<u8>> {
+    let mut content = Zeroizing::new(Vec::new());
+    if let Err(error) = reader.take(MAX_ANSWER_SIZE as u64).read_to_end(&mut content) {
+        tracing::debug!(%error, "failed to decode the end of a compressed answer");
     }
-    decoded
+    content
+}
+
+fn is_deflate(response: &Response) -> bool {
+    let value = response.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| value.trim().eq_ignore_ascii_case("deflate"))
 }
 
 /// Returns the content encoding, unless it is one that is decoded.
 fn encoding(response: &Response) -> Option<String> {
     let value = response.headers().get(CONTENT_ENCODING)?.to_str().unwrap_or("?").trim();
-    let is_known = ["", "identity", "gzip", "x-gzip"].iter().any(|known| known.eq_ignore_ascii_case(value));
+    let is_known =
+        ["", "identity", "gzip", "x-gzip", "deflate"].iter().any(|known| known.eq_ignore_ascii_case(value));
     (!is_known).then(|| redact::text(value))
 }
 

@@ -9,13 +9,15 @@ use serde_json::value::RawValue;
 
 use crate::entry::{TokenDataMap, TokenStorageData};
 use scitoken_types::redact::{self, Redactor};
-use scitoken_types::{AccessToken, LenientObject, UnreadableMember};
+use scitoken_types::{AccessToken, InvalidToken, LenientObject, UnreadableMember};
 
 /// The lifetime of a token when neither the answer nor the token names one.
 ///
 /// RFC 6749 section 5.1 leaves it to the server's documentation; most name an hour. A token that expires earlier is
 /// renewed when a server rejects it.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
+/// The type of a refresh token (RFC 8693 section 3).
+pub(super) const REFRESH_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:refresh_token";
 
 /// A token endpoint's answer (RFC 6749 section 5.1), with Globus' `resource_server` and `other_tokens`.
 ///
@@ -42,6 +44,8 @@ pub struct TokenResponse {
     kind: ResponseKind,
     resource_server: Option<String>,
     notes: Vec<String>,
+    /// The first token is a refresh token that came without its access token.
+    lacks_access: bool,
 }
 
 /// The kind of request that was answered.
@@ -73,6 +77,9 @@ pub enum InvalidTokenResponse {
     /// The token is of a type that needs more than an `Authorization: Bearer` header.
     #[error("token type is `{0}`, but only `Bearer` is supported")]
     TokenType(String),
+    /// `access_token` is not a bearer token.
+    #[error("`access_token` is not a bearer token (RFC 6750 section 2.1): {0}")]
+    NotAToken(InvalidToken),
     /// Neither the answer nor the caller names a resource server.
     #[error("token answer has no `resource_server`, and none was set")]
     NoResourceServer,
@@ -95,33 +102,58 @@ impl TokenResponse {
 
     pub(super) fn from_object(object: &LenientObject, now: SystemTime) -> Result<Self, InvalidTokenResponse> {
         let mut notes = Vec::new();
+        let first = IssuedToken::read(object, now, &mut notes)?;
+        Ok(Self::of(Some(first), object, now, notes))
+    }
+
+    /// Reads the tokens of an answer without a usable access token: its refresh token, in an entry that has expired, and
+    /// Globus' other tokens. `None` if it has none.
+    pub(super) fn partial(object: &LenientObject, now: SystemTime) -> Option<Self> {
+        let mut notes = Vec::new();
+        let first = IssuedToken::without_access(object, &mut notes);
+        let lacks_access = first.is_some();
+        let partial = Self { lacks_access, ..Self::of(first, object, now, notes) };
+        (!partial.tokens.is_empty()).then_some(partial)
+    }
+
+    fn of(
+        first: Option<IssuedToken>,
+        object: &LenientObject,
+        now: SystemTime,
+        mut notes: Vec<String>,
+    ) -> Self {
         if !object.is_complete() {
-            notes.push("the answer was cut off or is not valid JSON".to_owned());
+            notes.insert(0, "the answer was cut off or is not valid JSON".to_owned());
         }
-        let mut tokens = vec![IssuedToken::read(object, now, &mut notes)?];
+        let mut tokens: Vec<_> = first.into_iter().collect();
         for other in other_tokens(object, &mut notes) {
             match IssuedToken::read(&other, now, &mut notes) {
                 Ok(token) => tokens.push(token),
-                Err(error) => notes.push(format!("ignored one of `other_tokens`: {error}")),
+                Err(error) => {
+                    notes.push(format!("ignored one of `other_tokens`: {error}"));
+                    tokens.extend(IssuedToken::without_access(&other, &mut notes));
+                }
             }
         }
         let id_token = noted(object.text("id_token"), &mut notes).map(SecretString::from);
         for note in &notes {
             tracing::warn!(note, "a token answer has an unexpected form");
         }
-        Ok(Self {
+        Self {
             tokens,
             id_token,
             identity_id: None,
             kind: ResponseKind::New,
             resource_server: None,
             notes,
-        })
+            lacks_access: false,
+        }
     }
 
-    /// Returns the refresh token of an answer, whether or not the rest of it is valid.
-    pub(super) fn refresh_token_of(object: &LenientObject) -> Option<SecretString> {
-        object.text("refresh_token").ok().flatten().map(SecretString::from)
+    /// Returns the refresh token that came without an access token.
+    pub(super) fn lone_refresh_token(&self) -> Option<&str> {
+        let first = self.tokens.first().filter(|_| self.lacks_access)?;
+        first.refresh_token.as_ref().map(ExposeSecret::expose_secret)
     }
 
     pub(super) fn with_note(mut self, note: String) -> Self {
@@ -168,12 +200,21 @@ impl TokenResponse {
         self.id_token.as_ref().map(ExposeSecret::expose_secret)
     }
 
-    /// Returns the entries for a storage.
+    /// Returns the entries for a storage. A further token for a resource server is `NAME (2)`, so that it replaces no other.
     ///
     /// # Errors
     /// [`InvalidTokenResponse::NoResourceServer`] when a token has no name to be stored under.
     pub fn token_data(&self) -> Result<TokenDataMap, InvalidTokenResponse> {
-        self.tokens.iter().map(|token| token.to_data(self)).collect()
+        let mut entries = TokenDataMap::new();
+        for token in &self.tokens {
+            let data = token.to_data(self)?;
+            let name = data.resource_server().to_owned();
+            let further = (2_usize..).map(|number| format!("{name} ({number})"));
+            let free = std::iter::once(name.clone()).chain(further).find(|name| entries.get(name).is_none());
+            let free = free.unwrap_or(name);
+            entries.insert(free.clone(), data.with_resource_server(free));
+        }
+        Ok(entries)
     }
 }
 
@@ -191,6 +232,7 @@ impl IssuedToken {
             .ok()
             .flatten()
             .ok_or(InvalidTokenResponse::Malformed("`access_token` is missing"))?;
+        AccessToken::new(access_token.as_str()).map_err(InvalidTokenResponse::NotAToken)?;
         let token_type = noted(object.text("token_type"), notes);
         if let Some(other) = token_type.as_deref().filter(|other| !other.eq_ignore_ascii_case("bearer")) {
             let secrets = Redactor::new();
@@ -203,9 +245,26 @@ impl IssuedToken {
             resource_server: noted(object.text("resource_server"), notes),
             scope: noted(object.words("scope"), notes).unwrap_or_default(),
             expires_at_seconds: expiry(object, &access_token, now, notes),
-            refresh_token: noted(object.text("refresh_token"), notes).map(SecretString::from),
+            refresh_token: noted(refresh_token(object), notes).map(SecretString::from),
             access_token: access_token.into(),
             token_type,
+        })
+    }
+
+    /// Reads the refresh token of an answer whose access token is missing or of another type, as a token that has expired.
+    fn without_access(object: &LenientObject, notes: &mut Vec<String>) -> Option<Self> {
+        let text = |name| object.text(name).ok().flatten();
+        // The token of an exchange for a refresh token is in `access_token` (RFC 8693 section 2.2.1).
+        let is_exchanged = text("issued_token_type").is_some_and(|kind| kind == REFRESH_TOKEN_TYPE);
+        let exchanged = || text("access_token").filter(|_| is_exchanged);
+        let refresh_token = refresh_token(object).ok().flatten().or_else(exchanged)?;
+        Some(Self {
+            resource_server: text("resource_server"),
+            scope: noted(object.words("scope"), notes).unwrap_or_default(),
+            expires_at_seconds: 0,
+            refresh_token: Some(refresh_token.into()),
+            access_token: String::new().into(),
+            token_type: None,
         })
     }
 
@@ -225,6 +284,15 @@ impl IssuedToken {
             Some(token_type) => data.with_token_type(token_type),
             None => data,
         })
+    }
+}
+
+/// Reads the refresh token: a string, or a list with one.
+fn refresh_token(object: &LenientObject) -> Result<Option<String>, UnreadableMember> {
+    let text = object.text("refresh_token");
+    match object.get("refresh_token").map(serde_json::from_str::<[String; 1]>) {
+        Some(Ok([only])) => Ok(Some(only.trim().to_owned()).filter(|only| !only.is_empty())),
+        _ => text,
     }
 }
 
@@ -306,6 +374,30 @@ mod tests {
     }
 
     #[test]
+    fn a_token_without_a_name_of_its_own_replaces_no_other() {
+        let text = r#"{"access_token": "A", "refresh_token": "RA", "other_tokens": [{"access_token": "B"},
+            {"access_token": "C", "resource_server": "x"}, {"access_token": "D", "resource_server": "x"}]}"#;
+        let tokens = read(text).unwrap();
+        let names: Vec<_> = tokens.iter().map(|(name, data)| (name, data.expose_access_token())).collect();
+        assert_eq!(names, [("default", "A"), ("default (2)", "B"), ("x", "C"), ("x (2)", "D")]);
+        assert_eq!(tokens.get("default").unwrap().expose_refresh_token(), Some("RA"));
+    }
+
+    #[test]
+    fn other_tokens_and_their_refresh_tokens_survive_an_answer_without_an_access_token() {
+        let text = r#"{"scope": "s", "other_tokens": [{"refresh_token": "RC", "resource_server": "c"},
+            {"access_token": "B", "resource_server": "b"}, {"resource_server": "d"}, 5]}"#;
+        let object = LenientObject::parse(text.as_bytes()).unwrap();
+        let partial = TokenResponse::partial(&object, at(1_000)).unwrap();
+        assert_eq!(partial.lone_refresh_token(), None);
+        let tokens = partial.token_data().unwrap();
+        assert_eq!(tokens.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["c", "b"]);
+        assert_eq!(tokens.get("c").unwrap().expose_refresh_token(), Some("RC"));
+        let nothing = LenientObject::parse(br#"{"error": "x", "other_tokens": [{}]}"#).unwrap();
+        assert!(TokenResponse::partial(&nothing, at(1_000)).is_none());
+    }
+
+    #[test]
     fn lifetimes_are_numbers_or_text() {
         let ends = |expires_in: &str| {
             let text = format!(r#"{{"access_token": "A", "expires_in": {expires_in}}}"#);
@@ -350,6 +442,30 @@ mod tests {
     fn debug_shows_no_token() {
         let text = r#"{"access_token": "hush", "refresh_token": "hush", "id_token": "hush"}"#;
         assert!(!format!("{:?}", TokenResponse::from_json(text, at(0)).unwrap()).contains("hush"));
+    }
+
+    #[test]
+    fn an_access_token_that_no_header_can_carry_is_told_and_costs_no_refresh_token() {
+        for (text, words) in [
+            ("two words", "white space"),
+            ("Bearer AT", "`Bearer`"),
+            (r#"\"AT\""#, "quotation marks"),
+            ("null", "null"),
+            ("caf\u{e9}", "ASCII"),
+        ] {
+            let text = format!(r#"{{"access_token": "{text}", "refresh_token": ["RT"]}}"#);
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains("is not a bearer token") && error.contains(words), "{text}: {error}");
+            let object = LenientObject::parse(text.as_bytes()).unwrap();
+            let partial = TokenResponse::partial(&object, at(1_000)).unwrap();
+            assert_eq!(partial.lone_refresh_token(), Some("RT"), "{text}");
+        }
+        for (list, expected) in
+            [(r#"["RT"]"#, Some("RT")), ("[]", None), (r#"["RT", "x"]"#, None), ("[5]", None)]
+        {
+            let tokens = read(&format!(r#"{{"access_token": "AT", "refresh_token": {list}}}"#)).unwrap();
+            assert_eq!(tokens.get("default").unwrap().expose_refresh_token(), expected, "{list}");
+        }
     }
 
     /// Ways in which the optional members of an answer can be wrong.

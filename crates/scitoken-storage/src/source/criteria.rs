@@ -19,7 +19,7 @@ pub(super) enum Freshness {
     Absent,
     /// The token can be sent.
     Fresh,
-    /// The token expires soon, has expired, or was rejected by a server.
+    /// The token expires soon, has expired, was rejected by a server, or is none.
     Due,
 }
 
@@ -40,10 +40,11 @@ impl TokenCriteria {
         usual_lifetime: Option<Duration>,
     ) -> Freshness {
         let Some(entry) = entry else { return Freshness::Absent };
+        let Ok(token) = entry.access_token() else { return Freshness::Due };
         if self.rejects(entry) {
             return Freshness::Due;
         }
-        let lifetime = claimed_lifetime(entry).or(usual_lifetime);
+        let lifetime = claimed_lifetime(&token).or(usual_lifetime);
         let margin = lifetime.map_or(self.min_validity, |lifetime| self.min_validity.min(lifetime / 4));
         match now.checked_add(margin) {
             Some(then) if then <= entry.expires_at() => Freshness::Fresh,
@@ -63,8 +64,7 @@ pub(super) fn refresh_token(entry: &TokenStorageData) -> Option<&str> {
 }
 
 /// Returns the lifetime by the token's own claims `iat` and `exp`.
-fn claimed_lifetime(entry: &TokenStorageData) -> Option<Duration> {
-    let token = entry.access_token().ok()?;
+fn claimed_lifetime(token: &AccessToken) -> Option<Duration> {
     let claims = token.claims()?;
     claims.expires_at()?.duration_since(claims.issued_at()?).ok()
 }
@@ -97,6 +97,13 @@ mod tests {
         assert_eq!(freshness(i64::MAX), Freshness::Fresh);
         assert_eq!(freshness(i64::MIN), Freshness::Due);
         assert_eq!(criteria(None).evaluate(None, at(1_000), None), Freshness::Absent);
+    }
+
+    #[test]
+    fn a_text_that_is_no_token_is_due_whatever_its_expiry() {
+        for text in ["", "two words", "caf\u{e9}", "line\nline"] {
+            assert_eq!(criteria(None).evaluate(Some(&entry(text, 9_000)), at(1_000), None), Freshness::Due);
+        }
     }
 
     #[test]

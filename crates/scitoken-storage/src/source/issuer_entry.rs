@@ -4,9 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use reqwest_scitokens::TokenRequest;
-use scitoken_types::{Capability, IssuerFit, LifetimeFit, Scope, TokenFit};
+use scitoken_types::{AccessToken, Capability, IssuerFit, LifetimeFit, Scope, TokenFit};
 use url::Url;
 
+use super::criteria::refresh_token;
 use crate::{TokenDataMap, TokenStorageData};
 
 /// The name of an entry: the issuer of its token, and the path that the token is for: `https://issuer.example/vo#/data`.
@@ -39,6 +40,20 @@ impl IssuerEntry {
         &self.issuer
     }
 
+    /// Returns the path that the token is for.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns whether the token is for this path or one below it.
+    pub fn is_at_or_below(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        self.path
+            .trim_end_matches('/')
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// Returns the names of the entries that fit a request, the best first: of an issuer of the request, with all of its
     /// scopes, and valid or renewable. An expired token without a refresh token comes last.
     ///
@@ -61,9 +76,11 @@ impl IssuerEntry {
 
 /// Returns how an entry's token fits, after a renewal if it needs one and has a refresh token.
 fn fit(entry: &TokenStorageData, request: &TokenRequest<'_>) -> Option<TokenFit> {
-    let token = entry.access_token().ok()?.with_expiry(entry.expires_at());
+    // A login may have given a refresh token only.
+    let renewable = || AccessToken::new("renewable").ok().filter(|_| refresh_token(entry).is_some());
+    let token = entry.access_token().ok().or_else(renewable)?.with_expiry(entry.expires_at());
     let mut fit = request.fit(&token);
-    if entry.has_refresh_token() && fit.lifetime == LifetimeFit::Expired {
+    if refresh_token(entry).is_some() && fit.lifetime == LifetimeFit::Expired {
         fit.lifetime = LifetimeFit::ExpiresSoon;
     }
     if token.claims().is_none() && !entry.scope().is_empty() {
@@ -156,8 +173,26 @@ mod tests {
             ("https://i#/2", opaque("wlcg storage.read:/a offline_access", 5_000)),
             ("https://i#/3", opaque("", 5_000)),
             ("https://i#/4", opaque("storage.modify:/a", 5_000)),
+            ("https://i#/5", TokenStorageData::new("x", "storage.read:/a", "", 0).with_refresh_token("RT")),
+            ("https://i#/6", TokenStorageData::new("x", "storage.read:/a", "", 0)),
+            ("https://i#/7", TokenStorageData::new("x", "storage.read:/b", "", 0).with_refresh_token("RT")),
         ];
-        assert_eq!(chosen(&entries, &["https://i"]), ["https://i#/2", "https://i#/3"]);
+        assert_eq!(chosen(&entries, &["https://i"]), ["https://i#/2", "https://i#/3", "https://i#/5"]);
+    }
+
+    #[test]
+    fn entries_below_a_path_are_told_by_whole_components() {
+        let below = |entry: &str, path: &str| {
+            IssuerEntry::new("https://i".parse().unwrap(), entry).is_at_or_below(path)
+        };
+        for (entry, path) in
+            [("/", "/"), ("/a", "/"), ("/a", "/a"), ("/a/b", "/a"), ("/a/b/c", "/a/"), ("/a/", "/a")]
+        {
+            assert!(below(entry, path), "{entry} {path}");
+        }
+        for (entry, path) in [("/", "/a"), ("/ab", "/a"), ("/a", "/a/b"), ("/a%2Fb", "/a"), ("/b", "/a")] {
+            assert!(!below(entry, path), "{entry} {path}");
+        }
     }
 
     #[test]

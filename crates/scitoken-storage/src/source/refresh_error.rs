@@ -21,6 +21,12 @@ pub(super) enum RefreshError {
     Storage(SourceError),
 }
 
+/// A refresh that gave no token, and the entry whose refresh token was sent.
+pub(super) struct FailedRefresh {
+    pub(super) error: RefreshError,
+    pub(super) tried: Option<Box<TokenStorageData>>,
+}
+
 /// The last failure, for the requests that waited for it and those that follow.
 pub(super) struct PastFailure {
     /// The refresh token that was tried; `None` for client credentials.

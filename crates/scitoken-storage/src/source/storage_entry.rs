@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::criteria::refresh_token;
 use crate::RenewalLock;
 use crate::{StorageError, TokenStorage, TokenStorageData, TokenValidationError};
 use reqwest_scitokens::SourceError;
+use reqwest_scitokens::auth::Hint;
 use scitoken_types::AccessToken;
 
 /// How long to wait for another process's renewal; a renewal has half of that.
@@ -94,8 +96,12 @@ impl StorageEntry {
 
     pub(super) fn token(&self, entry: &TokenStorageData) -> Result<AccessToken, SourceError> {
         let token = entry.access_token().map_err(|error| {
-            SourceError::caused_by(format!("{} holds no valid bearer token", self.label()), error)
-                .with_hint("remove the entry and log in again")
+            let error =
+                SourceError::caused_by(format!("{} holds no valid bearer token", self.label()), error);
+            match refresh_token(entry) {
+                Some(_) => error.with_hint(Hint::RenewToken).into_expired(),
+                None => error.with_hint("remove the entry and log in again"),
+            }
         })?;
         Ok(token.with_origin_label(self.label()))
     }

@@ -8,7 +8,7 @@ use crate::federation::answers::FRESH;
 use crate::federation::describe::no_server;
 use crate::federation::handle::Federation;
 use crate::federation::resolve::ResolvedObject;
-use crate::federation::tokens::Access;
+use crate::federation::tokens::ObjectAccess;
 use crate::object_name::query::QueryKind;
 use crate::object_name::url::FederationUrl;
 use crate::upload::job::{Upload, Uploaded};
@@ -81,7 +81,7 @@ impl Federation {
         object: &ResolvedObject,
         upload: &Upload,
     ) -> Result<Uploaded, TransferError> {
-        let authorized = self.authorized(downloader, object, Access::Write).await?;
+        let authorized = self.authorized(downloader, object, ObjectAccess::Write).await?;
         let mut last = None;
         for origin in object.servers() {
             match Box::pin(authorized.upload(&upload.at(origin.clone()))).await {
@@ -114,7 +114,7 @@ impl Federation {
         object: &ResolvedObject,
         recursion: Recursion,
     ) -> Result<(), TransferError> {
-        let authorized = self.authorized(downloader, object, Access::Remove).await?;
+        let authorized = self.authorized(downloader, object, ObjectAccess::Remove).await?;
         let origin = &object.servers()[0];
         match recursion {
             Recursion::No => Box::pin(authorized.remove_file(origin)).await,

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::error::{FailureKind, TransferError};
 use crate::federation::handle::Federation;
-use crate::federation::tokens::Access;
+use crate::federation::tokens::ObjectAccess;
 use crate::object_name::url::FederationUrl;
 
 /// The server at one end of a copy, and the tokens for it.
@@ -29,7 +29,7 @@ impl Federation {
             Err(failure) if failure.kind() == FailureKind::Rejected => self.resolve(url).await?,
             resolved => resolved?,
         };
-        let tokens = self.tokens_for(&object, Access::Read).await?;
+        let tokens = self.tokens_for(&object, ObjectAccess::Read).await?;
         Ok(CopyPlace { url: object.servers()[0].clone(), tokens })
     }
 
@@ -40,7 +40,7 @@ impl Federation {
     /// object.
     pub async fn copy_destination(&self, url: &FederationUrl) -> Result<CopyPlace, TransferError> {
         let object = self.resolve_for_writing(url).await?;
-        let tokens = self.tokens_for(&object, Access::Write).await?;
+        let tokens = self.tokens_for(&object, ObjectAccess::Write).await?;
         Ok(CopyPlace { url: object.servers()[0].clone(), tokens })
     }
 }

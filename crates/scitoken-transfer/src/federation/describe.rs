@@ -9,7 +9,7 @@ use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::federation::answers::below;
 use crate::federation::handle::Federation;
 use crate::federation::resolve::ResolvedObject;
-use crate::federation::tokens::Access;
+use crate::federation::tokens::ObjectAccess;
 use crate::object_name::object_path::ObjectPath;
 use crate::object_name::url::FederationUrl;
 use crate::webdav::entry::RemoteEntry;
@@ -100,7 +100,7 @@ impl Federation {
         object: &ResolvedObject,
         checksum: &Checksum,
     ) -> Result<Digest, TransferError> {
-        let authorized = self.authorized(downloader, object, Access::Read).await?;
+        let authorized = self.authorized(downloader, object, ObjectAccess::Read).await?;
         let mut last = no_server(object);
         for (asked, server) in in_turn(&authorized, object.servers()) {
             match asked.checksum(server, checksum).await {
@@ -116,7 +116,7 @@ impl Federation {
         downloader: &Downloader,
         object: &ResolvedObject,
     ) -> Result<RemoteEntry, TransferError> {
-        let authorized = self.authorized(downloader, object, Access::Read).await?;
+        let authorized = self.authorized(downloader, object, ObjectAccess::Read).await?;
         let path = object.url().path();
         let listing = object.namespace().collections_url().map(|base| below(base, path));
         let mut servers: Vec<Url> = object.servers().iter().take(MAX_STAT_SERVERS).cloned().collect();
@@ -143,7 +143,7 @@ impl Federation {
     ) -> Result<Vec<(FederationUrl, RemoteEntry)>, TransferError> {
         let url = object.url();
         let Some(base) = object.namespace().collections_url() else { return Err(no_listing(object)) };
-        let authorized = self.authorized(downloader, object, Access::Read).await?;
+        let authorized = self.authorized(downloader, object, ObjectAccess::Read).await?;
         let entries = authorized.list(&below(base, url.path())).await?;
         let named = entries.into_iter().map(|entry| match name_of(url, base, &entry.url) {
             Some(name) => Ok((name, entry)),

@@ -82,19 +82,24 @@ impl NamespaceFacts {
         if is_vault(issuer) {
             return Err(NoLogin::Vault(issuer.url().to_string()));
         }
-        let base = issuer.base_path().unwrap_or(self.prefix());
-        let relative = path.relative_to(base).ok_or_else(|| NoLogin::OutsideBasePath {
+        let path = self.login_path(path, issuer).ok_or_else(|| NoLogin::OutsideBasePath {
             issuer: issuer.url().to_string(),
-            base_path: base.as_encoded().to_owned(),
+            base_path: self.base_path_of(issuer).as_encoded().to_owned(),
             path: path.as_encoded().to_owned(),
         })?;
-        let path = cut(relative.as_encoded(), issuer.max_scope_depth());
         let names = match access {
             LoginAccess::Read => &["storage.read"][..],
             LoginAccess::Write => &["storage.read", "storage.create", "storage.modify"],
         };
         let scopes = names.iter().filter_map(|name| format!("{name}:{path}").parse().ok()).collect();
         Ok(NamespaceLogin { issuer: issuer.url().clone(), path, scopes })
+    }
+
+    /// Returns the path that a login at one of the issuers is for: relative to the issuer's base path, and no deeper than its
+    /// scopes may be. `None` if the issuer gives no tokens for the path.
+    pub fn login_path(&self, path: &ObjectPath, issuer: &NamespaceIssuer) -> Option<String> {
+        let relative = path.relative_to(self.base_path_of(issuer))?;
+        Some(cut(relative.as_encoded(), issuer.max_scope_depth()))
     }
 
     fn login_issuer(&self, wanted: Option<&Url>) -> Result<&NamespaceIssuer, NoLogin> {
@@ -163,6 +168,9 @@ mod tests {
             assert_eq!(scopes(&login), [expected], "{generation} {asked}");
             assert_eq!(expected.split_once(':').unwrap().1, login.path);
         }
+        let shared = facts(true, &["issuer=https://i", "issuer=https://j, base-path=/ns/a"]);
+        let login = shared.login(&path("/ns/a/b"), LoginAccess::Read, None).unwrap();
+        assert_eq!(scopes(&login), ["storage.read:/b"], "the base path of the others");
         let login =
             facts(false, &["issuer=https://i"]).login(&path("/ns/a"), LoginAccess::Write, None).unwrap();
         assert_eq!(scopes(&login), ["storage.read:/a", "storage.create:/a", "storage.modify:/a"]);

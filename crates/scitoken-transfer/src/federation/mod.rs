@@ -51,3 +51,4 @@ pub use namespace::{NamespaceFacts, NamespaceIssuer};
 pub use origin_fallback::OriginFallback;
 pub use preferred::{InvalidPreferredCache, PreferredCaches};
 pub use resolve::ResolvedObject;
+pub use tokens::{AcceptedTokens, ObjectAccess};

@@ -77,10 +77,8 @@ impl NamespaceFacts {
     /// director names none.
     pub(crate) fn scopes_by_issuer(&self, names: &[&str], path: &ObjectPath) -> Vec<(Vec<Url>, Vec<Scope>)> {
         let mut groups: Vec<(Vec<Url>, Vec<Scope>)> = Vec::new();
-        // An issuer without a base path of its own uses that of the others.
-        let shared = self.issuers.iter().find_map(NamespaceIssuer::base_path).unwrap_or(&self.prefix);
         for issuer in &self.issuers {
-            let scopes = scopes(names, path, issuer.base_path().unwrap_or(shared));
+            let scopes = scopes(names, path, self.base_path_of(issuer));
             match groups.iter_mut().find(|(_, known)| *known == scopes) {
                 Some((issuers, _)) => issuers.push(issuer.url.clone()),
                 None => groups.push((vec![issuer.url.clone()], scopes)),
@@ -90,6 +88,12 @@ impl NamespaceFacts {
             groups.push((Vec::new(), scopes(names, path, &self.prefix)));
         }
         groups
+    }
+
+    /// Returns the path that an issuer's scopes are relative to; one without a base path of its own uses that of the others.
+    pub(crate) fn base_path_of<'a>(&'a self, issuer: &'a NamespaceIssuer) -> &'a ObjectPath {
+        let shared = || self.issuers.iter().find_map(NamespaceIssuer::base_path);
+        issuer.base_path().or_else(shared).unwrap_or(&self.prefix)
     }
 
     fn all_scopes(&self, names: &[&str], path: &ObjectPath) -> Vec<Scope> {

@@ -12,7 +12,6 @@ use url::Url;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::federation::handle::Federation;
-use crate::federation::login::LoginAccess;
 use crate::federation::namespace;
 use crate::federation::resolve::ResolvedObject;
 use crate::hint::TransferHint;
@@ -20,23 +19,38 @@ use crate::hint::TransferHint;
 /// How many reasons for rejected tokens an error has.
 const MAX_REJECTIONS: usize = 4;
 
-/// What a token is needed for.
+/// What a token for an object is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Access {
+#[non_exhaustive]
+pub enum ObjectAccess {
+    /// To read or list it.
     Read,
+    /// To store it.
     Write,
+    /// To replace or remove it.
     Remove,
 }
 
-impl Access {
-    /// Returns the issuers of an object's namespace, each group with the scopes of which its tokens need one.
-    fn scopes(self, object: &ResolvedObject) -> Vec<(Vec<Url>, Vec<Scope>)> {
+/// Issuers of a namespace, and the scopes of which their tokens need one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AcceptedTokens {
+    /// The issuers; none where the director names none.
+    pub issuers: Vec<Url>,
+    /// The scopes, in the order in which tokens are looked for.
+    pub scopes: Vec<Scope>,
+}
+
+impl ObjectAccess {
+    /// Returns the tokens that the namespace of an object accepts for this access.
+    pub fn accepted(self, object: &ResolvedObject) -> Vec<AcceptedTokens> {
         let names = match self {
             Self::Read => namespace::READ,
             Self::Write => namespace::WRITE,
             Self::Remove => namespace::REMOVE,
         };
-        object.namespace().scopes_by_issuer(names, object.url().path())
+        let groups = object.namespace().scopes_by_issuer(names, object.url().path());
+        groups.into_iter().map(|(issuers, scopes)| AcceptedTokens { issuers, scopes }).collect()
     }
 
     fn verb(self) -> &'static str {
@@ -52,9 +66,8 @@ impl Access {
 #[derive(Debug)]
 struct NamespaceTokens {
     sources: Vec<SharedTokenSource>,
-    access: Access,
-    /// Issuers, each group with the scopes of which its tokens need one.
-    accepted: Vec<(Vec<Url>, Vec<Scope>)>,
+    access: ObjectAccess,
+    accepted: Vec<AcceptedTokens>,
     /// The name of the credential, in front of the scheme.
     name: Option<String>,
     /// Why tokens were rejected.
@@ -83,7 +96,7 @@ impl NamespaceTokens {
         source: &SharedTokenSource,
         request: &TokenRequest<'_>,
     ) -> Result<Option<AccessToken>, SourceError> {
-        for (issuers, scopes) in &self.accepted {
+        for AcceptedTokens { issuers, scopes } in &self.accepted {
             for scope in scopes {
                 let mut request =
                     request.clone().with_scopes(std::slice::from_ref(scope)).with_issuers(issuers);
@@ -133,7 +146,7 @@ impl NamespaceTokens {
     /// Returns whether the token is from issuers of the namespace that are asked for apart from these.
     fn fits_other_issuers(&self, token: &AccessToken, request: &TokenRequest<'_>) -> bool {
         let is_of = |issuers: &[Url]| request.clone().with_issuers(issuers).fit(token).issuer.fits();
-        !is_of(request.issuers()) && self.accepted.iter().any(|(issuers, _)| is_of(issuers))
+        !is_of(request.issuers()) && self.accepted.iter().any(|accepted| is_of(&accepted.issuers))
     }
 }
 
@@ -147,7 +160,7 @@ impl Federation {
         &self,
         downloader: &Downloader,
         object: &ResolvedObject,
-        access: Access,
+        access: ObjectAccess,
     ) -> Result<Downloader, TransferError> {
         Ok(downloader.with_client(self.client_with(downloader.client(), object, access).await?))
     }
@@ -162,15 +175,11 @@ impl Federation {
         client: &ClientWithMiddleware,
         object: &ResolvedObject,
     ) -> Result<ClientWithMiddleware, TransferError> {
-        self.client_with(client, object, Access::Read).await
+        self.client_with(client, object, ObjectAccess::Read).await
     }
 
     /// Returns the token that would be sent to the servers of an object, to read or to change it; `None` if none fits.
-    pub async fn token_for(&self, object: &ResolvedObject, access: LoginAccess) -> Option<AccessToken> {
-        let access = match access {
-            LoginAccess::Read => Access::Read,
-            LoginAccess::Write => Access::Write,
-        };
+    pub async fn token_for(&self, object: &ResolvedObject, access: ObjectAccess) -> Option<AccessToken> {
         let tokens = self.namespace_tokens(object, access, &Arc::default());
         let request = TokenRequest::new(&object.servers()[0]).ok()?.at(self.queries.now());
         tokens.token(&request).await.ok().flatten()
@@ -179,13 +188,13 @@ impl Federation {
     fn namespace_tokens(
         &self,
         object: &ResolvedObject,
-        access: Access,
+        access: ObjectAccess,
         rejections: &Arc<Mutex<Vec<String>>>,
     ) -> NamespaceTokens {
         NamespaceTokens {
             sources: self.tokens.clone(),
             access,
-            accepted: access.scopes(object),
+            accepted: access.accepted(object),
             name: object.url().token_name().map(str::to_owned),
             rejections: Arc::clone(rejections),
         }
@@ -200,7 +209,7 @@ impl Federation {
         client: &ClientWithMiddleware,
         object: &ResolvedObject,
     ) -> Result<ClientWithMiddleware, TransferError> {
-        self.client_with(client, object, Access::Write).await
+        self.client_with(client, object, ObjectAccess::Write).await
     }
 
     /// Returns a client for the origins that replace or remove an object, with a token that permits it.
@@ -212,14 +221,14 @@ impl Federation {
         client: &ClientWithMiddleware,
         object: &ResolvedObject,
     ) -> Result<ClientWithMiddleware, TransferError> {
-        self.client_with(client, object, Access::Remove).await
+        self.client_with(client, object, ObjectAccess::Remove).await
     }
 
     async fn client_with(
         &self,
         client: &ClientWithMiddleware,
         object: &ResolvedObject,
-        access: Access,
+        access: ObjectAccess,
     ) -> Result<ClientWithMiddleware, TransferError> {
         let options = if self.needs_token(object, access) {
             AuthOptions::new().attach(Attach::Required).token(self.tokens_for(object, access).await?)
@@ -230,9 +239,9 @@ impl Federation {
     }
 
     /// Returns whether a token is sent to the servers of an object.
-    fn needs_token(&self, object: &ResolvedObject, access: Access) -> bool {
+    fn needs_token(&self, object: &ResolvedObject, access: ObjectAccess) -> bool {
         let has_own = self.shared_token.is_some() || object.url().shared_token().is_some();
-        has_own || object.namespace().requires_token() || access != Access::Read
+        has_own || object.namespace().requires_token() || access != ObjectAccess::Read
     }
 
     /// Returns the tokens for the servers of an object; a source without tokens where none is sent.
@@ -242,7 +251,7 @@ impl Federation {
     pub(crate) async fn tokens_for(
         &self,
         object: &ResolvedObject,
-        access: Access,
+        access: ObjectAccess,
     ) -> Result<SharedTokenSource, TransferError> {
         if !self.needs_token(object, access) {
             return Ok(ChainSource::new().into());
@@ -260,7 +269,7 @@ impl Federation {
         &self,
         tokens: &SharedTokenSource,
         object: &ResolvedObject,
-        access: Access,
+        access: ObjectAccess,
         rejections: &Mutex<Vec<String>>,
     ) -> Result<(), TransferError> {
         let no_token = || {
@@ -268,8 +277,8 @@ impl Federation {
             let issuers: Vec<&str> = namespace.issuers().iter().map(|issuer| issuer.url().as_str()).collect();
             let from =
                 if issuers.is_empty() { String::new() } else { format!(" of `{}`", issuers.join("` or `")) };
-            let accepted = access.scopes(object);
-            let scope = accepted.first().and_then(|(_, scopes)| scopes.first());
+            let accepted = access.accepted(object);
+            let scope = accepted.first().and_then(|accepted| accepted.scopes.first());
             let scope = scope.map(|scope| format!(" with the scope `{scope}`")).unwrap_or_default();
             let prefix = namespace.prefix();
             let rejected = rejections.lock().unwrap_or_else(PoisonError::into_inner).join("; ");

@@ -20,7 +20,7 @@ use crate::federation::origin_fallback::OriginFallback;
 use crate::federation::resolve::ResolvedObject;
 use crate::federation::shared_stream::SharedStream;
 use crate::federation::stale::may_succeed_elsewhere;
-use crate::federation::tokens::Access;
+use crate::federation::tokens::ObjectAccess;
 use crate::hint::TransferHint;
 use crate::object_name::invalid_url::InvalidFederationUrl;
 use crate::object_name::query::QueryKind;
@@ -119,7 +119,7 @@ impl Federation {
         };
         match self.resolve_after(&failure, &object, url.query_kind()).await {
             Some(fresh) => {
-                let authorized = self.authorized(downloader, &fresh, Access::Read).await?;
+                let authorized = self.authorized(downloader, &fresh, ObjectAccess::Read).await?;
                 authorized.download_to(from(&fresh), stream).await
             }
             None => Err(self.explain(failure, &authorized, &object).await),
@@ -156,14 +156,14 @@ impl Federation {
         url: &FederationUrl,
     ) -> Result<(ResolvedObject, Downloader), TransferError> {
         let object = self.resolve(url).await?;
-        let failure = match self.authorized(downloader, &object, Access::Read).await {
+        let failure = match self.authorized(downloader, &object, ObjectAccess::Read).await {
             Ok(authorized) => return Ok((object, authorized)),
             Err(failure) => failure,
         };
         let Some(fresh) = self.resolve_after(&failure, &object, url.query_kind()).await else {
             return Err(failure);
         };
-        let authorized = self.authorized(downloader, &fresh, Access::Read).await?;
+        let authorized = self.authorized(downloader, &fresh, ObjectAccess::Read).await?;
         Ok((fresh, authorized))
     }
 
@@ -194,7 +194,7 @@ impl Federation {
                 Some(fresh) => object = fresh,
                 None => break failure,
             }
-            authorized = self.authorized(downloader, &object, Access::Read).await?;
+            authorized = self.authorized(downloader, &object, ObjectAccess::Read).await?;
         };
         // The same servers refuse the same token again. Without a token, a refusal comes from a cache that does not know the
         // namespace.

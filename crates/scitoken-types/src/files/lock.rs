@@ -94,7 +94,10 @@ pub fn open_lock_file(path: &Path) -> io::Result<File> {
         let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
         options.mode(0o600).custom_flags(flags.bits().cast_signed());
     }
-    Ok(options.open(path)?.into_file())
+    let file = options.open(path)?.into_file();
+    // Of another user's file, only the mode is another: it stays.
+    let _ = super::make_private(&file);
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -32,6 +32,8 @@ mod lock;
 mod open;
 mod owner;
 #[cfg(feature = "write-files")]
+mod private;
+#[cfg(feature = "write-files")]
 mod replace;
 mod secret;
 #[cfg(unix)]
@@ -48,5 +50,7 @@ pub use lock::has_record_locks;
 pub use lock::{Lock, is_lock_unsupported, open_lock_file, try_lock};
 pub use open::{open_output, open_regular, read_bounded};
 #[cfg(feature = "write-files")]
-pub use replace::{Durability, create_private_dir, remove_leftovers, replace_secret};
+pub use private::{create_private_dir, make_private};
+#[cfg(feature = "write-files")]
+pub use replace::{Durability, remove_leftovers, replace_secret};
 pub use secret::{Ownership, SecretFile};

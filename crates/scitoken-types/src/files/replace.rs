@@ -50,17 +50,6 @@ pub fn remove_leftovers(path: impl AsRef<Path>) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory and those above it, for the user only (mode 0700). Those that exist stay as they are.
-pub fn create_private_dir(path: impl AsRef<Path>) -> io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.recursive(true).create(path)
-}
-
 const TEMPORARY_SUFFIX: &str = ".new";
 
 /// `tokens.json` is written as `.tokens.json.<random>.new` first.
@@ -85,6 +74,7 @@ fn write(path: &Path, content: &[u8]) -> io::Result<Durability> {
         .prefix(&temporary_prefix(path))
         .suffix(TEMPORARY_SUFFIX)
         .tempfile_in(&directory)?;
+    super::make_private(file.as_file())?;
     file.write_all(content)?;
     keep_owner(path, file.as_file())?;
     let synced = sync_file(file.as_file())?;

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use http::Method;
+use scitoken_transfer::federation::ObjectAccess;
 
 /// An operation on a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,6 +40,15 @@ impl Operation {
     /// Returns whether the operation changes something at the server.
     pub(crate) fn is_change(self) -> bool {
         self.method() != self.harmless_method()
+    }
+
+    /// Returns what a token of a federation is needed for.
+    pub(crate) fn object_access(self) -> ObjectAccess {
+        match self {
+            Self::Read | Self::List => ObjectAccess::Read,
+            Self::Write => ObjectAccess::Write,
+            Self::Delete => ObjectAccess::Remove,
+        }
     }
 
     /// Returns the name on the command line.

@@ -1,13 +1,15 @@
 //! What the commands that describe and change remote files share.
 
+use std::path::Path;
+
 use percent_encoding::percent_decode_str;
-use scitoken_transfer::federation::{FederationUrl, ResolvedObject};
+use scitoken_transfer::federation::{Federation, FederationUrl, ResolvedObject};
 use scitoken_transfer::{EntryKind, FailureKind, RemoteEntry, TransferError};
 use scitoken_types::SafeUrl;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::args::{FederationArgs, RetryArgs, parse_location};
+use crate::args::{ConnectionArgs, FederationArgs, RetryArgs, parse_location};
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::exit::Exit;
@@ -58,6 +60,16 @@ pub(super) fn resolve(
 ) -> Result<ResolvedObject, Failure> {
     let federation = engine.federation(context, flags)?;
     wait(retry, federation.resolve(name))
+}
+
+/// Returns what resolves names of objects, for a command that transfers nothing.
+pub(super) fn resolver(
+    context: &Context,
+    flags: &FederationArgs,
+    cacert: Option<&Path>,
+) -> Result<Federation, Failure> {
+    let connection = ConnectionArgs { cacert: cacert.map(Path::to_owned), ..ConnectionArgs::default() };
+    Engine::new(context, &RetryArgs::default(), &connection, 1)?.federation(context, flags)
 }
 
 /// Shows the namespace and the servers of an object.

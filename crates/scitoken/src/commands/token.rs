@@ -7,6 +7,7 @@ mod create;
 mod enforce;
 mod input;
 mod locations;
+mod object_tokens;
 mod server;
 mod show;
 mod trust;
@@ -44,7 +45,10 @@ impl Token {
             Command::Acls(acls) => acls.run(context),
             Command::Create(create) => create.run(context),
             Command::Show(show) => show.run(context),
-            Command::Where(command) => command.run(context),
+            Command::Where(command) => match command.object()? {
+                Some(object) => object_tokens::rank(context, &object),
+                None => command.run(context),
+            },
             Command::Check(check) => check.run(context),
         }
     }

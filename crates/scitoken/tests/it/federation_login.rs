@@ -290,3 +290,177 @@ async fn scopes_that_the_issuer_does_not_list_are_not_asked_for() {
     place.must(&["login", "osdf:///protected", "--scope", "storage.read:/dir openid"]);
     assert_eq!(place.requested_scopes(), "storage.read:/dir openid", "the flag replaces the scopes");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_gives_a_refresh_token_only_is_finished_by_the_next_command() {
+    let place = Place::new().await;
+    place.issuer.change(|asked, honest: Reply| {
+        let is_login = String::from_utf8_lossy(&asked.body).contains("device_code");
+        if asked.path != "/token" || !is_login {
+            return honest;
+        }
+        let mut document: serde_json::Value = serde_json::from_slice(&honest.body).unwrap();
+        document.as_object_mut().unwrap().remove("access_token");
+        json_reply("200 OK", &document)
+    });
+    let output = place.run(&["login", "osdf:///protected"]);
+    let shown = said(&output);
+    assert_eq!(output.status.code(), Some(13), "{shown}");
+    assert!(shown.contains("`access_token` is missing") && shown.contains("federation.json"), "{shown}");
+    place.fake.accept("*");
+    let seen = place.issuer.seen().len();
+    place.must(&["get", "osdf:///protected/dir/f"]);
+    let after: Vec<_> = place.issuer.paths().split_off(seen);
+    assert_eq!(after, ["/.well-known/openid-configuration", "/token"], "it is refreshed once");
+    let sent = place.fake.seen(Cache(0));
+    let newest = place.issuer.access_tokens().pop().unwrap();
+    assert_eq!(sent.last().unwrap().headers["authorization"], format!("Bearer {newest}"));
+}
+
+impl Place {
+    fn revocations(&self) -> Vec<String> {
+        let seen = self.issuer.seen();
+        let revoked = seen.iter().filter(|asked| asked.path == "/revoke");
+        let kind = |form: &[u8]| {
+            let mut pairs = url::form_urlencoded::parse(form);
+            pairs.find(|(name, _)| name == "token_type_hint").unwrap().1.into_owned()
+        };
+        revoked.map(|asked| kind(&asked.body)).collect()
+    }
+
+    fn entries(&self) -> Vec<String> {
+        let tokens = self.tokens().get_token_data_by_resource_server().unwrap();
+        let names = tokens.iter().map(|(name, _)| name.split_once('#').unwrap().1.to_owned());
+        names.collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_by_name_revokes_the_tokens_for_the_path_and_all_below_with_the_client_of_the_login() {
+    let place = Place::new().await;
+    for name in
+        ["osdf:///protected", "osdf:///protected/dir", "osdf:///protected/dir/sub", "osdf:///protected/other"]
+    {
+        place.must(&["login", name]);
+    }
+    assert_eq!(place.entries(), ["/", "/dir", "/dir/sub", "/other"]);
+    let refresh_tokens: Vec<String> = {
+        let tokens = place.tokens().get_token_data_by_resource_server().unwrap();
+        tokens.iter().map(|(_, data)| data.expose_refresh_token().unwrap().to_owned()).collect()
+    };
+    let shown = place.must(&["logout", &place.fake.name("/protected/dir")]);
+    assert_eq!(shown.matches("logged out of").count(), 2, "{shown}");
+    assert_eq!(place.entries(), ["/", "/other"]);
+    assert_eq!(place.revocations(), ["access_token", "refresh_token", "access_token", "refresh_token"]);
+    let known: Vec<_> = refresh_tokens.iter().map(|token| place.issuer.knows(token)).collect();
+    assert_eq!(known, [true, false, false, true]);
+    let revoked = place.issuer.seen().into_iter().filter(|asked| asked.path == "/revoke");
+    assert!(
+        revoked.clone().count() == 4
+            && revoked.clone().all(|asked| asked.headers.contains_key("authorization"))
+    );
+
+    let again = place.run(&["logout", "osdf:///protected/dir"]);
+    assert_eq!(again.status.code(), Some(7), "{}", said(&again));
+    assert!(said(&again).contains("not logged in for"), "{}", said(&again));
+    let shown = place.must(&["logout", "osdf:///protected", "--json"]);
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert_eq!(place.entries(), [""; 0]);
+    assert_eq!(place.revocations().len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_by_name_that_cannot_work_says_why_and_removes_nothing() {
+    let place = Place::new().await;
+    let none = place.run(&["logout", "osdf:///protected"]);
+    assert_eq!(none.status.code(), Some(7), "{}", said(&none));
+    place.must(&["login", "osdf:///protected"]);
+    for (arguments, code, words) in [
+        (&["osdf:///nowhere"][..], 9, "No sources"),
+        (&["osdf:///protected", "rs"], 2, "are mixed"),
+        (&["rs"], 2, "neither a name of a federation nor an entry"),
+        (
+            &["osdf:///protected", "--issuer", "https://other.example"],
+            7,
+            "no issuer `https://other.example/`",
+        ),
+        (&["osdf:///protected", "--storage", "json:absent"], 7, "json:absent does not exist"),
+        (&["osdf:///protected", "--bearer-file", "absent"], 7, "no token file exists"),
+        (&["osdf:///protected/dir"], 7, "not logged in for"),
+        (&[], 2, "--issuer <URL> --client-id <ID>"),
+    ] {
+        let output = place.run(&[&["logout"], arguments].concat());
+        let shown = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {shown}");
+        assert!(shown.contains(words), "{arguments:?}: {shown}");
+    }
+    assert_eq!((place.entries(), place.revocations().len()), (vec!["/".to_owned()], 0));
+    place.issuer.change(|asked, honest| match asked.path.as_str() {
+        "/revoke" => json_reply("503 Service Unavailable", &json!({})),
+        _ => honest,
+    });
+    let refused = place.run(&["logout", "osdf:///protected"]);
+    assert_eq!(refused.status.code(), Some(13), "{}", said(&refused));
+    assert_eq!(place.entries(), ["/"], "what is not revoked stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_by_name_revokes_the_token_of_a_file_and_of_other_storages() {
+    let place = Place::new().await;
+    place.must(&["login", "osdf:///protected", "--bearer-file", "token"]);
+    place.must(&["logout", "osdf:///protected", "--bearer-file", "token"]);
+    assert!(!place.home.path().join("token").exists());
+    assert_eq!(place.revocations(), ["access_token"]);
+    place.must(&["login", "osdf:///protected", "--storage", "sqlite:tokens.db"]);
+    place.must(&["logout", "osdf:///protected", "--storage", "sqlite:tokens.db"]);
+    let stored = SqliteTokenStorage::new(place.home.path().join("tokens.db")).unwrap();
+    assert!(stored.get_token_data_by_resource_server().unwrap().is_empty());
+    assert_eq!(place.revocations().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn token_where_shows_which_token_goes_to_an_object_as_get_sends_it() {
+    let place = Place::new().await;
+    let name = place.fake.name("/protected/dir/f");
+    let none = place.run(&["token", "where", &name]);
+    assert_eq!(none.status.code(), Some(7), "{}", said(&none));
+    assert!(said(&none).contains("no token is sent"), "{}", said(&none));
+    place.must(&["login", "osdf:///protected/dir"]);
+    place.must(&["login", "osdf:///protected/other"]);
+    place.accept_newest();
+    let foreign = scitoken_test_support::tokens::for_audience("https://elsewhere.example");
+    for found in [None, Some(foreign.as_str())] {
+        let variables: Vec<_> = found.map(|token| ("BEARER_TOKEN", token)).into_iter().collect();
+        let output = place.run_with(&["token", "where", "osdf:///protected/dir/f"], &variables);
+        let shown = said(&output);
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        let issuer = place.issuer.url();
+        for line in [
+            format!("accepts    tokens of `{issuer}` with `storage.read:/dir/f` or `read:/dir/f`"),
+            format!("`{issuer}#/dir`: sent; expires in"),
+            format!("`{issuer}#/other`: not sent: it does not allow what is asked for"),
+        ] {
+            let line = line.replace("/#", "#");
+            assert!(shown.contains(&line), "{line}: {shown}");
+        }
+        assert!(shown.lines().last().unwrap().ends_with("is sent"), "{shown}");
+        let output = place.run_with(&["token", "where", "osdf:///protected/dir/f", "--json"], &variables);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let sent: Vec<_> = answer["ranking"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|token| token["sent"] == true)
+            .map(|token| token["place"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!((sent.len(), sent[0].ends_with("#/dir")), (1, true), "{answer}");
+    }
+    let write = place.run(&["token", "where", "osdf:///protected/dir/f", "--op", "write"]);
+    assert_eq!(write.status.code(), Some(7), "{}", said(&write));
+    let public = place.run(&["token", "where", "osdf:///public/x"]);
+    assert_eq!(public.status.code(), Some(7), "{}", said(&public));
+    assert!(said(&public).contains("the namespace is public: no token is sent"), "{}", said(&public));
+    for server in [Cache(0), Cache(1), Origin] {
+        assert_eq!(place.fake.seen(server).len(), 0, "no server of the object is asked");
+    }
+}

@@ -8,13 +8,13 @@ use secrecy::SecretString;
 use tokio::sync::Mutex;
 
 use super::criteria::{Freshness, TokenCriteria, refresh_token};
-use super::refresh_error::{PastFailure, RefreshError};
+use super::refresh_error::{FailedRefresh, PastFailure, RefreshError};
 use super::refresh_plan::{RefreshPlan, RenewalResult};
 use super::refreshed_entry::{PendingWrite, RefreshedEntry};
 use super::storage_entry::StorageEntry;
 use crate::TokenStorageData;
 use crate::login::UnsavedTokens;
-use crate::oauth::{GrantRequest, OAuthClient};
+use crate::oauth::{GrantRequest, OAuthClient, OAuthError};
 use reqwest_scitokens::{SourceError, TokenRequest};
 use scitoken_types::AccessToken;
 
@@ -136,13 +136,14 @@ impl Renewal {
             Ok(Some(refreshed)) => self.store(state, target, refreshed).await,
             // The user logged out in the meantime.
             Ok(None) => Ok(RenewalResult::nothing()),
-            Err(error) => {
-                if let (Some(old), Some(rotated)) = (&old, error.rotated_refresh_token()) {
-                    // On disk before anything else: the old refresh token may be invalid by now.
-                    let data = old.clone().with_refresh_token(rotated);
-                    self.write(state, target, data, Some(old)).await;
+            Err(FailedRefresh { error, tried }) => {
+                let tried = tried.map(|tried| *tried);
+                if let (Some(tried), Some(rotated)) = (&tried, error.rotated_refresh_token()) {
+                    // On disk before anything else: the refresh token that was sent may be invalid by now.
+                    let data = tried.clone().with_refresh_token(rotated);
+                    self.write(state, target, data, Some(tried)).await;
                 }
-                self.fail(state, target, criteria, old, error)
+                self.fail(state, target, criteria, tried, error)
             }
         }
     }
@@ -202,26 +203,30 @@ impl Renewal {
         &self,
         target: &StorageEntry,
         old: Option<TokenStorageData>,
-    ) -> Result<Option<RefreshedEntry>, RefreshError> {
-        let request = GrantRequest::new();
+    ) -> Result<Option<RefreshedEntry>, FailedRefresh> {
         if let RenewalGrant::ClientCredentials(request) = &self.grant {
-            let answer = self.client.client_credentials(request).await.map_err(RefreshError::Server)?;
+            let answer = self.client.client_credentials(request).await;
             return RefreshedEntry::read(target, answer, old).map(Some);
         }
         let Some(first) = old.as_ref().and_then(refresh_token) else { return Ok(None) };
-        let invalid_grant = match self.client.refresh(first, &request).await {
-            Ok(answer) => return RefreshedEntry::read(target, answer, old).map(Some),
-            Err(error) if error.is_invalid_grant() => error,
-            Err(error) => return Err(RefreshError::Server(error)),
+        let request = GrantRequest::new();
+        let answer = self.client.refresh(first, &request).await;
+        if !answer.as_ref().is_err_and(OAuthError::is_invalid_grant) {
+            return RefreshedEntry::read(target, answer, old).map(Some);
+        }
+        let stored = match target.read().await {
+            Ok(stored) => stored,
+            Err(error) => {
+                return Err(FailedRefresh { error: RefreshError::Storage(error), tried: old.map(Box::new) });
+            }
         };
-        let stored = target.read().await.map_err(RefreshError::Storage)?;
         match stored.as_ref().map(refresh_token) {
             None => Ok(None),
             Some(Some(other)) if other != first => {
-                let answer = self.client.refresh(other, &request).await.map_err(RefreshError::Server)?;
+                let answer = self.client.refresh(other, &request).await;
                 RefreshedEntry::read(target, answer, stored).map(Some)
             }
-            Some(_) => Err(RefreshError::Server(invalid_grant)),
+            Some(_) => RefreshedEntry::read(target, answer, old).map(Some),
         }
     }
 
@@ -317,7 +322,8 @@ fn still_usable(
     criteria: &TokenCriteria,
     now: SystemTime,
 ) -> Option<TokenStorageData> {
-    stored.filter(|entry| now < entry.expires_at() && !criteria.rejects(entry))
+    stored
+        .filter(|entry| now < entry.expires_at() && !criteria.rejects(entry) && entry.access_token().is_ok())
 }
 
 impl fmt::Debug for Renewal {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+use scitoken_types::files::make_private;
 
 use self::file::{file_at, is_foreign};
 use self::schema::Schema;
@@ -208,7 +209,7 @@ impl SqliteTokenStorage {
             use fs_err::os::unix::fs::OpenOptionsExt;
             options.mode(0o600);
         }
-        match options.open(&self.path) {
+        match options.open(&self.path).and_then(|file| make_private(file.file())) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 Err(at(Kind::Io("failed to create", error)))
             }

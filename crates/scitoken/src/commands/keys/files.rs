@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use scitoken_jwt::keys::{Jwk, sha256};
+use scitoken_types::files::make_private;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,7 +17,12 @@ pub(super) fn write_new(path: &Path, text: &str, is_secret: bool) -> Result<(), 
     if is_secret {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     }
-    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = options.open(path).and_then(|mut file| {
+        if is_secret {
+            make_private(&file)?;
+        }
+        file.write_all(text.as_bytes())
+    });
     written.map_err(|error| {
         let failure = Failure::new(Exit::Local, format!("failed to write `{}`: {error}", path.display()));
         if error.kind() == io::ErrorKind::AlreadyExists {

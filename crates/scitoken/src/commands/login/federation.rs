@@ -11,10 +11,9 @@ use scitoken_transfer::federation::{FederationHost, FederationUrl, LoginAccess, 
 use scitoken_types::sys::{Clock as _, SystemClock};
 use scitoken_types::{SafeUrl, Scope};
 
-use crate::args::{ConnectionArgs, FederationArgs, LoginClientArgs, Operation, RetryArgs};
-use crate::commands::remote::wait;
+use crate::args::{FederationArgs, LoginClientArgs, Operation, RetryArgs};
+use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::oauth;
@@ -54,11 +53,8 @@ pub(super) fn find_issuer(
     name: &FederationUrl,
 ) -> Result<NamespaceLogin, Failure> {
     let retry = RetryArgs::default();
-    let connection =
-        ConnectionArgs { cacert: order.client.connection.cacert.clone(), ..ConnectionArgs::default() };
-    let engine = Engine::new(context, &retry, &connection, 1)?;
     let flags = FederationArgs { federation: order.federation.clone(), ..FederationArgs::default() };
-    let federation = engine.federation(context, &flags)?;
+    let federation = resolver(context, &flags, order.client.connection.cacert.as_deref())?;
     let access = match order.op {
         Operation::Read | Operation::List => LoginAccess::Read,
         Operation::Write | Operation::Delete => LoginAccess::Write,

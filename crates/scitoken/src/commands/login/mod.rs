@@ -1,21 +1,21 @@
 //! `scitoken login`.
 
 mod federation;
+mod obtained;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use scitoken_storage::login::{LoginTarget, PreparedTarget};
-use scitoken_storage::oauth::{DeviceAuthorization, GrantRequest, OAuthClient, TokenResponse};
+use scitoken_storage::oauth::GrantRequest;
 use scitoken_storage::{BearerTokenFile, DEFAULT_NAMESPACE, TokenDataMap};
 use scitoken_transfer::federation::FederationHost;
 use scitoken_types::{Audience, Scope};
 use serde_json::json;
-use tokio::sync::Notify;
 use url::Url;
 
 use self::federation::{NamespaceIssuer, NamespaceOrder};
+use self::obtained::{Obtained, wait_for_user};
 use crate::args::{LoginClientArgs, OAuthClientArgs, Operation, OptionalStorageArgs, ScopeList};
 use crate::commands::remote::object_name;
 use crate::context::Context;
@@ -25,7 +25,7 @@ use crate::output;
 use crate::runtime::block_on;
 use crate::sanitize;
 use crate::storage::{self, StorageAddress, failure};
-use crate::{oauth, settings, signals};
+use crate::{oauth, settings};
 
 /// Log in with a browser, on this machine or another, and store the token
 ///
@@ -88,7 +88,7 @@ impl Login {
             ));
         };
         // Whatever cannot work is said before the issuer is asked for anything.
-        let storage = self.federation_storage(context)?;
+        let storage = self.storage.of_federations(context)?;
         let target = match &self.bearer_file {
             Some(path) => LoginTarget::bearer_file(BearerTokenFile::new(path)),
             None => LoginTarget::storage(storage.open(&self.storage.namespace)?),
@@ -105,25 +105,13 @@ impl Login {
         block_on(async {
             let issuer = NamespaceIssuer::connect(found, &order, context).await?;
             let (client, authorization) = issuer.authorize(&order, &storage).await?;
-            let tokens =
-                wait_for_user(&client, authorization).await?.for_resource_server(issuer.entry_name());
-            let exit = self.store(context, &target, &tokens, Some(issuer.entry_name()))?;
+            let obtained = wait_for_user(&client, authorization).await?.named(issuer.entry_name());
+            let exit = self.store(context, &target, obtained, Some(issuer.entry_name()))?;
             if target.file().is_none() && self.storage.storage.is_some() {
                 show_federation_settings(context, &storage)?;
             }
             Ok(exit)
         })?
-    }
-
-    /// Returns where tokens of federations are stored: the storage of the flag, or that of the settings.
-    fn federation_storage(&self, context: &Context) -> Result<StorageAddress, Failure> {
-        match &self.storage.storage {
-            Some(storage) => Ok(storage.clone()),
-            None => context.settings()?.federation_storage()?.ok_or_else(|| {
-                Failure::new(Exit::Usage, "no place for the token: `HOME` is not set")
-                    .with_hint("pass `--storage json:FILE`")
-            }),
-        }
     }
 
     async fn log_in(&self, context: &Context, client: &OAuthClientArgs) -> Result<Exit, Failure> {
@@ -140,9 +128,8 @@ impl Login {
         }
         let authorization =
             client.authorize_device(&request).await.map_err(|error| oauth::failure(&error))?;
-        let tokens = wait_for_user(&client, authorization).await?;
-        let tokens = tokens.for_resource_server(self.default_name());
-        self.store(context, &target, &tokens, self.resource_server.clone())
+        let obtained = wait_for_user(&client, authorization).await?.named(self.default_name());
+        self.store(context, &target, obtained, self.resource_server.clone())
     }
 
     /// Says where the token will go if that is not where the user expects it, and what cannot be stored there.
@@ -183,17 +170,30 @@ impl Login {
         &self,
         context: &Context,
         target: &PreparedTarget,
-        tokens: &TokenResponse,
+        obtained: Obtained,
         name: Option<String>,
     ) -> Result<Exit, Failure> {
-        let data = tokens.token_data().map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
+        let data = obtained.tokens.token_data();
+        let data = data.map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
         // A name overrides that of the server.
         let named: TokenDataMap = match (name, data.len()) {
             (Some(name), 1) => data.into_iter().map(|(_, entry)| (name.clone(), entry)).collect(),
             _ => data,
         };
-        target.store(named.clone()).map_err(|unsaved| storage::rescue(&context.env, &unsaved))?;
+        let stored = target.store(named.clone());
+        if let Some(failure) = obtained.lacking {
+            let hint = match stored {
+                Ok(()) => format!(
+                    "the refresh token is in {}: the next command that needs the token refreshes it",
+                    target.label()
+                ),
+                Err(unsaved) => storage::rescued(&context.env, &unsaved),
+            };
+            return Err(failure.with_hint(hint));
+        }
+        stored.map_err(|unsaved| storage::rescue(&context.env, &unsaved))?;
         if let Some(file) = target.file() {
+            show_dropped(&named);
             let path = file.path().display().to_string();
             context.output.result(&format!("wrote the token to {path}"), json!({ "bearer_file": path }))?;
             return Ok(Exit::Ok);
@@ -260,23 +260,19 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
-/// Shows what the user has to do, and waits until it is done.
-async fn wait_for_user(
-    client: &OAuthClient,
-    authorization: DeviceAuthorization,
-) -> Result<TokenResponse, Failure> {
-    let stop = Arc::new(Notify::new());
-    let stopped = Arc::clone(&stop);
-    signals::watch_with(move || stop.notify_one());
-    show_instructions(&authorization);
-    let waited = client.wait_for_authorization_or(authorization, stopped.notified()).await;
-    let tokens = waited.map_err(|error| oauth::failure(&error))?.ok_or_else(|| {
-        Failure::new(Exit::TryLater, "the login was interrupted before it was confirmed; nothing was stored")
-    })?;
-    for note in tokens.notes() {
-        output::warn(&format!("token answer: {note}"));
+/// Says which of the tokens a token file does not hold.
+fn show_dropped(tokens: &TokenDataMap) {
+    let refreshes = tokens.iter().next().is_some_and(|(_, first)| first.has_refresh_token());
+    for dropped in refreshes.then(|| "The refresh token was not stored".to_owned()).into_iter().chain(
+        tokens
+            .iter()
+            .skip(1)
+            .map(|(name, _)| format!("The token for `{}` was not stored", sanitize::line(name))),
+    ) {
+        output::note(&format!(
+            "{dropped}: a token file holds one access token. Pass `--storage` to keep all."
+        ));
     }
-    Ok(tokens)
 }
 
 /// Returns the origin pattern of the server that an audience names, if it is a URL.
@@ -287,13 +283,4 @@ fn origin_pattern(audience: &str) -> Option<String> {
         ("https" | "http", _) => Some(url.origin().ascii_serialization()),
         _ => None,
     }
-}
-
-fn show_instructions(authorization: &DeviceAuthorization) {
-    output::note(&format!("To log in, open\n\n    {}\n", authorization.verification_uri()));
-    output::note(&format!("and enter the code\n\n    {}\n", authorization.user_code()));
-    if let Some(complete) = authorization.verification_uri_complete() {
-        output::note(&format!("or open {complete}"));
-    }
-    output::note(&format!("Waiting for {} minutes …", authorization.time_left().as_secs().div_ceil(60)));
 }

@@ -2,17 +2,16 @@
 
 use clap::Args;
 use reqwest_scitokens::auth::{TokenCheck, Verdict, check_token};
-use scitoken_transfer::federation::{FederationUrl, LoginAccess};
+use scitoken_transfer::federation::FederationUrl;
 use scitoken_types::AccessToken;
 use scitoken_types::sys::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::input::TokenArg;
-use crate::args::{ConnectionArgs, FederationArgs, Operation, RetryArgs, parse_url};
-use crate::commands::remote::{object_name, wait};
+use crate::args::{FederationArgs, Operation, RetryArgs, parse_url};
+use crate::commands::remote::{object_name, resolver, wait};
 use crate::context::Context;
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::runtime::block_on;
@@ -49,11 +48,9 @@ impl Requirement {
     /// Of an object: its first server, with the path that scopes are relative to.
     fn of_object(check: &Check, context: &Context, name: &FederationUrl) -> Result<Self, Failure> {
         let retry = RetryArgs::default();
-        let engine = Engine::new(context, &retry, &ConnectionArgs::default(), 1)?;
-        let federation = engine.federation(context, &check.federation)?;
+        let federation = resolver(context, &check.federation, None)?;
         let object = wait(&retry, federation.resolve(name))?;
-        let access = if check.op.is_change() { LoginAccess::Write } else { LoginAccess::Read };
-        let token = block_on(federation.token_for(&object, access))?;
+        let token = block_on(federation.token_for(&object, check.op.object_access()))?;
         let namespace = object.namespace();
         let mut url = object.servers()[0].clone();
         if let Some(path) =

@@ -3,12 +3,14 @@
 use clap::Args;
 use reqwest_scitokens::source::{DiscoveryReport, RankedToken};
 use reqwest_scitokens::{Discovery, TokenRequest};
+use scitoken_transfer::federation::FederationUrl;
 use scitoken_types::sys::{Clock as _, SystemClock};
 use scitoken_types::{AccessFit, AccessToken, AudienceFit, LifetimeFit, TokenFit};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::args::{Operation, parse_url};
+use crate::args::{FederationArgs, Operation, parse_url};
+use crate::commands::remote::object_name;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,16 +22,26 @@ use crate::token_source::TokenQuery;
 /// Show every place that is searched for a token, what it contains, and which token is used
 ///
 /// `*` marks the token that is used. With a URL, the tokens are ranked for it: which one is sent, and why each other one is
-/// not; the source that the settings name for the server comes first. Exit code 0: a token was found, 7: none, or the
-/// search or that source ended at an error.
+/// not; the source that the settings name for the server comes first. For the name of an object in a federation, the director
+/// is asked which tokens the namespace accepts, and the tokens of logins are shown too. Exit code 0: a token was found,
+/// 7: none, or the search or that source ended at an error.
 #[derive(Debug, Args)]
 pub(super) struct Where {
-    /// URL that the token is for
+    /// URL or name of an object that the token is for
     #[arg(value_name = "URL")]
     url: Option<String>,
     /// Operation that the token is for
     #[arg(long, value_enum, default_value_t = Operation::Read, requires = "url")]
     op: Operation,
+    #[command(flatten)]
+    federation: FederationArgs,
+}
+
+/// An object of a federation that a token is for.
+pub(super) struct ObjectQuery<'w> {
+    pub(super) name: FederationUrl,
+    pub(super) op: Operation,
+    pub(super) federation: &'w FederationArgs,
 }
 
 impl Where {
@@ -40,6 +52,12 @@ impl Where {
         }
     }
 
+    /// Returns the object of a federation that the token is for, if the URL is the name of one.
+    pub(super) fn object(&self) -> Result<Option<ObjectQuery<'_>>, Failure> {
+        let name = self.url.as_deref().map(object_name).transpose()?.flatten();
+        Ok(name.map(|name| ObjectQuery { name, op: self.op, federation: &self.federation }))
+    }
+
     /// Shows the search for a URL, and ranks its tokens.
     fn rank(&self, context: &Context, url: &Url) -> Result<Exit, Failure> {
         let query = TokenQuery::new(context, url, Some(self.op.method()))?;
@@ -47,7 +65,7 @@ impl Where {
         let discovery = query.discover()?;
         let Some(entry) = query.host_entry() else {
             context.output.text(&discovery.to_string())?;
-            self.show_ranking(context, url, discovery.ranking())?;
+            show_ranking(context, self.op, url, discovery.ranking())?;
             let ranking: Vec<_> = discovery.ranking().iter().map(ranked).collect();
             let members = as_json(&discovery, &request, &ranking);
             return conclude(context, &discovery, members);
@@ -72,18 +90,19 @@ impl Where {
             _ => Ok(Exit::NoToken),
         }
     }
+}
 
-    fn show_ranking(&self, context: &Context, url: &Url, ranking: &[RankedToken]) -> Result<(), Failure> {
-        if ranking.is_empty() {
-            return Ok(());
-        }
-        let shown = scitoken_types::SafeUrl::new(url);
-        context.output.text(&format!("tokens for {} {shown}, in the order of use:", self.op.method()))?;
-        for (place, token) in ranking.iter().enumerate() {
-            context.output.text(&format!("  {}. {token}", place + 1))?;
-        }
-        Ok(())
+/// Shows the tokens of a search in the order of use.
+fn show_ranking(context: &Context, op: Operation, url: &Url, ranking: &[RankedToken]) -> Result<(), Failure> {
+    if ranking.is_empty() {
+        return Ok(());
     }
+    let shown = scitoken_types::SafeUrl::new(url);
+    context.output.text(&format!("tokens for {} {shown}, in the order of use:", op.method()))?;
+    for (place, token) in ranking.iter().enumerate() {
+        context.output.text(&format!("  {}. {token}", place + 1))?;
+    }
+    Ok(())
 }
 
 /// Shows the search without a URL.
@@ -111,14 +130,14 @@ fn conclude(context: &Context, discovery: &DiscoveryReport, members: Value) -> R
 
 /// The source that the settings name for a server, and its answer.
 #[derive(Debug)]
-struct HostSource {
+pub(super) struct HostSource {
     name: String,
     sends_none: bool,
     answer: Result<Option<AccessToken>, Failure>,
 }
 
 impl HostSource {
-    fn ask(query: &TokenQuery, entry: &HostEntry) -> Self {
+    pub(super) fn ask(query: &TokenQuery, entry: &HostEntry) -> Self {
         Self {
             name: format!("host.\"{}\" = {}", entry.pattern, entry.token),
             sends_none: matches!(entry.token, HostToken::None),
@@ -126,7 +145,11 @@ impl HostSource {
         }
     }
 
-    fn describe(&self, request: &TokenRequest<'_>) -> String {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn describe(&self, request: &TokenRequest<'_>) -> String {
         match &self.answer {
             Ok(Some(token)) => {
                 let life = token.expires_at().map_or("no expiry is known".to_owned(), |end| {
@@ -158,7 +181,7 @@ impl HostSource {
     }
 }
 
-fn as_json(discovery: &DiscoveryReport, request: &TokenRequest<'_>, ranking: &[Value]) -> Value {
+pub(super) fn as_json(discovery: &DiscoveryReport, request: &TokenRequest<'_>, ranking: &[Value]) -> Value {
     let winner = discovery.chosen().map(|finding| finding.location().clone());
     let findings: Vec<_> = discovery
         .findings()
@@ -183,7 +206,7 @@ fn ranked(token: &RankedToken) -> Value {
     fit_as_json(place.trim_matches('`'), standing.is_sent(), &standing.to_string(), token.fit())
 }
 
-fn fit_as_json(place: &str, sent: bool, why: &str, fit: TokenFit) -> Value {
+pub(super) fn fit_as_json(place: &str, sent: bool, why: &str, fit: TokenFit) -> Value {
     let audience = match fit.audience {
         AudienceFit::Exact => "exact",
         AudienceFit::Host => "host",

@@ -27,6 +27,11 @@ impl Issuer {
 
     /// Starts it; `before_tokens` runs before it answers with tokens.
     fn start_with(before_tokens: impl Fn() + Send + Sync + 'static) -> Self {
+        Self::answering(TOKENS, before_tokens)
+    }
+
+    /// Starts it; its token endpoint answers with `tokens`.
+    fn answering(tokens: &'static str, before_tokens: impl Fn() + Send + Sync + 'static) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let confirmed = Arc::new(AtomicBool::new(false));
@@ -48,7 +53,7 @@ impl Issuer {
                 )),
                 "/token" if shared.load(Ordering::SeqCst) => {
                     before_tokens();
-                    Reply::ok(TOKENS)
+                    Reply::ok(tokens)
                 }
                 "/token" => Reply::ok(r#"{"error": "authorization_pending"}"#),
                 other => panic!("{other}"),
@@ -180,6 +185,62 @@ fn tokens_whose_place_is_lost_during_the_login_are_kept_in_a_private_file_that_i
         assert_eq!(tokens.iter().next().unwrap().1.expose_refresh_token(), Some("RT-1234567890"));
         assert!(!shown.contains("-1234567890"), "{shown}");
     }
+}
+
+#[test]
+fn a_refresh_token_without_an_access_token_is_kept_and_the_login_says_what_is_missing() {
+    for (answer, missing) in [
+        (r#"{"refresh_token": "RT-1234567890", "token_type": "Bearer"}"#, "`access_token` is missing"),
+        (r#"{"access_token": null, "refresh_token": "RT-1234567890"}"#, "`access_token` is missing"),
+        (r#"{"access_token": ["x"], "refresh_token": "RT-1234567890"}"#, "`access_token` is not a string"),
+        (
+            r#"{"access_token": "AT-1234567890", "token_type": "DPoP", "refresh_token": "RT-1234567890"}"#,
+            "token type is `DPoP`",
+        ),
+        ("refresh_token=RT-1234567890&expires_in=600", "`access_token` is missing"),
+    ] {
+        for (arguments, kept) in [
+            (["--storage", "json:tokens"], "the refresh token is in token storage tokens"),
+            (["--storage", "sqlite:tokens"], "the refresh token is in token storage tokens"),
+            (["--bearer-file", "token"], "the tokens are in `"),
+        ] {
+            let issuer = Issuer::answering(answer, || ());
+            let home = tempfile::tempdir().unwrap();
+            let (code, out, shown) = issuer.log_in(home.path(), &arguments, || ());
+            assert_eq!((code, out.as_str()), (13, ""), "{answer}: {shown}");
+            assert!(shown.contains(missing) && shown.contains(kept), "{answer}: {shown}");
+            assert!(!shown.contains("-1234567890"), "{shown}");
+            let path = home.path().join("tokens");
+            let tokens = match arguments[1] {
+                "json:tokens" => JsonTokenStorage::new(path).get_token_data_by_resource_server(),
+                "sqlite:tokens" => SqliteTokenStorage::new(path).unwrap().get_token_data_by_resource_server(),
+                _ => {
+                    assert!(!home.path().join("token").exists());
+                    let (_, rest) = shown.split_once("the tokens are in `").unwrap();
+                    JsonTokenStorage::new(rest.split('`').next().unwrap()).get_token_data_by_resource_server()
+                }
+            };
+            let tokens = tokens.unwrap();
+            assert_eq!(tokens.len(), 1, "{answer}");
+            assert_eq!(tokens.iter().next().unwrap().1.expose_refresh_token(), Some("RT-1234567890"));
+        }
+    }
+}
+
+#[test]
+fn what_a_token_file_cannot_hold_is_named() {
+    let issuer = Issuer::answering(
+        r#"{"access_token": "AT-1234567890", "refresh_token": "RT-1234567890", "other_tokens":
+            [{"access_token": "BT-1234567890", "resource_server": "other.example"}]}"#,
+        || (),
+    );
+    let home = tempfile::tempdir().unwrap();
+    let (code, _, shown) = issuer.log_in(home.path(), &["--bearer-file", "token"], || ());
+    assert_eq!(code, 0, "{shown}");
+    for dropped in ["The refresh token was not stored", "The token for `other.example` was not stored"] {
+        assert!(shown.contains(dropped), "{shown}");
+    }
+    assert!(!shown.contains("-1234567890"), "{shown}");
 }
 
 #[test]

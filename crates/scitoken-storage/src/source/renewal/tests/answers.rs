@@ -57,6 +57,20 @@ async fn a_rotated_refresh_token_is_stored_even_if_the_answer_has_no_usable_toke
 }
 
 #[tokio::test]
+async fn an_entry_without_a_usable_access_token_is_renewed_with_its_refresh_token() {
+    for text in ["", "two words", "line\nline"] {
+        for end in [0, 1_000_000] {
+            let scene = scene(stored(entry(text, end)), [rotated("AT2", "rt2")]);
+            assert_eq!(scene.ask(None).await.unwrap(), some("AT2"), "{text}");
+            assert_eq!(scene.kept(), ("AT2".to_owned(), some("rt2")));
+            let alone = StoredSource::new(stored(entry(text, end)), "rs");
+            let error = ask(&alone, &scene.clock, None).await.unwrap_err();
+            assert!(error.is_expired() && error.to_string().contains("no valid bearer token"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_for_several_others_is_not_stored() {
     let others = r#", "resource_server": "x",
         "other_tokens": [{"access_token": "AT3", "expires_in": 600, "resource_server": "y"}]"#;

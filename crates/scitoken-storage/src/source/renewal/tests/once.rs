@@ -77,6 +77,23 @@ async fn the_refresh_token_of_a_program_without_the_lock_is_used() {
 }
 
 #[tokio::test]
+async fn the_refresh_token_that_follows_the_one_of_a_program_without_the_lock_is_kept() {
+    for answer in [
+        Reply::json(200, r#"{"refresh_token": "rt3"}"#),
+        answer("AT3", r#", "refresh_token": "rt3", "token_type": "mac""#),
+        rotated("no\u{7f}bearer", "rt3"),
+    ] {
+        let storage = stored(entry("AT1", 1_000));
+        let theirs = storage.clone();
+        let faster = move || theirs.store_token_data(entry("AT2", 1_000).with_refresh_token("rt2")).unwrap();
+        let scene = scene(storage, [Reply::After(Arc::new(faster), Box::new(invalid_grant())), answer]);
+        assert!(scene.ask(None).await.is_err());
+        assert_eq!(scene.fake.seen(), [with("rt1"), with("rt2")]);
+        assert_eq!(scene.kept().1, some("rt3"));
+    }
+}
+
+#[tokio::test]
 async fn client_credentials_need_no_entry() {
     let (fake, clock) =
         (Fake::new([answer("AT1", ""), answer("AT2", "")]), ManualClock::at_epoch_seconds(1_000));
