@@ -44,7 +44,7 @@ pub(super) async fn wait_for_user(
         },
     };
     for note in obtained.tokens.notes() {
-        output::note(&format!("scitoken: warning: token answer: {note}"));
+        output::warn(&format!("token answer: {note}"));
     }
     Ok(obtained)
 }
