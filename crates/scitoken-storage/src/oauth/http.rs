@@ -212,7 +212,7 @@ fn form_object(body: &[u8]) -> Option<LenientObject> {
 /// The URL is removed: the endpoint is named by the error already.
 fn unreachable(error: reqwest_middleware::Error) -> Kind {
     // A session that follows no redirects reports one.
-    if reqwest_scitokens::Error::find(&error).is_some_and(reqwest_scitokens::Error::is_redirect) {
+    if Error::find(&error).is_some_and(Error::is_redirect) {
         return Kind::Redirected;
     }
     match error {
