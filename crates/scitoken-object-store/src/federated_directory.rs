@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path;
-use object_store::{ListResult, ObjectMeta, Result};
+use object_store::{CopyMode, GetOptions, ListResult, ObjectMeta, PutMode, PutOptions, Result};
 use reqwest_middleware::ClientWithMiddleware;
 use scitoken_transfer::federation::{FederationUrl, ObjectPath, ResolvedObject};
 use scitoken_transfer::{FailureKind, TransferError};
@@ -21,7 +21,7 @@ use crate::server::list;
 pub(crate) enum Change {
     /// An object is stored.
     Store,
-    /// An object is removed or renamed.
+    /// An object is removed or renamed, also the one that an upload was written to.
     Remove,
 }
 
@@ -36,6 +36,43 @@ impl FederationObjects {
             Change::Remove => self.federation.client_for_removal(&self.client, &object).await,
         };
         self.directory(client.map_err(failed)?, &object, &object.servers()[0])
+    }
+
+    /// Copies at the origin where both objects lie in one namespace, and else by reading and writing.
+    pub(crate) async fn copy(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<()> {
+        if self.is_one_namespace(from, to).await {
+            match self.origin(to, Change::Store).await?.copy(from, to, mode).await {
+                // A token that permits to store need not permit to read.
+                Err(
+                    object_store::Error::NotFound { .. }
+                    | object_store::Error::PermissionDenied { .. }
+                    | object_store::Error::Unauthenticated { .. },
+                ) => {}
+                copied => return copied,
+            }
+        }
+        let data = self.get(from, GetOptions::new()).await?.bytes().await?;
+        let mode = if mode == CopyMode::Create { PutMode::Create } else { PutMode::Overwrite };
+        let options = PutOptions { mode, ..PutOptions::default() };
+        self.origin(to, Change::Store).await?.put(to, data.into(), options).await.map(drop)
+    }
+
+    /// Renames at the origin where both names lie in one namespace, and else by copying and removing.
+    pub(crate) async fn rename(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<()> {
+        let origin = self.origin(from, Change::Remove).await?;
+        if self.is_one_namespace(from, to).await {
+            return origin.rename(from, to, mode).await;
+        }
+        self.copy(from, to, mode).await?;
+        origin.delete(from).await
+    }
+
+    /// Returns whether two objects are at the same origin.
+    async fn is_one_namespace(&self, one: &Path, other: &Path) -> bool {
+        let (Ok(one), Ok(other)) = (self.name(one), self.name(other)) else { return false };
+        let one = self.federation.resolve_for_writing(&one).await;
+        let other = self.federation.resolve_for_writing(&other).await;
+        matches!((one, other), (Ok(one), Ok(other)) if one.namespace().prefix() == other.namespace().prefix())
     }
 
     /// Returns all objects below a prefix, one directory at a time.

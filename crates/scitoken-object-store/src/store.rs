@@ -134,7 +134,7 @@ impl ObjectStore for ScitokenStore {
         location: &Path,
         _: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.changing(location, Change::Store).await?.put_multipart(location).await
+        self.changing(location, Change::Remove).await?.put_multipart(location).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -177,7 +177,10 @@ impl ObjectStore for ScitokenStore {
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.changing(to, Change::Store).await?.copy(from, to, options.mode).await
+        match &self.0 {
+            Backend::Server(server) => server.copy(from, to, options.mode).await,
+            Backend::Federation(objects) => objects.copy(from, to, options.mode).await,
+        }
     }
 
     async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
@@ -185,6 +188,9 @@ impl ObjectStore for ScitokenStore {
             RenameTargetMode::Overwrite => CopyMode::Overwrite,
             RenameTargetMode::Create => CopyMode::Create,
         };
-        self.changing(from, Change::Remove).await?.rename(from, to, mode).await
+        match &self.0 {
+            Backend::Server(server) => server.rename(from, to, mode).await,
+            Backend::Federation(objects) => objects.rename(from, to, mode).await,
+        }
     }
 }

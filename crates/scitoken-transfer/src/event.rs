@@ -44,6 +44,15 @@ pub struct Event {
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
+    /// The servers of an object of a federation are known; a second time where the first ones all failed.
+    Located {
+        /// The name of the object.
+        object: String,
+        /// Its URLs at the servers, in the order in which they are tried.
+        servers: Vec<String>,
+        /// Whether they follow from an earlier answer of the director.
+        remembered: bool,
+    },
     /// The transfer begins.
     Started {
         /// The URL.
@@ -89,6 +98,9 @@ pub enum EventKind {
         kind: FailureKind,
         /// The failure as text.
         why: String,
+        /// The URL that is tried next, if it is another one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        next: Option<String>,
     },
     /// The data so far is discarded: it may belong to other content.
     Restarted {
@@ -318,9 +330,21 @@ mod tests {
                     after: Duration::from_millis(500),
                     kind: FailureKind::NotFound,
                     why: "gone".to_owned(),
+                    next: None,
                 },
                 json!({
                     "file": 3, "event": "retrying", "failures": 1, "after": 0.5, "kind": "not-found", "why": "gone",
+                }),
+            ),
+            (
+                EventKind::Located {
+                    object: "osdf:///ns/f".to_owned(),
+                    servers: vec!["https://c/ns/f".to_owned()],
+                    remembered: false,
+                },
+                json!({
+                    "file": 3, "event": "located", "object": "osdf:///ns/f", "servers": ["https://c/ns/f"],
+                    "remembered": false,
                 }),
             ),
             (

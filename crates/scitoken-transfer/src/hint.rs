@@ -97,6 +97,8 @@ pub enum TransferHint {
     AuthenticateAtServer,
     /// List the directory, or allow a web page.
     AllowWebPage,
+    /// Allow the error message, if it is the file.
+    AllowErrorMessage,
     /// Give the file the suffix of its compression.
     NameCompressedFile {
         /// The suffix, with its dot.
@@ -114,6 +116,10 @@ pub enum TransferHint {
     UseNewDirectory,
     /// Log in to the issuer of the namespace, or name a file with a token that fits.
     LogInToFederation,
+    /// Check the name of the object; if it is right, try again once its origin is online.
+    CheckNameOrOrigin,
+    /// Try again later, or name another cache: all servers of the object failed.
+    AskOtherServers,
     /// Allow the copy to pass through this machine: neither server can copy to or from the other.
     CopyThroughThisMachine,
     /// What the middleware says about the token or the redirect.
@@ -167,6 +173,7 @@ impl fmt::Display for TransferHint {
             Self::NameListedFile => "name the file with `out=NAME` in the list",
             Self::AuthenticateAtServer => "get a token for the server that sent the page",
             Self::AllowWebPage => "list the directory to fetch its files, or allow a web page",
+            Self::AllowErrorMessage => "if that is the file, allow a web page or an error message",
             Self::NameCompressedFile { suffix } => {
                 return write!(f, "to keep the compressed file, give it the matching suffix: `FILE{suffix}`");
             }
@@ -178,6 +185,10 @@ impl fmt::Display for TransferHint {
             }
             Self::UseNewDirectory => "download into a new directory",
             Self::LogInToFederation => "log in to the issuer of the namespace, or give a token that fits",
+            Self::CheckNameOrOrigin => {
+                "check the name; if it is right, try again once the origin of its namespace is online"
+            }
+            Self::AskOtherServers => "try again later, or name another cache",
             Self::CopyThroughThisMachine => "allow the file to pass through this machine",
             Self::Auth(hint) => return hint.fmt(f),
         })

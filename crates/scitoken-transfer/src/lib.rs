@@ -30,6 +30,7 @@ mod downloader;
 mod error;
 mod event;
 mod exchange;
+mod failure_kind;
 pub mod federation;
 mod hint;
 mod limits;

@@ -121,6 +121,13 @@ fn transfer(hint: &TransferHint) -> String {
         TransferHint::LogInToFederation => {
             "log in with `scitoken login NAME` or `scitoken login --issuer URL --client-id ID`, or pass `--token-file FILE`"
         }
+        TransferHint::CheckNameOrOrigin => {
+            "check the name with `scitoken ls`; if it is right, the origin of its namespace is down: try again later, or tell \
+             its operator"
+        }
+        TransferHint::AskOtherServers => {
+            "`-v` lists the servers and why each failed; try again later, or name another cache with `--cache URL`"
+        }
         TransferHint::CopyThroughThisMachine => "pass `--stream` to copy through this machine",
         TransferHint::AllowOverwrite => "leave out `--no-clobber` to replace it",
         TransferHint::WaitForOtherDownload => {
@@ -164,6 +171,7 @@ fn transfer(hint: &TransferHint) -> String {
         TransferHint::AllowWebPage => {
             "for a directory use `--recursive`; to save the page itself, pass `--allow-html`"
         }
+        TransferHint::AllowErrorMessage => "if that is the file, pass `--allow-html`",
         TransferHint::NameCompressedFile { suffix } => {
             return format!("to keep the compressed file, give it the matching suffix: `-o FILE{suffix}`");
         }

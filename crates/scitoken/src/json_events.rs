@@ -23,9 +23,11 @@ const SHOWN_WAIT: Duration = Duration::from_millis(50);
 pub(crate) fn note(what: &EventKind) -> Option<String> {
     Some(match what {
         EventKind::Redirected { to } => format!("redirected to {to}"),
-        EventKind::Retrying { after, why, .. } if *after < SHOWN_WAIT => format!("{why}; retrying"),
-        EventKind::Retrying { after, why, .. } => {
-            format!("{why}; retrying in {:.1} s", after.as_secs_f64())
+        EventKind::Retrying { after, why, next, .. } => {
+            let wait =
+                if *after < SHOWN_WAIT { String::new() } else { format!(" in {:.1} s", after.as_secs_f64()) };
+            let at = next.as_ref().map(|next| format!(" at `{next}`")).unwrap_or_default();
+            format!("{why}; retrying{at}{wait}")
         }
         EventKind::Restarted { why } => format!("restarts: {why}"),
         EventKind::TokenRefreshed => "the server refused the token; retrying with a newer one".to_owned(),

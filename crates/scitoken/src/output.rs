@@ -159,6 +159,8 @@ pub(crate) struct Output {
     pub(crate) quiet: bool,
     /// The command that runs, such as `token where`.
     pub(crate) command: &'static str,
+    /// Also lines about requests on standard error.
+    pub(crate) verbose: bool,
 }
 
 impl Output {

@@ -32,7 +32,7 @@ const VERIFIER: &str = "rustls_platform_verifier";
 impl Verbosity {
     /// Returns the writer of a command that these flags ask for.
     pub(crate) fn output(self, command: &'static str) -> Output {
-        Output { json: self.json, quiet: self.quiet, command }
+        Output { json: self.json, quiet: self.quiet, verbose: self.verbose > 0, command }
     }
 
     /// Returns how often `-v` was given.

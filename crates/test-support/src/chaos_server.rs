@@ -168,13 +168,15 @@ async fn serve(
         if asked.headers.get("expect").is_some_and(|value| value.eq_ignore_ascii_case("100-continue")) {
             let _ = stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await;
         }
+        let is_chunked = asked.headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
         let length = asked.headers.get("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
-        while buffer.len() < length {
-            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        asked.body = buffer.drain(..length).collect();
+        let body = if is_chunked {
+            read_chunks(&mut stream, &mut buffer).await
+        } else {
+            read(&mut stream, &mut buffer, length).await
+        };
+        let Some(body) = body else { return };
+        asked.body = body;
         {
             let mut seen = seen.lock().expect("a test server works");
             asked.number = seen.len();
@@ -190,6 +192,33 @@ async fn serve(
         if !keep {
             let _ = stream.shutdown().await;
             return;
+        }
+    }
+}
+
+/// Reads so many bytes; `None` where the client went away.
+async fn read(stream: &mut Box<dyn Stream>, buffer: &mut Vec<u8>, length: usize) -> Option<Vec<u8>> {
+    while buffer.len() < length {
+        if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
+            return None;
+        }
+    }
+    Some(buffer.drain(..length).collect())
+}
+
+/// Reads a chunked body without trailers (RFC 9112 section 7.1).
+async fn read_chunks(stream: &mut Box<dyn Stream>, buffer: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(read(stream, buffer, 1).await?);
+        }
+        let length = usize::from_str_radix(std::str::from_utf8(&line).ok()?.trim(), 16).ok()?;
+        body.extend(read(stream, buffer, length).await?);
+        read(stream, buffer, 2).await?;
+        if length == 0 {
+            return Some(body);
         }
     }
 }

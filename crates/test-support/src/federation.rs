@@ -7,7 +7,7 @@
 //! | `/nolist` | public, without listings |
 //! | `/readonly` | public, without direct reads |
 //!
-//! Writing and removing always need the token, and go to the origin; `/readonly` cannot be written to.
+//! Writing, removing, renaming and copying always need the token, and go to the origin; `/readonly` cannot be written to.
 //!
 //! Each server answers honestly until [`FakeFederation::change`] replaces its answers.
 
@@ -19,6 +19,7 @@ use base64::prelude::*;
 use url::Url;
 
 use crate::chaos_server::{Asked, ChaosServer, Reply};
+use crate::relocation::relocate;
 
 /// The token that the servers accept for `/protected`, unless [`FakeFederation::accept`] changes it.
 pub const TOKEN: &str = "federation-token";
@@ -150,12 +151,18 @@ fn index(server: FederationServer) -> usize {
 
 impl World {
     fn answer(&self, server: FederationServer, asked: &Asked) -> Reply {
+        let before = (asked.method == "DELETE").then(|| self.objects.lock().unwrap().clone());
         let honest = match server {
             FederationServer::Director => self.director(asked),
             FederationServer::Cache(_) | FederationServer::Origin => self.object(server, asked),
         };
         let change = self.changes.lock().unwrap().get(&index(server)).cloned();
-        change.map_or_else(|| honest.clone(), |change| change(asked, honest.clone()))
+        let reply = change.map_or_else(|| honest.clone(), |change| change(asked, honest.clone()));
+        // What a server refuses to remove stays.
+        if let Some(before) = before.filter(|_| !reply.head.starts_with("HTTP/1.1 2")) {
+            *self.objects.lock().unwrap() = before;
+        }
+        reply
     }
 
     fn director(&self, asked: &Asked) -> Reply {
@@ -238,7 +245,7 @@ impl World {
         let path = decode(asked.path.split('?').next().unwrap_or_default());
         let token = self.token.lock().unwrap().clone();
         let sent = asked.headers.get("authorization").and_then(|header| header.strip_prefix("Bearer "));
-        let is_change = matches!(asked.method.as_str(), "PUT" | "DELETE");
+        let is_change = matches!(asked.method.as_str(), "PUT" | "DELETE" | "MKCOL" | "MOVE" | "COPY");
         if (is_change || path.starts_with("/protected"))
             && !sent.is_some_and(|sent| sent == token || token == "*")
         {
@@ -251,6 +258,9 @@ impl World {
                     objects.insert(path, asked.body.clone());
                     refuse("201 Created")
                 }
+                // Collections are there as soon as they have an object.
+                "MKCOL" => refuse("201 Created"),
+                "MOVE" | "COPY" => relocate(&mut objects, asked, &path),
                 _ if objects.remove(&path).is_some() => Reply::sized("204 No Content", &[], ""),
                 _ => refuse("404 Not Found"),
             };

@@ -56,6 +56,7 @@ pub mod issuer;
 pub mod listener;
 pub mod logs;
 pub mod raw;
+mod relocation;
 pub mod reply;
 pub mod secrecy;
 pub mod seen;

@@ -1,7 +1,10 @@
 //! Objects of a federation: caches, their failures, and tokens.
 
 use futures_util::StreamExt as _;
-use object_store::{Error, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions};
+use object_store::{
+    Error, GetOptions, GetRange, MultipartUpload as _, ObjectStore as _, ObjectStoreExt as _, PutMode,
+    PutOptions,
+};
 use scitoken_object_store::ScitokenStore;
 use scitoken_test_support::federation::{FakeFederation, FederationServer, ISSUER, refuse};
 use scitoken_test_support::{Script, clients, tokens};
@@ -166,4 +169,147 @@ async fn objects_are_stored_and_removed_at_the_origin_with_a_token_that_permits_
     let error = store(&federation, "/readonly", &modify).put(&path("g"), "x".into()).await.unwrap_err();
     assert!(matches!(error, Error::NotSupported { .. }), "{error:?}");
     assert!(error.to_string().contains("No origins allow"), "{error}");
+}
+
+fn scoped(scope: &str) -> String {
+    tokens::jwt(&json!({ "iss": ISSUER, "scope": scope, "exp": tokens::in_an_hour() }))
+}
+
+/// The requests that change something, which only the origin gets.
+fn changes(federation: &FakeFederation) -> Vec<String> {
+    let is_change =
+        |line: &String| !["GET", "HEAD", "PROPFIND"].iter().any(|method| line.starts_with(method));
+    for cache in CACHES {
+        assert!(!federation.lines(cache).iter().any(is_change), "{:?}", federation.lines(cache));
+    }
+    federation.lines(FederationServer::Origin).into_iter().filter(is_change).collect()
+}
+
+/// Whether neither the director nor a cache of a public namespace got a token.
+fn is_silent_elsewhere(federation: &FakeFederation) -> bool {
+    [FederationServer::Director, CACHES[0], CACHES[1]]
+        .iter()
+        .flat_map(|server| federation.seen(*server))
+        .all(|asked| !asked.headers.contains_key("authorization"))
+}
+
+#[tokio::test]
+async fn a_multipart_upload_to_a_federation_appears_at_the_origin_when_it_is_complete() {
+    let federation = FakeFederation::start(&[]).await;
+    let token = scoped("storage.modify:/ storage.read:/");
+    federation.accept(&token);
+    let store = store(&federation, "/public", &token);
+    let data = content(3_000_000);
+    let mut upload = store.put_multipart(&path("d/f")).await.unwrap();
+    for part in data.chunks(700_000) {
+        upload.put_part(part.to_vec().into()).await.unwrap();
+        assert_eq!(federation.object("/public/d/f"), None, "not before it is complete");
+    }
+    upload.complete().await.unwrap();
+    assert_eq!(federation.object("/public/d/f"), Some(data));
+    let changes = changes(&federation);
+    let temporary = changes.iter().find_map(|line| line.strip_prefix("PUT ")).unwrap();
+    assert!(temporary.starts_with("/public/d/.f."), "{changes:?}");
+    assert_eq!(changes.last().unwrap(), &format!("MOVE {temporary}"), "{changes:?}");
+    assert!(is_silent_elsewhere(&federation));
+}
+
+#[tokio::test]
+async fn an_aborted_multipart_upload_leaves_nothing_at_the_origin() {
+    let federation = FakeFederation::start(&[("/public/d/other", b"data")]).await;
+    let token = scoped("storage.modify:/ storage.read:/");
+    federation.accept(&token);
+    let store = store(&federation, "/public", &token);
+    let mut upload = store.put_multipart(&path("d/f")).await.unwrap();
+    upload.put_part("lost".into()).await.unwrap();
+    upload.abort().await.unwrap();
+    let left: Vec<_> = store.list(None).map(|object| object.unwrap().location.to_string()).collect().await;
+    assert_eq!(left, ["d/other"]);
+    let changes = changes(&federation);
+    assert!(changes.last().unwrap().starts_with("DELETE /public/d/.f."), "{changes:?}");
+}
+
+#[tokio::test]
+async fn a_multipart_upload_needs_a_token_that_permits_to_rename_before_its_first_byte() {
+    let federation = FakeFederation::start(&[]).await;
+    let token = scoped("storage.create:/ storage.read:/");
+    federation.accept(&token);
+    let error = store(&federation, "/public", &token).put_multipart(&path("d/f")).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthenticated { .. }), "{error:?}");
+    assert!(federation.lines(FederationServer::Origin).is_empty());
+}
+
+#[tokio::test]
+async fn objects_are_copied_and_renamed_at_the_origin() {
+    let federation = FakeFederation::start(&[("/public/a b", b"one"), ("/public/c", b"two")]).await;
+    let token = scoped("storage.modify:/ storage.read:/");
+    federation.accept(&token);
+    let store = store(&federation, "/public", &token);
+    store.copy(&path("a b"), &path("d/copy")).await.unwrap();
+    store.rename(&path("c"), &path("d/e#1")).await.unwrap();
+    for (name, expected) in [
+        ("/public/a b", Some(&b"one"[..])),
+        ("/public/d/copy", Some(b"one")),
+        ("/public/c", None),
+        ("/public/d/e#1", Some(b"two")),
+    ] {
+        assert_eq!(federation.object(name).as_deref(), expected, "{name}");
+    }
+    let done = changes(&federation);
+    assert_eq!(done, ["COPY /public/a%20b", "MOVE /public/c"]);
+    let error = store.copy_if_not_exists(&path("a b"), &path("d/copy")).await.unwrap_err();
+    assert!(matches!(error, Error::AlreadyExists { .. }), "{error:?}");
+    let error = store.rename_if_not_exists(&path("a b"), &path("d/e#1")).await.unwrap_err();
+    assert!(matches!(error, Error::AlreadyExists { .. }), "{error:?}");
+    let error = store.copy(&path("none"), &path("d/none")).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    let error = store.rename(&path("none"), &path("d/none")).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    assert_eq!(federation.object("/public/a b").as_deref(), Some(&b"one"[..]));
+    assert!(is_silent_elsewhere(&federation));
+}
+
+#[tokio::test]
+async fn an_object_goes_to_another_namespace_through_this_machine() {
+    let objects: [(&str, &[u8]); 3] =
+        [("/public/f", b"one"), ("/public/g", b"two"), ("/readonly/h", b"three")];
+    let federation = FakeFederation::start(&objects).await;
+    let token = scoped("storage.modify:/ storage.read:/");
+    federation.accept(&token);
+    let store = store(&federation, "/", &token);
+    store.copy(&path("public/f"), &path("protected/f")).await.unwrap();
+    store.copy(&path("readonly/h"), &path("public/h")).await.unwrap();
+    store.rename(&path("public/g"), &path("protected/d/g")).await.unwrap();
+    for (name, expected) in [
+        ("/public/f", Some(&b"one"[..])),
+        ("/protected/f", Some(b"one")),
+        ("/public/h", Some(b"three")),
+        ("/public/g", None),
+        ("/protected/d/g", Some(b"two")),
+    ] {
+        assert_eq!(federation.object(name).as_deref(), expected, "{name}");
+    }
+    // One origin never gets a name of another namespace as the destination.
+    let done = changes(&federation);
+    assert_eq!(done, ["PUT /protected/f", "PUT /public/h", "PUT /protected/d/g", "DELETE /public/g"]);
+    let error = store.rename(&path("readonly/h"), &path("public/i")).await.unwrap_err();
+    assert!(matches!(error, Error::NotSupported { .. }), "{error:?}");
+    assert_eq!(federation.object("/public/i"), None, "what cannot be removed is not copied either");
+}
+
+#[tokio::test]
+async fn a_token_that_only_creates_copies_by_reading_and_writing() {
+    let federation = FakeFederation::start(&[("/public/f", b"one")]).await;
+    let token = scoped("storage.create:/");
+    federation.accept(&token);
+    federation.change(FederationServer::Origin, |asked, honest| {
+        if asked.method == "COPY" { refuse("403 Forbidden") } else { honest }
+    });
+    let store = store(&federation, "/public", &token);
+    store.copy(&path("f"), &path("g")).await.unwrap();
+    assert_eq!(federation.object("/public/g").as_deref(), Some(&b"one"[..]));
+    assert_eq!(changes(&federation), ["COPY /public/f", "PUT /public/g"]);
+    let error = store.rename(&path("f"), &path("h")).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthenticated { .. }), "{error:?}");
+    assert!(federation.object("/public/f").is_some());
 }

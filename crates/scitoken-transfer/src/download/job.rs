@@ -65,14 +65,17 @@ pub enum Resume {
     Never,
 }
 
-/// Whether a web page is accepted in place of data.
+/// Whether a web page, or a short error message of the server in JSON or XML, is accepted in place of data.
+///
+/// What the server has a digest of is data, unless its type is that of a web page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebPages {
-    /// Accepts one where the file's name has the suffix of a page: `.html`, `.htm`, `.xhtml`, `.shtml`, `.php`, `.asp`, `.aspx`, `.jsp`.
+    /// Accepts one where the file's name has the suffix of a page: `.html`, `.htm`, `.xhtml`, `.shtml`, `.php`, `.asp`, `.aspx`, `.jsp`,
+    /// or for a message `.json` or `.xml`.
     #[default]
     ByName,
-    /// Accepts any web page.
+    /// Accepts any.
     Allowed,
 }
 

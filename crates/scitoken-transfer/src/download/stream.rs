@@ -9,9 +9,10 @@ use reqwest::Response;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use crate::digest::checksum::Checksum;
 use crate::digest::header;
 use crate::download::content::content_check;
-use crate::download::content::content_check::{SNIFF_LENGTH, Suspicion};
+use crate::download::content::content_check::{Documents, Inspected, Inspection, Suspicion};
 use crate::download::content::identity::Identity;
 use crate::download::ranges::scheduler::RangeLease;
 use crate::download::state;
@@ -80,26 +81,29 @@ impl Transfer {
             Err(failure) => return Err(with_server_text(failure, response, ask.for_digest).await),
         };
         content_check::check_coding(url, self.job.target(), response.headers())?;
+        if !self.state().ask_digest && self.job.checksum != Checksum::None {
+            // It was the question for a digest that the server refused.
+            self.downloader.servers().without_digests(url);
+        }
         let digests = if ask.for_digest { header::read(response.headers()) } else { Vec::new() };
         let mut identity = Identity::read(source, response.headers(), extent.total, digests);
-        let mut suspicion = Suspicion::None;
-        if extent.start == 0 {
-            suspicion = content_check::assess(self.job.pages, url, self.job.target(), response.headers());
-            if suspicion == Suspicion::Declared {
-                return Err(content_check::failure(url, response.url()));
-            }
+        let suspicion = content_check::assess(self.job.pages, url, self.job.target(), response.headers());
+        let inspects = match suspicion {
+            // A part of a web page is no part of the data either.
+            Suspicion::Declared => return Err(content_check::failure(url, response.url())),
             // A directory listing has no digest.
-            if !identity.digests.is_empty() {
-                suspicion = Suspicion::None;
+            Suspicion::Inspect(documents) if extent.start == 0 && identity.digests.is_empty() => {
+                Some(documents)
             }
-        }
+            Suspicion::Inspect(_) | Suspicion::None => None,
+        };
         let has_expected = self.state().expected.is_some();
         if extent.start == 0 || !has_expected {
             // An earlier run may have required no digest.
             self.require_digest(source, &mut identity).await?;
         }
         self.accept_head(lease, role, &extent, identity, &response).await?;
-        self.body(*lease, role, response, &extent, suspicion, record).await
+        self.body(*lease, role, response, &extent, inspects, record).await
     }
 
     /// Records when the token of this request expires, and reports a replaced token.
@@ -151,7 +155,7 @@ impl Transfer {
         role: Role,
         response: Response,
         extent: &BodyExtent,
-        suspicion: Suspicion,
+        inspects: Option<Documents>,
         record: &mut RequestRecord,
     ) -> Result<(), TransferError> {
         let came_from = response.url().clone();
@@ -161,7 +165,7 @@ impl Transfer {
         let mut window = pin!(sleep(limits.stall));
         let mut in_window: u64 = 0;
         let mut position = extent.start;
-        let mut looking = (suspicion == Suspicion::Inspect).then(Vec::new);
+        let mut inspection = inspects.map(|documents| Inspection::new(documents, extent.end));
         let enough = limits.enough_in_window();
         let mut within_limit = None;
         loop {
@@ -192,16 +196,15 @@ impl Transfer {
             if extent.end.is_some_and(|end| position > end) {
                 return Err(state::contradictory(&self.job));
             }
-            let chunk = match &mut looking {
-                Some(held) => {
-                    held.extend_from_slice(&chunk);
-                    if held.len() < SNIFF_LENGTH {
-                        continue;
-                    }
-                    self.inspect(held, &came_from)?;
-                    Bytes::from(looking.take().unwrap_or_default())
-                }
+            let chunk = match inspection.as_mut().map(|inspection| inspection.push(&chunk)) {
                 None => chunk,
+                Some(inspected) => match self.inspected(inspected, &came_from)? {
+                    None => continue,
+                    Some(data) => {
+                        inspection = None;
+                        data
+                    }
+                },
             };
             if self.write(lease, &chunk)? == WriteOutcome::LeaseDone {
                 let has_more = frames.read_trailers().await;
@@ -217,9 +220,10 @@ impl Transfer {
             }
         }
         frames.check(self.job.url())?;
-        if let Some(held) = looking {
-            self.inspect(&held, &came_from)?;
-            self.write(lease, &held)?;
+        if let Some(inspection) = inspection
+            && let Some(data) = self.inspected(inspection.finish(), &came_from)?
+        {
+            self.write(lease, &data)?;
         }
         self.end_of_body(lease, extent, frames.lacks_announced_status())
     }
@@ -235,11 +239,13 @@ impl Transfer {
         Ok(waited)
     }
 
-    fn inspect(&self, start: &[u8], came_from: &Url) -> Result<(), TransferError> {
-        if content_check::is_web_page(start) {
-            Err(content_check::failure(self.job.url(), came_from))
-        } else {
-            Ok(())
+    /// Returns the data that was held back, or `None` while more bytes are needed.
+    fn inspected(&self, inspected: Inspected, came_from: &Url) -> Result<Option<Bytes>, TransferError> {
+        match inspected {
+            Inspected::Held => Ok(None),
+            Inspected::Data(data) => Ok(Some(data.into())),
+            Inspected::Page => Err(content_check::failure(self.job.url(), came_from)),
+            Inspected::Document(message) => Err(content_check::document_failure(self.job.url(), &message)),
         }
     }
 

@@ -264,10 +264,9 @@ impl Transfer {
         source: usize,
     ) -> Result<(), TransferError> {
         let operation = Operation {
-            url: &self.job.sources[source],
-            number: Some(self.job.number),
+            urls: &self.job.sources,
             source,
-            sources: self.job.sources.len(),
+            number: Some(self.job.number),
             is_missing_final: self.job.is_federated,
             token_worked: self.state().token_worked,
         };
@@ -280,10 +279,7 @@ impl Transfer {
         };
         match next.failure.retry_action() {
             RetryAction::Restart => self.restart_transfer(with_causes(&next.failure)).await?,
-            RetryAction::WithoutDigest => {
-                self.state().ask_digest = false;
-                self.downloader.servers().without_digests(&self.job.sources[source]);
-            }
+            RetryAction::WithoutDigest => self.state().ask_digest = false,
             RetryAction::WithoutRanges => self.state().ranges = false,
             _ => {}
         }

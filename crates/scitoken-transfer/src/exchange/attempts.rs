@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use scitoken_types::SafeUrl;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
@@ -27,13 +28,12 @@ pub(crate) struct Attempts {
 /// What the operation is: where its retries are reported, and what it could do instead of repeating.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation<'a> {
-    pub(crate) url: &'a Url,
+    /// Its URLs, at least one.
+    pub(crate) urls: &'a [Url],
+    /// The index of the one in use.
+    pub(crate) source: usize,
     /// The number of its events; `None` for an operation without events.
     pub(crate) number: Option<FileNumber>,
-    /// The index of the URL.
-    pub(crate) source: usize,
-    /// How many URLs it has.
-    pub(crate) sources: usize,
     /// Whether what one of them does not have is missing, once each was asked.
     pub(crate) is_missing_final: bool,
     /// Whether the token worked before in this operation.
@@ -68,7 +68,8 @@ impl Attempts {
 
     /// Returns the next URL that has not refused for good.
     fn next_open(&self, operation: Operation<'_>) -> Option<usize> {
-        let after = (1..=operation.sources).map(|step| (operation.source + step) % operation.sources);
+        let count = operation.urls.len();
+        let after = (1..=count).map(|step| (operation.source + step) % count);
         after.into_iter().find(|source| !self.closed.contains(source))
     }
 
@@ -100,8 +101,9 @@ impl Attempts {
         let is_refusal = is_final && !self.closed.contains(&operation.source);
         let is_missing = operation.is_missing_final
             && failure.kind() == FailureKind::NotFound
-            && usize::try_from(self.failures).is_ok_and(|failures| failures >= operation.sources);
-        let closed = if is_missing { operation.sources } else { self.closed.len() + usize::from(is_refusal) };
+            && usize::try_from(self.failures).is_ok_and(|failures| failures >= operation.urls.len());
+        let closed =
+            if is_missing { operation.urls.len() } else { self.closed.len() + usize::from(is_refusal) };
         let policy = downloader.retry();
         let facts = RetryFacts {
             retry_action: failure.retry_action(),
@@ -111,8 +113,8 @@ impl Attempts {
             retry_after: failure.retry_after(),
             refused_for: self.refused_since.map(|since| since.elapsed()).unwrap_or_default(),
             token_worked: operation.token_worked,
-            sources: u32::try_from(operation.sources).unwrap_or(u32::MAX),
-            open_sources: u32::try_from(operation.sources.saturating_sub(closed)).unwrap_or(u32::MAX),
+            sources: u32::try_from(operation.urls.len()).unwrap_or(u32::MAX),
+            open_sources: u32::try_from(operation.urls.len().saturating_sub(closed)).unwrap_or(u32::MAX),
             chance: fastrand::f64(),
         };
         let RetryDecision::Retry { after, next_source } = decision::decide(policy, &facts) else {
@@ -122,22 +124,24 @@ impl Attempts {
             return Err(failure.with_hint(TransferHint::RaiseRetryBudget));
         }
         if let Some(wait) = failure.retry_after().filter(|wait| *wait <= policy.longest_delay) {
-            downloader.servers().pause_until(operation.url, Instant::now() + wait);
-        }
-        if let Some(number) = operation.number {
-            let reporter = downloader.reporter();
-            if failure.retry_action() == RetryAction::OtherToken && !next_source {
-                reporter.send(number, EventKind::TokenRefused).await;
-            }
-            let why = with_causes(&failure);
-            let retrying = EventKind::Retrying { failures: self.failures, after, kind: failure.kind(), why };
-            reporter.send(number, retrying).await;
+            downloader.servers().pause_until(&operation.urls[operation.source], Instant::now() + wait);
         }
         // A token that is about to be replaced closes no URL.
         if is_refusal && next_source {
             self.closed.push(operation.source);
         }
+        let keeps_source = !next_source;
         let next_source = if next_source { self.next_open(operation) } else { None };
+        if let Some(number) = operation.number {
+            let reporter = downloader.reporter();
+            if failure.retry_action() == RetryAction::OtherToken && keeps_source {
+                reporter.send(number, EventKind::TokenRefused).await;
+            }
+            let (failures, kind, why) = (self.failures, failure.kind(), with_causes(&failure));
+            let other = next_source.filter(|next| *next != operation.source);
+            let next = other.map(|next| SafeUrl::new(&operation.urls[next]).to_string());
+            reporter.send(number, EventKind::Retrying { failures, after, kind, why, next }).await;
+        }
         Ok(NextAttempt { failure, after, next_source })
     }
 }
@@ -161,8 +165,9 @@ impl Downloader {
                 Ok(done) => return Ok(done),
                 Err(failure) => failure,
             };
+            let urls = std::slice::from_ref(url);
             let operation =
-                Operation { url, number, source: 0, sources: 1, is_missing_final: true, token_worked: false };
+                Operation { urls, source: 0, number, is_missing_final: true, token_worked: false };
             let next = attempts.next(self, operation, failure).await?;
             self.pause(next.after, deadline).await?;
         }

@@ -1,5 +1,7 @@
 //! Error answers in JSON, as directors, caches and origins of Pelican and many other servers send them.
 
+use quick_xml::Reader;
+use quick_xml::events::Event;
 use serde_json::{Map, Value};
 
 use crate::throttle_reason::ThrottleReason;
@@ -20,7 +22,8 @@ impl ErrorDocument {
 
     /// Returns what the server says, in one line.
     pub(crate) fn message(&self) -> Option<String> {
-        let error = self.text("msg").or_else(|| self.text("error"))?;
+        let error = ["msg", "error", "title"].into_iter().find_map(|name| self.text(name));
+        let error = error.or_else(|| self.first_error())?;
         let detail = ["detail", "error_description"].into_iter().find_map(|name| self.text(name));
         let message = detail.map_or_else(|| error.to_owned(), |detail| format!("{error}: {detail}"));
         Some(message.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect())
@@ -34,9 +37,48 @@ impl ErrorDocument {
             .find(|reason| reason.name() == error)
     }
 
+    /// Returns whether the document says that it is an error, and does not merely have a message.
+    pub(crate) fn is_declared(&self) -> bool {
+        let has_status = |status: &Value| {
+            status == "error" || status.as_u64().is_some_and(|status| (400..600).contains(&status))
+        };
+        self.text("error").is_some()
+            || self.first_error().is_some()
+            || self.0.get("status").is_some_and(has_status)
+    }
+
+    /// Returns the message of the first member of a list of errors, as dCache sends it.
+    fn first_error(&self) -> Option<&str> {
+        self.0.get("errors")?.as_array()?.first()?.get("message")?.as_str()
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty())
     }
+}
+
+/// Returns the message of an error answer in XML, of S3 or WebDAV: a document whose root is `error`.
+pub(crate) fn xml_message(body: &[u8]) -> Option<String> {
+    let mut reader = Reader::from_str(std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}'));
+    let (mut depth, mut is_error, mut texts) = (0_usize, false, Vec::new());
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                is_error |= depth == 0 && start.local_name().into_inner().eq_ignore_ascii_case("error");
+                if depth == 0 && !is_error {
+                    return None;
+                }
+                depth += 1;
+            }
+            Event::Text(text) if depth > 0 => texts.push(text.xml10_content().trim().to_owned()),
+            Event::End(_) => depth = depth.checked_sub(1)?,
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    texts.retain(|text| !text.is_empty());
+    let message = if texts.is_empty() { "error".to_owned() } else { texts[..texts.len().min(2)].join(": ") };
+    (is_error && depth == 0).then(|| message.chars().take(LONGEST).collect())
 }
 
 #[cfg(test)]

@@ -153,7 +153,9 @@ fn is_about_checksum(failure: &TransferError, text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let names_it = ["checksum", "cksum", "digest", "hash"].iter().any(|word| text.contains(word));
     failure.status().is_some_and(|status| {
-        matches!(status.as_u16(), 400 | 406 | 422 | 431) || (names_it && refuses_digests(status))
+        // These are about the token, the name and the rate, whatever the text says.
+        let is_other = matches!(status.as_u16(), 401 | 404 | 407 | 410 | 416 | 429);
+        matches!(status.as_u16(), 400 | 406 | 422 | 431) || (names_it && !is_other)
     })
 }
 

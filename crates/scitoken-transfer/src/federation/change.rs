@@ -9,6 +9,7 @@ use crate::federation::describe::no_server;
 use crate::federation::handle::Federation;
 use crate::federation::resolve::ResolvedObject;
 use crate::federation::tokens::ObjectAccess;
+use crate::federation::transfer::report_located;
 use crate::object_name::query::QueryKind;
 use crate::object_name::url::FederationUrl;
 use crate::upload::job::{Upload, Uploaded};
@@ -82,6 +83,7 @@ impl Federation {
         upload: &Upload,
     ) -> Result<Uploaded, TransferError> {
         let authorized = self.authorized(downloader, object, ObjectAccess::Write).await?;
+        report_located(downloader, upload.number(), object, object.servers()).await;
         let mut last = None;
         for origin in object.servers() {
             match Box::pin(authorized.upload(&upload.at(origin.clone()))).await {

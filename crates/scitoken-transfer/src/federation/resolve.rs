@@ -9,6 +9,7 @@ use crate::federation::answers::{FRESH, USABLE, below};
 use crate::federation::discovery::{FederationMetadata, WELL_KNOWN};
 use crate::federation::handle::Federation;
 use crate::federation::namespace::NamespaceFacts;
+use crate::hint::TransferHint;
 use crate::object_name::query::{QueryKind, query_url};
 use crate::object_name::url::{FederationHost, FederationUrl};
 
@@ -188,6 +189,7 @@ impl Federation {
             {
                 match known(USABLE).filter(|_| error.kind() != FailureKind::Interrupted) {
                     Some(answer) => Ok(self.resolved(url, kind, answer, AnswerSource::Memory)),
+                    None if error.kind() == FailureKind::NotFound => Err(no_origin(url, error)),
                     None => Err(error),
                 }
             }
@@ -210,4 +212,13 @@ impl Federation {
         };
         ResolvedObject { url: url.clone(), servers, namespace, from }
     }
+}
+
+/// The failure for a name that the director has no server for. It forgets the origins that have not reported to it for some
+/// minutes, so a missing namespace and one whose origin is down look the same.
+fn no_origin(url: &FederationUrl, failure: TransferError) -> TransferError {
+    let message = format!(
+        "no server for `{url}`: its origin is not online, or no namespace of the federation has this path"
+    );
+    failure.wrapped(message).with_hint(TransferHint::CheckNameOrOrigin)
 }

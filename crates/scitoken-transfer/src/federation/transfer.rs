@@ -14,6 +14,7 @@ use crate::download::job::Download;
 use crate::download::transfer::Transfer;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::event::{EventKind, FileNumber};
 use crate::federation::answers::below;
 use crate::federation::handle::Federation;
 use crate::federation::origin_fallback::OriginFallback;
@@ -26,6 +27,7 @@ use crate::object_name::invalid_url::InvalidFederationUrl;
 use crate::object_name::query::QueryKind;
 use crate::object_name::url::FederationUrl;
 use crate::webdav::entry::EntryKind;
+use scitoken_types::SafeUrl;
 
 impl Federation {
     /// Downloads an object to a file, from its servers as from [mirrors](Download::with_mirror).
@@ -111,6 +113,7 @@ impl Federation {
     ) -> Result<Downloaded, TransferError> {
         let Some(url) = object_name(&job)? else { return downloader.download_to(job, stream).await };
         let (object, authorized) = self.resolved_and_authorized(downloader, &url).await?;
+        report_located(downloader, job.number, &object, object.servers()).await;
         let stream = SharedStream::new(stream);
         let from = |object: &ResolvedObject| from_servers(&job, object.servers());
         let failure = match authorized.download_to(from(&object), stream.clone()).await {
@@ -120,6 +123,7 @@ impl Federation {
         match self.resolve_after(&failure, &object, url.query_kind()).await {
             Some(fresh) => {
                 let authorized = self.authorized(downloader, &fresh, ObjectAccess::Read).await?;
+                report_located(downloader, job.number, &fresh, fresh.servers()).await;
                 authorized.download_to(from(&fresh), stream).await
             }
             None => Err(self.explain(failure, &authorized, &object).await),
@@ -183,6 +187,7 @@ impl Federation {
         once.retries = 0;
         let (mut object, mut authorized) = self.resolved_and_authorized(downloader, url).await?;
         let failure = loop {
+            report_located(downloader, job.number, &object, object.servers()).await;
             let first = authorized.clone().with_retry(once.clone());
             let failure = match Box::pin(Transfer::to_file(first, from_servers(&job, object.servers()))).await
             {
@@ -209,12 +214,16 @@ impl Federation {
                 servers.push(server.clone());
             }
         }
+        report_located(downloader, job.number, &object, &servers).await;
         let mut limits = authorized.limits().clone();
         limits.max_time = limits.max_time.map(|max_time| max_time.saturating_sub(begun.elapsed()));
         let second = authorized.clone().with_limits(limits);
         match Box::pin(Transfer::to_file(second, from_servers(&job, &servers))).await {
             Ok(file) => Ok(file),
-            Err(failure) => Err(self.explain(failure, &authorized, &object).await),
+            Err(failure) => {
+                let failure = self.explain(failure, &authorized, &object).await;
+                Err(no_server_left(failure, &object, servers.len()))
+            }
         }
     }
 
@@ -256,6 +265,34 @@ impl Federation {
             Err(_) => Vec::new(),
         }
     }
+}
+
+/// Reports which servers are tried for an object.
+pub(crate) async fn report_located(
+    downloader: &Downloader,
+    number: FileNumber,
+    object: &ResolvedObject,
+    servers: &[Url],
+) {
+    let reporter = downloader.reporter();
+    if reporter.is_listened_to() {
+        let servers = servers.iter().map(|server| SafeUrl::new(server).to_string()).collect();
+        let (object, remembered) = (object.url().to_string(), object.is_remembered());
+        reporter.send(number, EventKind::Located { object, servers, remembered }).await;
+    }
+}
+
+/// Says that all servers of an object failed, where the last one is not the reason.
+fn no_server_left(failure: TransferError, object: &ResolvedObject, tried: usize) -> TransferError {
+    let is_down = matches!(failure.kind(), FailureKind::Connect | FailureKind::Timeout | FailureKind::Server);
+    // A wait that they ask for says more.
+    let is_alone = tried < 2 || failure.retry_after().is_some();
+    if !is_down || is_alone || failure.retry_action() == RetryAction::GiveUp {
+        return failure;
+    }
+    failure
+        .wrapped(format!("none of the {tried} servers of `{}` delivers it; the last failure", object.url()))
+        .with_hint(TransferHint::AskOtherServers)
 }
 
 /// Returns the name of the object, if the first URL of the download is one.

@@ -116,8 +116,16 @@ impl ListError {
 pub struct DownloadList<R> {
     lines: R,
     line: u64,
-    ahead: Option<String>,
+    ahead: Option<Line>,
     ended: bool,
+}
+
+/// A line of a list, or what is wrong with it.
+#[derive(Debug)]
+struct Line {
+    /// Whether it is indented, and belongs to the entry before it.
+    is_option: bool,
+    text: Result<String, ListError>,
 }
 
 impl<R: BufRead> DownloadList<R> {
@@ -126,30 +134,33 @@ impl<R: BufRead> DownloadList<R> {
         Self { lines, line: 0, ahead: None, ended: false }
     }
 
-    /// Returns the next line that is neither empty nor a comment.
-    fn next_line(&mut self) -> Result<Option<String>, ListError> {
+    /// Returns the next line that is neither empty nor a comment; `None` at the end.
+    fn next_line(&mut self) -> Option<Line> {
         if let Some(line) = self.ahead.take() {
-            return Ok(Some(line));
+            return Some(line);
         }
         loop {
             let mut bytes = Vec::new();
             self.line += 1;
-            let got = self.read_line(&mut bytes)?;
-            if got == 0 {
-                return Ok(None);
+            let read = self.read_line(&mut bytes);
+            let is_option = matches!(bytes.first(), Some(b' ' | b'\t'));
+            match read {
+                Ok(0) => return None,
+                Ok(_) => {}
+                Err(error) => return Some(Line { is_option, text: Err(error) }),
             }
             let line = match std::str::from_utf8(&bytes) {
                 Ok(line) => line,
                 Err(error) => {
                     let column = error.valid_up_to() + 1;
-                    return Err(self.problem(format!("it is not UTF-8 from byte {column} on")));
+                    let problem = self.problem(format!("it is not UTF-8 from byte {column} on"));
+                    return Some(Line { is_option, text: Err(problem) });
                 }
             };
-            // A byte order mark is no part of the first entry.
-            let line = if self.line == 1 { line.trim_start_matches('\u{feff}') } else { line };
-            let line = line.trim_end();
+            // A byte order mark is no part of an entry; lists that were joined have some in the middle.
+            let line = line.trim_start_matches('\u{feff}').trim_end();
             if !line.is_empty() && !line.trim_start().starts_with('#') {
-                return Ok(Some(line.to_owned()));
+                return Some(Line { is_option, text: Ok(line.to_owned()) });
             }
         }
     }
@@ -187,18 +198,19 @@ impl<R: BufRead> DownloadList<R> {
 
     /// Reads one entry with its options, to its end even if it is malformed.
     fn entry(&mut self) -> Option<Result<ListEntry, ListError>> {
-        let first = match self.next_line() {
-            Ok(Some(line)) => line,
-            Ok(None) => {
-                self.ended = true;
-                return None;
-            }
+        let Some(first) = self.next_line() else {
+            self.ended = true;
+            return None;
+        };
+        let is_option = first.is_option;
+        let first = match first.text {
+            Ok(text) => text,
             Err(error) => return Some(Err(error)),
         };
         let mut problem = None;
         let mut entry =
             ListEntry { line: self.line, urls: Vec::new(), out: None, checksum: None, length: None };
-        if first.starts_with([' ', '\t']) {
+        if is_option {
             return Some(Err(self.problem("an option precedes any URL")));
         }
         for text in first.split('\t').map(str::trim).filter(|text| !text.is_empty()) {
@@ -207,19 +219,18 @@ impl<R: BufRead> DownloadList<R> {
                 Err(error) => problem = Some(self.problem(error.to_string())),
             }
         }
-        loop {
-            match self.next_line() {
-                Ok(Some(line)) if line.starts_with([' ', '\t']) => {
-                    if let Err(what) = option(&mut entry, line.trim()) {
+        while let Some(line) = self.next_line() {
+            match line {
+                Line { is_option: true, text: Ok(text) } => {
+                    if let Err(what) = option(&mut entry, text.trim()) {
                         problem.get_or_insert(self.problem(what));
                     }
                 }
-                Ok(line) => {
-                    self.ahead = line;
-                    break;
-                }
-                Err(error) => {
-                    problem.get_or_insert(error);
+                Line { is_option: true, text: Err(error) } => drop(problem.get_or_insert(error)),
+                // The list cannot be read, so options of this entry may be missing.
+                Line { text: Err(error), .. } if self.ended => drop(problem.get_or_insert(error)),
+                next => {
+                    self.ahead = Some(next);
                     break;
                 }
             }
@@ -315,5 +326,23 @@ mod tests {
         let bytes: &[u8] = b"https://h/a\nhttps://h/\xfcber\n";
         let errors: Vec<_> = DownloadList::new(bytes).filter_map(Result::err).collect();
         assert_eq!(errors[0].to_string(), "line 2: it is not UTF-8 from byte 11 on");
+    }
+
+    #[test]
+    fn a_malformed_line_takes_no_other_entry_with_it() {
+        let long = "x".repeat(LONGEST_LINE + 1);
+        for bad in [&b"https://h/\xfcber"[..], b"\0\0", b"\xef\xbb\xbfnonsense", long.as_bytes()] {
+            let list = [b"https://h/a\n", bad, b"\n\xef\xbb\xbfhttps://h/b\n out=c"].concat();
+            let entries: Vec<_> = DownloadList::new(&*list).collect();
+            assert_eq!(entries.len(), 3);
+            assert_eq!(entries[0].as_ref().unwrap().urls[0].as_str(), "https://h/a");
+            assert_eq!(entries[1].as_ref().unwrap_err().line(), 2);
+            assert_eq!(entries[2].as_ref().unwrap().out.as_deref(), Some(Path::new("c")));
+        }
+        // An option that cannot be read is one of its entry.
+        let list: &[u8] = b"https://h/a\n out=\xfc\n checksum=adler32:1\nhttps://h/b\n";
+        let entries: Vec<_> = DownloadList::new(list).collect();
+        assert_eq!(entries.len(), 2);
+        assert!(entries[0].as_ref().is_err_and(|error| error.line() == 2) && entries[1].is_ok());
     }
 }

@@ -44,7 +44,11 @@ pub(crate) fn without_dot(name: String) -> String {
 /// Returns the parameters behind the disposition type. A quoted value may contain anything, `;` included.
 fn parameters(value: &str) -> Vec<(&str, String)> {
     let mut found = Vec::new();
-    let Some((_, mut rest)) = value.split_once(';') else { return found };
+    // Some servers leave out the type.
+    let mut rest = match value.split_once(';') {
+        Some((kind, parameters)) if !kind.contains('=') => parameters,
+        _ => value,
+    };
     while let Some((name, value)) = rest.split_once('=') {
         let name = name.trim_matches([' ', '\t', ';']);
         let value = value.trim_start();
@@ -110,6 +114,8 @@ mod tests {
             ("attachment; filename*=broken; filename=fine", "fine"),
             ("attachment; filename=\"-rf\"", "_-rf"),
             ("attachment; filename=.bashrc", "_.bashrc"),
+            ("filename=\"a; b.root\"", "a; b.root"),
+            ("filename=plain.txt; filename*=UTF-8''na%C3%AFve.txt", "naïve.txt"),
         ] {
             assert_eq!(name(value).unwrap().as_deref(), Ok(expected), "{value}");
         }

@@ -64,6 +64,11 @@ impl Upload {
         Self { url, ..self.clone() }
     }
 
+    /// Returns the number by which events name this file.
+    pub(crate) fn number(&self) -> FileNumber {
+        self.number
+    }
+
     /// Sets the number by which events name this file.
     pub fn with_number(mut self, number: FileNumber) -> Self {
         self.number = number;

@@ -210,8 +210,16 @@ impl Downloader {
                 Err(failure) => failure,
             },
             Err(failure) => {
-                progress.was_lost.store(true, Ordering::Relaxed);
-                return Err(failure);
+                let was_lost_before = progress.was_lost.swap(true, Ordering::Relaxed);
+                // A server that refuses may close the connection. But where it took the whole file, it may as well have stored
+                // it, and the answer was lost: another attempt tells.
+                let is_repeated =
+                    failure.kind() == FailureKind::Refused && sent.bytes() == length && !was_lost_before;
+                return Err(if is_repeated {
+                    failure.with_retry_action(RetryAction::Retry)
+                } else {
+                    failure
+                });
             }
         };
         match failure.status() {

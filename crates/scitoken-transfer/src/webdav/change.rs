@@ -4,28 +4,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use reqwest::Response;
 use url::Url;
 
 use crate::address::check_url;
-use crate::cancel::Deadline;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
-use crate::exchange::request::{is_not_empty, not_attached, require_success};
+use crate::exchange::request::{is_not_empty, require_success};
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
 use crate::webdav::entry::EntryKind;
-use crate::webdav::listing::failed_member;
 use crate::webdav::method::method;
-use crate::webdav::multistatus::MultistatusParser;
 use crate::webdav::propfind::is_no_webdav;
-use scitoken_types::{SafeUrl, redact};
+use scitoken_types::SafeUrl;
 
 const DESTINATION: HeaderName = HeaderName::from_static("destination");
 const OVERWRITE: HeaderName = HeaderName::from_static("overwrite");
-
-/// The longest `207` answer to a change that is read, in bytes.
-const LONGEST_REPORT: usize = 1024 * 1024;
 
 impl Downloader {
     /// Creates a directory (`MKCOL`, RFC 4918 section 9.3). Its parent must exist.
@@ -33,6 +26,14 @@ impl Downloader {
     /// # Errors
     /// The server refused, or [the name already exists](FailureKind::Exists).
     pub async fn make_directory(&self, url: &Url) -> Result<(), TransferError> {
+        if self.ensure_directory(url).await? { Ok(()) } else { Err(TransferError::exists(&collection(url))) }
+    }
+
+    /// Creates a directory as [`make_directory`](Self::make_directory) does, unless it exists; returns whether it is new.
+    ///
+    /// # Errors
+    /// The server refused, or [a file has the name](FailureKind::Exists).
+    pub async fn ensure_directory(&self, url: &Url) -> Result<bool, TransferError> {
         check_url(url)?;
         let url = collection(url);
         match self.change(method("MKCOL"), &url, HeaderMap::new()).await {
@@ -40,10 +41,11 @@ impl Downloader {
             Err(failure) if failure.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
                 match Box::pin(self.describe(&url, self.deadline())).await {
                     Err(missing) if missing.kind() == FailureKind::NotFound => Err(failure),
-                    _ => Err(TransferError::exists(&url)),
+                    Ok(there) if there.entry.kind == EntryKind::File => Err(taken_by_file(&url)),
+                    _ => Ok(false),
                 }
             }
-            made => made,
+            made => made.map(|()| true),
         }
     }
 
@@ -63,7 +65,7 @@ impl Downloader {
         // From the directory up to the first one whose parent exists, and down again.
         let mut missing = Vec::new();
         let mut directory = collection(url);
-        while let Err(failure) = self.make_or_accept(&directory).await {
+        while let Err(failure) = self.ensure_directory(&directory).await {
             // A parent is missing (RFC 4918 section 9.3.1); XRootD answers `404` or `500`.
             let lacks_parent = matches!(failure.status(), Some(StatusCode::CONFLICT | StatusCode::NOT_FOUND));
             let Some(parent) = parent(&directory).filter(|_| lacks_parent && missing.len() < MOST_PARENTS)
@@ -74,21 +76,9 @@ impl Downloader {
         }
         // A server that still misses a parent is not asked again: it would never end.
         for directory in missing.iter().rev() {
-            self.make_or_accept(directory).await?;
+            self.ensure_directory(directory).await?;
         }
         Ok(())
-    }
-
-    /// Creates a directory, or accepts one that exists.
-    async fn make_or_accept(&self, directory: &Url) -> Result<(), TransferError> {
-        match self.make_directory(directory).await {
-            Err(failure) if failure.kind() == FailureKind::Exists => {
-                let there = self.describe(directory, self.deadline()).await;
-                let is_file = there.is_ok_and(|there| there.entry.kind == EntryKind::File);
-                if is_file { Err(failure) } else { Ok(()) }
-            }
-            result => result,
-        }
     }
 
     /// Removes a file. What is or may be a directory is refused, since `DELETE` removes a directory with all its contents
@@ -112,7 +102,7 @@ impl Downloader {
             Ok(there) if there.entry.kind == EntryKind::Directory => {
                 return Err(not_a_file(url, "is a directory"));
             }
-            Ok(there) if there.has_kind => {}
+            Ok(there) if there.is_certain => {}
             Ok(_) => return Err(not_a_file(url, "may be a directory: the server does not say")),
             Err(failure) if is_about_token(&failure) => return Err(failure),
             Err(failure)
@@ -205,14 +195,17 @@ impl Downloader {
         headers.insert(DESTINATION, destination);
         let replaces = if overwrite == Overwrite::Allow { "T" } else { "F" };
         headers.insert(OVERWRITE, HeaderValue::from_static(replaces));
-        match self.change(method("MOVE"), &from, headers).await {
+        match self.change_or_infer(method("MOVE"), &from, headers).await {
+            // The answer was lost, and the source is gone: then the target is there.
+            Ok(Change::Inferred) => Box::pin(self.describe(&to, self.deadline())).await.map(drop),
+            Ok(Change::Confirmed) => Ok(()),
             Err(failure)
                 if overwrite == Overwrite::Refuse
                     && failure.status() == Some(StatusCode::PRECONDITION_FAILED) =>
             {
                 Err(TransferError::exists(&to))
             }
-            moved => moved,
+            Err(failure) => Err(failure),
         }
     }
 
@@ -233,6 +226,15 @@ impl Downloader {
     }
 
     async fn change(&self, method: Method, url: &Url, headers: HeaderMap) -> Result<(), TransferError> {
+        self.change_or_infer(method, url, headers).await.map(drop)
+    }
+
+    async fn change_or_infer(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+    ) -> Result<Change, TransferError> {
         let deadline = self.deadline();
         // An attempt whose response was lost may have succeeded; the next one then finds the result.
         let was_lost = AtomicBool::new(false);
@@ -245,57 +247,29 @@ impl Downloader {
                 _ => StatusCode::METHOD_NOT_ALLOWED,
             };
             if response.status() == done && was_lost.load(Ordering::Relaxed) {
-                return Ok(());
+                return Ok(Change::Inferred);
             }
             // A gateway may have lost the answer of the server behind it.
             was_lost.fetch_or(response.status().is_server_error(), Ordering::Relaxed);
             let response = require_success(response, url, self.now()).await?;
             match response.status() {
-                StatusCode::MULTI_STATUS => self.check_report(url, response, deadline).await,
-                _ => Ok(()),
+                StatusCode::MULTI_STATUS => {
+                    self.check_report(url, response, deadline).await.map(|()| Change::Confirmed)
+                }
+                _ => Ok(Change::Confirmed),
             }
         };
         Box::pin(self.with_retries(url, None, attempt, deadline)).await
     }
+}
 
-    /// Reads which members of a directory failed (RFC 4918 section 9.6.1).
-    async fn check_report(
-        &self,
-        url: &Url,
-        mut response: Response,
-        deadline: Option<Deadline>,
-    ) -> Result<(), TransferError> {
-        let without_token = not_attached(&response);
-        let mut parser = MultistatusParser::default();
-        let mut found = Vec::new();
-        let mut length = 0;
-        let read = async {
-            while let Ok(Some(chunk)) = response.chunk().await {
-                length += chunk.len();
-                match parser.push(&chunk) {
-                    Ok(resources) if length <= LONGEST_REPORT => found.extend(resources),
-                    _ => break,
-                }
-            }
-        };
-        tokio::select! {
-            failure = self.cancellation_token().ended(deadline) => return Err(failure),
-            _ = tokio::time::timeout(self.limits().stall, read) => {}
-        }
-        let is_whole = parser.finish().map(|rest| found.extend(rest)).is_ok();
-        if let Some((member, status)) = found.iter().find_map(|found| Some((found, found.failure?))) {
-            return Err(failed_member(url, member, status, without_token.as_ref())
-                .with_retry_action(RetryAction::GiveUp));
-        }
-        let what = match found.iter().find(|found| !found.is_confirmed) {
-            Some(member) => format!("does not say what became of `{}`", redact::text(&member.href)),
-            // Members that succeeded need not be named.
-            None if is_whole && !found.is_empty() => return Ok(()),
-            None => "succeeded for a part of the directory only (207)".to_owned(),
-        };
-        Err(TransferError::invalid_answer(url, RetryAction::GiveUp, what)
-            .with_status(StatusCode::MULTI_STATUS))
-    }
+/// How a change is known to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// The server said so.
+    Confirmed,
+    /// An answer was lost, and a repeat found nothing left to do.
+    Inferred,
 }
 
 /// The most parents that are created at once.
@@ -326,6 +300,11 @@ fn is_about_token(failure: &TransferError) -> bool {
     let has_explanation = failure.explanation().is_some();
     failure.not_attached().is_some()
         || (failure.status() == Some(StatusCode::UNAUTHORIZED) && has_explanation)
+}
+
+fn taken_by_file(directory: &Url) -> TransferError {
+    let message = format!("`{}` already exists, and is a file", SafeUrl::new(directory));
+    TransferError::new(FailureKind::Exists, RetryAction::GiveUp, message)
 }
 
 fn not_a_file(url: &Url, what: &str) -> TransferError {

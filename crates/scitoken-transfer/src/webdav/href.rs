@@ -73,8 +73,7 @@ impl HrefMapper {
     fn resolve(&self, href: &str) -> Option<Segments> {
         let path = match href.split_once("://") {
             Some((scheme, rest)) if is_scheme(scheme) => {
-                let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
-                if !is_http {
+                if !["http", "https", "dav", "davs"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
                     return None;
                 }
                 rest.find('/').map_or("", |at| &rest[at..])
@@ -142,6 +141,7 @@ mod tests {
             ("///vo//d/f", "https://h/vo/d/f"),
             ("https://pool:2880/vo/d/f", "https://h/vo/d/f"),
             ("http://10.0.0.7/vo/d/f", "https://h/vo/d/f"),
+            ("davs://door:2880/vo/d/f", "https://h/vo/d/f"),
             ("f", "https://h/vo/d/f"),
             ("./f", "https://h/vo/d/f"),
             ("/vo/d/run#2.root", "https://h/vo/d/run%232.root"),

@@ -131,10 +131,14 @@ impl Listing {
         if let Some(status) = resource.failure {
             return Err(self.failed_entry(&resource, status));
         }
-        // A resource with a length is one that `GET` returns.
-        let has_length = resource.length.is_some() && !resource.href.ends_with('/');
-        let has_kind = resource.kind.is_some() || has_length;
-        Ok(Described { has_kind, entry: self.mapper.describe(resource) })
+        // A resource with a length is one that `GET` returns, and a slash names a collection (RFC 4918 section 5.2).
+        let has_slash = resource.href.ends_with('/');
+        let is_certain = match resource.kind {
+            Some(EntryKind::Directory) => true,
+            Some(EntryKind::File) => !has_slash,
+            None => resource.length.is_some() && !has_slash,
+        };
+        Ok(Described { is_certain, entry: self.mapper.describe(resource) })
     }
 
     /// Ends the listing: a file has only itself.
@@ -213,8 +217,8 @@ impl Listing {
 #[derive(Debug)]
 pub(crate) struct Described {
     pub(crate) entry: RemoteEntry,
-    /// Whether the server says if it is a file or a directory.
-    pub(crate) has_kind: bool,
+    /// Whether the server says if it is a file or a directory, and does not contradict itself.
+    pub(crate) is_certain: bool,
 }
 
 /// The failure of one member that the server reports inside of a `207` (RFC 4918 section 13).

@@ -1,6 +1,7 @@
 //! WebDAV (RFC 4918), as science storage speaks it.
 
 pub(crate) mod change;
+pub(crate) mod change_report;
 pub(crate) mod child_url;
 pub(crate) mod depth_check;
 pub(crate) mod entry;

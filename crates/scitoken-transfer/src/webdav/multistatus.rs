@@ -194,13 +194,16 @@ impl Elements {
             "getcontentlength" => {
                 self.properties.length = value.parse().ok().or(self.properties.length);
             }
-            "iscollection" => match value {
-                "1" => self.properties.kind = Some(EntryKind::Directory),
-                "0" => {
+            "iscollection" => match &*value.to_ascii_lowercase() {
+                "1" | "true" | "t" => self.properties.kind = Some(EntryKind::Directory),
+                "0" | "false" | "f" => {
                     self.properties.kind.get_or_insert(EntryKind::File);
                 }
                 _ => {}
             },
+            "getcontenttype" if value.eq_ignore_ascii_case("httpd/unix-directory") => {
+                self.properties.kind = Some(EntryKind::Directory);
+            }
             "getlastmodified" => {
                 self.properties.last_modified = text().or(self.properties.last_modified.take());
             }
@@ -356,6 +359,33 @@ mod tests {
         // The properties of a refused part do not count.
         let length = refused.replace("<D:getetag/>", "<D:getcontentlength>9</D:getcontentlength>");
         assert_eq!(response(&format!("<D:href>/d/f</D:href>{length}")).unwrap().length, None);
+    }
+
+    #[test]
+    fn a_directory_is_one_by_each_property_that_says_so() {
+        let kind = |properties: &str| {
+            let length = "<D:getcontentlength>4096</D:getcontentlength>";
+            let inside =
+                format!("<D:href>/d</D:href><D:propstat><D:prop>{length}{properties}</D:prop></D:propstat>");
+            response(&inside).unwrap().kind
+        };
+        for directory in [
+            "<D:resourcetype><D:collection/></D:resourcetype>",
+            "<D:iscollection>1</D:iscollection>",
+            "<D:iscollection>True</D:iscollection>",
+            "<D:resourcetype/><D:iscollection>t</D:iscollection>",
+            "<D:getcontenttype>httpd/unix-directory</D:getcontenttype>",
+        ] {
+            assert_eq!(kind(directory), Some(EntryKind::Directory), "{directory}");
+        }
+        for file in [
+            "<D:resourcetype/>",
+            "<D:iscollection>0</D:iscollection>",
+            "<D:iscollection>FALSE</D:iscollection>",
+        ] {
+            assert_eq!(kind(file), Some(EntryKind::File), "{file}");
+        }
+        assert_eq!(kind("<D:getcontenttype>text/plain</D:getcontenttype>"), None);
     }
 
     #[test]

@@ -36,12 +36,17 @@ use crate::signals;
 /// Runs of more files show no line for each file.
 const MAX_FILES_WITH_LINES: usize = 20;
 
-/// Reads a list, for a command that gives the names in it to a server.
-pub(crate) fn read_list(
+/// Reads a list, for a command that gives the names in it to a server. `prepare` runs on the thread that reads.
+pub(crate) fn read_list<T, F>(
     list: &Path,
     cancellation: &CancellationToken,
-) -> Result<impl Iterator<Item = Result<ListEntry, String>> + use<>, Failure> {
-    Ok(prefetch::list(list, cancellation)?.map(|(_, entry)| entry))
+    mut prepare: F,
+) -> Result<impl Iterator<Item = T> + use<T, F>, Failure>
+where
+    T: Send + 'static,
+    F: FnMut(Result<ListEntry, String>) -> T + Send + 'static,
+{
+    prefetch::list(list, cancellation, move |_, entry| prepare(entry))
 }
 
 impl Get {

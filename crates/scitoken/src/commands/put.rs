@@ -16,7 +16,7 @@ use url::Url;
 
 pub(crate) use self::args::Put;
 use self::plan::{Plan, Planned, Source};
-use super::remote::{make_directory, parent};
+use super::remote::{ensure_directory, parent};
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::exit::Exit;
@@ -147,13 +147,7 @@ impl Put {
             // Origins create the collections of an object.
             return Ok(false);
         }
-        match make_directory(&self.transfer.retry, engine, url, self.create_dirs) {
-            Err(failure) if failure.exit() == Exit::Exists => Ok(false),
-            Err(failure) if failure.hint().is_some_and(|hint| hint.contains("--parents")) => {
-                Err(failure.with_hint("the parent directory does not exist; `--create-dirs` creates it"))
-            }
-            made => made,
-        }
+        ensure_directory(&self.transfer.retry, engine, url, self.create_dirs)
     }
 
     fn put_file(
@@ -230,7 +224,7 @@ impl Put {
         match target.and_then(parent) {
             // Origins create the collections of an object.
             Some(parent) if FederationUrl::has_scheme(parent.as_str()) => Ok(()),
-            Some(parent) => make_directory(&self.transfer.retry, engine, &parent, true).map(drop),
+            Some(parent) => ensure_directory(&self.transfer.retry, engine, &parent, true).map(drop),
             None => Ok(()),
         }
     }

@@ -112,25 +112,47 @@ pub(super) fn as_json(entry: &RemoteEntry) -> Value {
     members
 }
 
-/// Creates a directory, and its missing parents if `with_parents`; returns whether the directory is new.
+/// Creates a directory; one that exists is a failure unless `with_parents`. Returns whether it is new.
 pub(super) fn make_directory(
     retry: &RetryArgs,
     engine: &Engine,
     url: &Url,
     with_parents: bool,
 ) -> Result<bool, Failure> {
-    let Err(error) = block_on(engine.downloader.make_directory(url))? else { return Ok(true) };
-    let exists = error.kind() == FailureKind::Exists;
-    let has_no_parent = matches!(error.status().map(|status| status.as_u16()), Some(404 | 409));
-    if with_parents && (exists || has_no_parent) {
-        return wait(retry, engine.downloader.make_directories(url)).map(|()| !exists);
+    if with_parents {
+        return ensure_directory(retry, engine, url, true);
     }
+    let Err(error) = block_on(engine.downloader.make_directory(url))? else { return Ok(true) };
     let failure = retry.failure(&error);
-    Err(match (exists, has_no_parent) {
-        (true, _) => failure.with_hint("`--parents` accepts existing directories"),
-        (_, true) => failure.with_hint("the parent directory does not exist; `--parents` creates it"),
+    Err(match error.kind() {
+        FailureKind::Exists => failure.with_hint("`--parents` accepts existing directories"),
+        _ if lacks_parent(&error) => {
+            failure.with_hint("the parent directory does not exist; `--parents` creates it")
+        }
         _ => failure,
     })
+}
+
+/// Creates a directory unless it exists, and its missing parents if `with_parents`. Returns whether it is new.
+pub(super) fn ensure_directory(
+    retry: &RetryArgs,
+    engine: &Engine,
+    url: &Url,
+    with_parents: bool,
+) -> Result<bool, Failure> {
+    match block_on(engine.downloader.ensure_directory(url))? {
+        Err(error) if lacks_parent(&error) && with_parents => {
+            wait(retry, engine.downloader.make_directories(url)).map(|()| true)
+        }
+        Err(error) if lacks_parent(&error) => Err(retry
+            .failure(&error)
+            .with_hint("the parent directory does not exist; `--create-dirs` creates it")),
+        ensured => ensured.map_err(|error| retry.failure(&error)),
+    }
+}
+
+fn lacks_parent(error: &TransferError) -> bool {
+    matches!(error.status().map(|status| status.as_u16()), Some(404 | 409))
 }
 
 /// Returns the parent directory, if the URL is not the root.

@@ -11,7 +11,7 @@ use scitoken_transfer::{Event, EventKind, Events, FailureKind};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::fit::fit;
-use super::format::{file_name, finished};
+use super::format::{file_name, finished, located};
 use super::options::{FinalLines, ProgressMode, ProgressOptions};
 use super::tally::{FileOutcome, Tally};
 use crate::{json_events, output};
@@ -126,6 +126,11 @@ impl ProgressDisplay {
             EventKind::Failed { kind, .. } => {
                 self.is_interrupted |= kind == FailureKind::Interrupted;
                 drop(self.tally.ended(file, FileOutcome::Failed));
+            }
+            EventKind::Located { object, servers, remembered } => {
+                if self.options.output.verbose {
+                    self.print(&located(&object, &servers, remembered));
+                }
             }
             other => {
                 if let Some(note) = json_events::note(&other) {

@@ -33,6 +33,14 @@ pub(super) fn finished(length: u64, verification: &Verification, timings: &Timin
     format!("{} in {}, {rate}, {verified}{spent}", BinaryBytes(length), seconds(timings.total))
 }
 
+/// Lists the servers of an object, in the order in which they are tried.
+pub(super) fn located(object: &str, servers: &[String], remembered: bool) -> String {
+    let what = if servers.len() == 1 { "server" } else { "servers, tried in this order" };
+    let servers = servers.iter().map(|server| format!("`{server}`")).collect::<Vec<_>>().join(", ");
+    let from = if remembered { " (from an earlier answer of the director)" } else { "" };
+    format!("* {object}: {what}: {servers}{from}")
+}
+
 pub(super) fn rate(bytes: u64, time: Duration) -> String {
     #[expect(
         clippy::cast_possible_truncation,

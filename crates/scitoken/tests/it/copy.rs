@@ -238,10 +238,39 @@ async fn names_of_objects_that_cannot_be_copied_say_what_to_do() {
     assert_eq!(place.sites.file(1, "/protected/g").as_deref(), Some(DATA));
     let output = place.run(&["copy", &source, &target]);
     assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
-    fs_err::write(place.path().join("list"), format!("{source}\n")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_may_name_objects_beside_urls() {
+    let place = Place::new([Manners::XRootD6, Manners::XRootD6]).await;
+    for path in ["/protected/f", "/protected/a b,c", "/d/f"] {
+        place.sites.store(0, path, DATA);
+    }
+    let federation = federation_of(place.sites.url(0, "").as_str()).await;
+    let list = format!(
+        "{}\n out=sub/g\n{}\n{}\n{}\n",
+        federation.name("/protected/f"),
+        federation.name("/protected/a b,c"),
+        place.sites.url(0, "/d/f"),
+        federation.name("/nowhere/x"),
+    );
+    fs_err::write(place.path().join("list"), list).unwrap();
     let output = place.copy(&["-i", "list", place.sites.url(1, "/d/").as_str()]);
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("`scitoken copy NAME... DESTINATION`"), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(9), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("3 of 4 files copied"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("/nowhere/x"), "{}", text(&output.stderr));
+    for file in ["/d/sub/g", "/d/a b,c", "/d/f"] {
+        assert_eq!(place.sites.file(1, file).as_deref(), Some(DATA), "{file}");
+    }
+    // The director is asked for the first object of the namespace, and for what it does not know.
+    let asked = federation.lines(FederationServer::Director);
+    let objects: Vec<_> = asked.iter().filter(|line| !line.contains("/.well-known/")).collect();
+    assert!(objects[0].ends_with("/protected/f?directread"), "{objects:?}");
+    assert!(objects[1..].iter().all(|line| line.contains("/nowhere/x")), "{objects:?}");
+    for (site, token) in TOKENS.iter().enumerate() {
+        let sent = place.sites.authorizations(site).into_iter().collect::<Vec<_>>();
+        assert_eq!(sent, [format!("Bearer {token}")], "site {site}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

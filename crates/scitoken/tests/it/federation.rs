@@ -272,3 +272,55 @@ async fn put_rm_and_checksum_go_to_the_servers_of_the_object() {
     assert_eq!(place.file("back"), b"a result");
     assert!(place.fake.seen(Director).iter().all(|asked| !asked.headers.contains_key("authorization")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verbose_lists_the_servers_and_says_which_one_is_next_and_why() {
+    let place = Place::new().await;
+    place.fake.change(Cache(0), |_, _| refuse("503 Service Unavailable"));
+    let [first, second] = [0, 1].map(|n| format!("{}public/dir/sub/x", place.fake.server_url(Cache(n))));
+    let output = place.run(&["get", "-v", "osdf:///public/dir/sub/x"], None);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let log = text(&output.stderr);
+    let servers = format!("* osdf:///public/dir/sub/x: servers, tried in this order: `{first}`, `{second}`");
+    assert!(log.lines().any(|line| line == servers), "{servers}\n{log}");
+    let next = format!("`{first}` answered 503 Service Unavailable");
+    let next =
+        log.lines().find(|line| line.contains(&next) && line.contains("retrying at")).unwrap_or_default();
+    assert!(next.contains(&format!("retrying at `{second}`")), "{log}");
+
+    let output = place.run(&["get", "--json", "-o", "y", "osdf:///public/dir/sub/x"], None);
+    let events: Vec<serde_json::Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let located = events.iter().find(|event| event["event"] == "located").unwrap();
+    assert_eq!(located["servers"], serde_json::json!([first, second]));
+    let retrying = events.iter().find(|event| event["event"] == "retrying").unwrap();
+    assert_eq!(retrying["next"], second);
+    let output = place.run(&["get", "-o", "z", "osdf:///public/dir/sub/x"], None);
+    assert!(!text(&output.stderr).contains("tried in this order"), "{}", text(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_without_a_server_says_that_its_origin_may_be_down_and_what_to_do() {
+    let place = Place::new().await;
+    let output = place.run(&["get", "-o", "f", "osdf:///nowhere/x"], None);
+    assert_eq!(output.status.code(), Some(9), "{}", text(&output.stderr));
+    for expected in [
+        "no server for `osdf:///nowhere/x`: its origin is not online, or no namespace of the federation has this path",
+        "No sources found for the requested path",
+        "check the name",
+    ] {
+        assert!(text(&output.stderr).contains(expected), "{expected}\n{}", text(&output.stderr));
+    }
+    for server in [Cache(0), Cache(1), Origin] {
+        place.fake.change(server, |_, _| refuse("503 Service Unavailable"));
+    }
+    let output = place.run(&["get", "--retry", "0", "-o", "f", "osdf:///public/dir/sub/x"], None);
+    assert_eq!(output.status.code(), Some(13), "{}", text(&output.stderr));
+    for expected in [
+        "none of the 3 servers of `osdf:///public/dir/sub/x` delivers it",
+        "503 Service Unavailable",
+        "`--cache URL`",
+    ] {
+        assert!(text(&output.stderr).contains(expected), "{expected}\n{}", text(&output.stderr));
+    }
+}

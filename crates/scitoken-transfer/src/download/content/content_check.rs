@@ -7,14 +7,18 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use url::Url;
 
+use crate::download::content::web_page::{PageVerdict, page_verdict};
 use crate::download::job::WebPages;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::content_coding::{codings, unrequested_coding};
+use crate::exchange::error_document::{self, ErrorDocument};
 use crate::hint::TransferHint;
-use scitoken_types::SafeUrl;
+use scitoken_types::{SafeUrl, redact};
 
-/// How much of the body is inspected, in bytes.
-pub(crate) const SNIFF_LENGTH: usize = 512;
+/// How much of a body is held back while its first bytes do not decide, in bytes.
+pub(crate) const MOST_INSPECTED: usize = 64 * 1024;
+/// The longest body that may be a server's error message, in bytes.
+const LONGEST_DOCUMENT: u64 = 4 * 1024;
 
 /// What the head says about a web page in the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,46 +28,92 @@ pub(crate) enum Suspicion {
     /// The server declares one.
     Declared,
     /// The first bytes decide, as for XRootD's directory listings.
-    Inspect,
+    Inspect(Documents),
+}
+
+/// Whether a short body may be an error message of the server in spite of a status of success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Documents {
+    No,
+    Json,
+    Xml,
+}
+
+/// The first bytes of a body, held back until they show what it is.
+#[derive(Debug)]
+pub(crate) struct Inspection {
+    held: Vec<u8>,
+    documents: Documents,
+}
+
+/// What the first bytes of a body are.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Inspected {
+    /// More bytes are needed.
+    Held,
+    /// They are data.
+    Data(Vec<u8>),
+    Page,
+    /// An error message of the server.
+    Document(String),
+}
+
+impl Inspection {
+    /// Returns what inspects a body of this length, if it is known.
+    pub(crate) fn new(documents: Documents, length: Option<u64>) -> Self {
+        let is_short = length.is_none_or(|length| length <= LONGEST_DOCUMENT);
+        Self { held: Vec::new(), documents: if is_short { documents } else { Documents::No } }
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Inspected {
+        self.held.extend_from_slice(bytes);
+        let may_be_document = self.documents != Documents::No && self.held.len() as u64 <= LONGEST_DOCUMENT;
+        match page_verdict(&self.held) {
+            PageVerdict::Page => Inspected::Page,
+            PageVerdict::Undecided if self.held.len() < MOST_INSPECTED => Inspected::Held,
+            _ if may_be_document => Inspected::Held,
+            _ => Inspected::Data(std::mem::take(&mut self.held)),
+        }
+    }
+
+    /// Ends the body.
+    pub(crate) fn finish(self) -> Inspected {
+        let message = match self.documents {
+            Documents::No => None,
+            Documents::Json => ErrorDocument::read(&self.held)
+                .filter(ErrorDocument::is_declared)
+                .and_then(|document| document.message()),
+            Documents::Xml => error_document::xml_message(&self.held),
+        };
+        match message {
+            _ if page_verdict(&self.held) == PageVerdict::Page => Inspected::Page,
+            Some(message) => Inspected::Document(redact::text(&message)),
+            None => Inspected::Data(self.held),
+        }
+    }
 }
 
 pub(crate) fn assess(pages: WebPages, asked: &Url, target: Option<&Path>, headers: &HeaderMap) -> Suspicion {
-    if pages == WebPages::Allowed || is_page_name(&final_name(asked, target)) {
+    let name = final_name(asked, target);
+    if pages == WebPages::Allowed || is_page_name(&name) {
         return Suspicion::None;
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Suspicion::Inspect };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    match essence.to_ascii_lowercase().as_str() {
-        "text/html" | "application/xhtml+xml" => Suspicion::Declared,
-        _ => Suspicion::Inspect,
-    }
-}
-
-/// Whether the first bytes are those of a web page, behind an XML declaration and comments.
-pub(crate) fn is_web_page(start: &[u8]) -> bool {
-    // In UTF-16 every other byte of the markup is zero.
-    let is_utf_16 = start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff");
-    let narrow: Vec<u8>;
-    let mut rest = if is_utf_16 {
-        narrow = start[2..].iter().copied().filter(|byte| *byte != 0).collect();
-        &narrow[..]
-    } else {
-        start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start)
-    };
-    loop {
-        rest = rest.trim_ascii_start();
-        let (opening, closing): (&[u8], &[u8]) =
-            if rest.starts_with(b"<?xml") { (b"<?", b"?>") } else { (b"<!--", b"-->") };
-        if !rest.starts_with(opening) {
-            break;
+    let mut documents = Documents::No;
+    for value in headers.get_all(CONTENT_TYPE) {
+        let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        match essence.to_ascii_lowercase().as_str() {
+            "text/html" | "application/xhtml+xml" => return Suspicion::Declared,
+            "application/json" | "application/problem+json" => documents = Documents::Json,
+            "application/xml" | "text/xml" | "application/problem+xml" => documents = Documents::Xml,
+            _ => {}
         }
-        let Some(end) = rest.windows(closing.len()).position(|text| text == closing) else { return false };
-        rest = &rest[end + closing.len()..];
     }
-    let begins = |with: &[u8]| rest.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
-    let opens =
-        |tag: &[u8]| begins(tag) && rest.get(tag.len()).is_none_or(|next| !next.is_ascii_alphanumeric());
-    begins(b"<!doctype html") || opens(b"<html") || opens(b"<head") || opens(b"<body")
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    if matches!(extension.as_deref(), Some("json" | "xml")) {
+        documents = Documents::No;
+    }
+    Suspicion::Inspect(documents)
 }
 
 /// Returns the failure for a web page.
@@ -88,6 +138,13 @@ pub(crate) fn failure(asked: &Url, came_from: &Url) -> TransferError {
         )
     };
     TransferError::new(FailureKind::WrongContent, RetryAction::OtherSource, what).with_hint(hint)
+}
+
+/// Returns the failure for an error message that came with a status of success.
+pub(crate) fn document_failure(asked: &Url, message: &str) -> TransferError {
+    let what = format!("`{}` sent an error message, not data: {message}", SafeUrl::new(asked));
+    TransferError::new(FailureKind::WrongContent, RetryAction::OtherSource, what)
+        .with_hint(TransferHint::AllowErrorMessage)
 }
 
 /// Refuses a content coding that does not fit the file's name (RFC 9110 section 8.4). Every request asks for `identity`.
@@ -134,6 +191,9 @@ fn final_name<'a>(asked: &'a Url, target: Option<&'a Path>) -> Cow<'a, str> {
 }
 
 fn is_page_name(name: &str) -> bool {
+    // Servers give the type of what is compressed.
+    let name =
+        [".gz", ".bz2", ".xz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
     let Some((_, extension)) = name.rsplit_once('.') else { return false };
     let extension = extension.to_ascii_lowercase();
     matches!(extension.as_str(), "html" | "htm" | "xhtml" | "shtml" | "php" | "asp" | "aspx" | "jsp")
@@ -158,10 +218,15 @@ mod tests {
     fn html_for_a_data_file_is_suspect() {
         for url in ["https://h/f.dat", "https://h/f", "https://h/", "https://h/v1.2/f"] {
             assert_eq!(suspicion(url, "f", "Text/HTML; charset=utf-8"), Suspicion::Declared, "{url}");
-            assert_eq!(suspicion(url, "f", ""), Suspicion::Inspect, "{url}");
-            for declared in ["application/octet-stream", "text/plain", "image/fits", "application/json"] {
-                assert_eq!(suspicion(url, "f", declared), Suspicion::Inspect, "{url} {declared}");
+            assert_eq!(suspicion(url, "f", ""), Suspicion::Inspect(Documents::No), "{url}");
+            for declared in ["application/octet-stream", "text/plain", "image/fits"] {
+                assert_eq!(
+                    suspicion(url, "f", declared),
+                    Suspicion::Inspect(Documents::No),
+                    "{url} {declared}"
+                );
             }
+            assert_eq!(suspicion(url, "f", "application/json"), Suspicion::Inspect(Documents::Json), "{url}");
         }
     }
 
@@ -218,32 +283,80 @@ mod tests {
     }
 
     #[test]
-    fn a_page_shows_by_its_first_bytes() {
-        for page in ["<!DOCTYPE html><html>", "\n\t <HTML lang=en>", "\u{feff}<!doctype HTML PUBLIC"] {
-            assert!(is_web_page(page.as_bytes()), "{page}");
-        }
-        for data in ["", "<", "<!DOCTYPE xml", "\x7fELF", "hello <html>", "<?xml version='1.0'?>"] {
-            assert!(!is_web_page(data.as_bytes()), "{data}");
+    fn a_short_error_message_is_no_data_unless_the_file_is_named_so() {
+        let inspected = |target: &str, content_type: &str, body: &str| {
+            let Suspicion::Inspect(documents) = suspicion("https://h/f", target, content_type) else {
+                panic!("{content_type} is not inspected");
+            };
+            let mut inspection = Inspection::new(documents, Some(body.len() as u64));
+            match inspection.push(body.as_bytes()) {
+                Inspected::Held => inspection.finish(),
+                inspected => inspected,
+            }
+        };
+        let long = format!(r#"{{"error":"x","more":"{}"}}"#, "y".repeat(5000));
+        for (target, content_type, body, message) in [
+            ("run.root", "application/json", r#"{"error":"no token"}"#, Some("no token")),
+            (
+                "run.root",
+                "application/json; charset=utf-8",
+                r#" {"status":"error","msg":"gone"}"#,
+                Some("gone"),
+            ),
+            (
+                "run.root",
+                "application/problem+json",
+                r#"{"title":"Forbidden","status":403}"#,
+                Some("Forbidden"),
+            ),
+            ("run.root", "application/json", r#"{"errors":[{"status":"401","message":"old"}]}"#, Some("old")),
+            (
+                "run.root",
+                "application/xml",
+                "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message></Error>",
+                Some("AccessDenied: no"),
+            ),
+            ("run.root", "text/xml", "<D:error xmlns:D='DAV:'><D:need-privileges/></D:error>", Some("error")),
+            ("run.json", "application/json", r#"{"error":"no token"}"#, None),
+            ("run.xml", "application/xml", "<Error><Code>x</Code></Error>", None),
+            ("run.root", "application/octet-stream", r#"{"error":"no token"}"#, None),
+            ("run.root", "application/json", r#"{"msg":"hello"}"#, None),
+            ("run.root", "application/json", r#"{"error":""}"#, None),
+            ("run.root", "application/json", r#"{"error":{"rms":0.5}}"#, None),
+            ("run.root", "application/json", r#"{"error":"#, None),
+            ("run.root", "application/json", "[1, 2]", None),
+            ("run.root", "application/json", &long, None),
+            ("run.root", "application/xml", "<errors><a/></errors>", None),
+            ("run.root", "application/xml", "<Error><Code>", None),
+        ] {
+            let expected = match message {
+                Some(message) => Inspected::Document(message.to_owned()),
+                None => Inspected::Data(body.as_bytes().to_vec()),
+            };
+            assert_eq!(inspected(target, content_type, body), expected, "{target} {content_type} {body}");
         }
     }
 
     #[test]
-    fn a_web_page_shows_in_its_first_bytes() {
-        for page in [
-            &b"<!DOCTYPE html><html>"[..],
-            b"\xef\xbb\xbf \n<HTML lang=de>",
-            b"<?xml version=\"1.0\"?>\n<!DOCTYPE html PUBLIC>",
-            b"<!-- generated --><html>",
-            b"\xff\xfe<\0h\0t\0m\0l\0>\0",
-            b"<head><title>log in</title>",
-        ] {
-            assert!(is_web_page(page), "{}", String::from_utf8_lossy(page));
-        }
-        for data in
-            [&b"<?xml version=\"1.0\"?><metalink>"[..], b"<htmlx>", b"<!-- unfinished", b"SIMPLE  =", b""]
-        {
-            assert!(!is_web_page(data), "{}", String::from_utf8_lossy(data));
-        }
+    fn a_body_is_held_back_only_while_its_first_bytes_do_not_decide() {
+        let mut data = Inspection::new(Documents::No, None);
+        assert_eq!(data.push(b"root"), Inspected::Data(b"root".to_vec()));
+        let mut page = Inspection::new(Documents::No, None);
+        assert_eq!(
+            [page.push(b" <!-- "), page.push(b"-->"), page.push(b"<html")],
+            [Inspected::Held, Inspected::Held, Inspected::Held]
+        );
+        assert_eq!(page.push(b">"), Inspected::Page);
+        let mut blanks = Inspection::new(Documents::No, None);
+        let held = (0..63).all(|_| blanks.push(&[b' '; 1024]) == Inspected::Held);
+        assert!(held);
+        assert_eq!(blanks.push(&[b' '; 1024]), Inspected::Data(vec![b' '; MOST_INSPECTED]));
+    }
+
+    #[test]
+    fn the_name_of_a_compressed_page_is_that_of_a_page() {
+        assert_eq!(suspicion("https://h/x", "a.html.gz", "text/html"), Suspicion::None);
+        assert_eq!(suspicion("https://h/x", "a.gz", "text/html"), Suspicion::Declared);
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub(crate) mod content_check;
 pub(crate) mod expected;
 pub(crate) mod identity;
+pub(crate) mod web_page;

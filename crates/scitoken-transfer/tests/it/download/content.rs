@@ -8,7 +8,7 @@ use scitoken_transfer::{
 
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
 
-use super::support::{HELLO, downloader, files, get, job};
+use super::support::{HELLO, adler32, content, downloader, files, get, job};
 
 #[tokio::test]
 async fn a_file_arrives_whole_and_verified_and_nothing_else_is_left() {
@@ -109,6 +109,33 @@ async fn a_server_that_fails_over_checksums_is_asked_without() {
 }
 
 #[tokio::test]
+async fn a_question_for_a_digest_is_left_out_only_where_it_was_the_reason() {
+    for (status, is_reason) in
+        [("405 Method Not Allowed", true), ("409 Conflict", true), ("403 Forbidden", false)]
+    {
+        let server = ChaosServer::start(move |asked| {
+            let refuses = asked.headers.contains_key("want-digest") || (!is_reason && asked.path == "/f.dat");
+            if refuses {
+                Reply::sized(status, &[], "no checksum for /f.dat")
+            } else {
+                Reply::honest(asked, HELLO, &[])
+            }
+        })
+        .await;
+        let (downloader, directory) = (downloader(), tempfile::tempdir().unwrap());
+        let first = downloader.download(job(&server, &directory)).await;
+        assert_eq!(first.is_ok(), is_reason, "{status}");
+        // A refusal either way does not concern other files of the server.
+        let other = Download::new(server.url("g"), directory.path().join("g")).unwrap();
+        downloader.download(other).await.unwrap();
+        let asked: Vec<_> =
+            server.seen().iter().map(|asked| asked.headers.contains_key("want-digest")).collect();
+        let expected: &[bool] = if is_reason { &[true, false, false] } else { &[true, false, true, false] };
+        assert_eq!(asked, expected, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_login_page_is_not_data() {
     for (headers, body) in [
         (&[("Content-Type", "text/html; charset=utf-8")][..], "please log in"),
@@ -124,6 +151,99 @@ async fn a_login_page_is_not_data() {
         let welcome = job(&server, &directory).with_web_pages(WebPages::Allowed);
         downloader().download(welcome).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_web_page_is_found_behind_any_number_of_blanks_and_comments_and_in_any_pieces() {
+    let page = "<!doctype html><html><form action=/login>";
+    for before in ["\u{feff}".to_owned(), "\n ".repeat(4000), format!("<!-- {} -->", "license ".repeat(500))]
+    {
+        let body = format!("{before}{page}");
+        let sized = Reply::sized("200 OK", &[("Content-Type", "application/octet-stream")], body.as_bytes());
+        let in_pieces = Reply::chunked("200 OK", &[], body.as_bytes(), 300);
+        for reply in [sized, in_pieces] {
+            let directory = tempfile::tempdir().unwrap();
+            let (failure, server) = get(&directory, move |_| reply.clone()).await;
+            assert_eq!(failure.unwrap_err().kind(), FailureKind::WrongContent, "{before:.20}");
+            assert_eq!((server.seen().len(), files(directory.path())), (1, vec![]), "{before:.20}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn data_that_begins_with_blanks_or_a_comment_arrives_whole() {
+    for body in [
+        "\n".repeat(200_000).into_bytes(),
+        format!("<!-- {} --><VOTABLE/>", "c".repeat(100_000)).into_bytes(),
+        format!("<?xml version=\"1.0\"?>{}<metalink/>", " ".repeat(3_000)).into_bytes(),
+        b"<!-- unfinished".to_vec(),
+        b" ".to_vec(),
+        b"<".to_vec(),
+    ] {
+        for pieces in [1, 40] {
+            let directory = tempfile::tempdir().unwrap();
+            let sent = body.clone();
+            let (file, server) = get(&directory, move |_| Reply::chunked("200 OK", &[], &sent, pieces)).await;
+            assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), body);
+            assert_eq!(server.seen().len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_message_with_a_status_of_success_is_not_data() {
+    for (content_type, body, said) in [
+        ("application/json", r#"{"error":"unauthorized","detail":"no token"}"#, "unauthorized: no token"),
+        ("application/xml", "<Error><Code>AccessDenied</Code></Error>", "AccessDenied"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let headers = [("Content-Type", content_type)];
+        let (failure, server) =
+            get(&directory, move |asked| Reply::honest(asked, body.as_bytes(), &headers)).await;
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::WrongContent, "{body}");
+        assert!(failure.to_string().contains(said), "{failure}");
+        assert_eq!((server.seen().len(), files(directory.path())), (1, vec![]));
+        let named = Download::new(server.url("x"), directory.path().join("x.json")).unwrap();
+        let named = if content_type.ends_with("json") {
+            named
+        } else {
+            job(&server, &directory).with_web_pages(WebPages::Allowed)
+        };
+        let file = downloader().download(named).await.unwrap();
+        assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), body.as_bytes());
+    }
+    // What the server has a digest of is a file.
+    let directory = tempfile::tempdir().unwrap();
+    let body = br#"{"error":"measured"}"#;
+    let digest = format!("adler32={}", adler32(body));
+    let (file, _server) = get(&directory, move |asked| {
+        Reply::honest(asked, body, &[("Content-Type", "application/json"), ("Digest", &digest)])
+    })
+    .await;
+    assert_eq!(fs_err::read(file.unwrap().path.unwrap()).unwrap(), body);
+}
+
+#[tokio::test]
+async fn a_web_page_in_place_of_the_rest_of_a_file_is_refused_and_the_first_part_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = ChaosServer::start(|asked| match asked.number {
+        0 => Reply::honest(asked, &content(90_000), &[("ETag", "\"v1\"")]).cut_after(40_000),
+        1 => {
+            let page = [&b"<html>"[..], &vec![b' '; 89_994]].concat();
+            Reply::honest(asked, &page, &[("ETag", "\"v1\""), ("Content-Type", "text/html")])
+        }
+        _ => Reply::honest(asked, &content(90_000), &[("ETag", "\"v1\"")]),
+    })
+    .await;
+    let failure = downloader().download(job(&server, &directory)).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::WrongContent);
+    let file = downloader().download(job(&server, &directory)).await.unwrap();
+    assert_eq!(fs_err::read(file.path.unwrap()).unwrap(), content(90_000));
+    let ranges = server.ranges();
+    assert_eq!(ranges.len(), 3, "{ranges:?}");
+    assert_eq!(ranges[1], Some(40_000..90_000), "{ranges:?}");
+    assert_eq!(ranges[2], Some(40_000..90_000), "{ranges:?}");
 }
 
 #[tokio::test]

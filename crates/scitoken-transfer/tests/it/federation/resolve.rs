@@ -7,8 +7,8 @@ use scitoken_test_support::chaos_server::Reply;
 use scitoken_test_support::federation::FakeFederation;
 use scitoken_test_support::federation::FederationServer::{Cache, Director, Origin};
 use scitoken_test_support::{Script, clients};
-use scitoken_transfer::FailureKind;
 use scitoken_transfer::federation::{Federation, FederationUrl};
+use scitoken_transfer::{FailureKind, TransferHint};
 use scitoken_types::sys::ManualClock;
 
 use super::{clients_without_tokens, url};
@@ -128,7 +128,10 @@ async fn an_error_of_the_director_is_final_and_says_its_message() {
     let (federation, _) = clients_without_tokens();
     let error = federation.resolve(&url(&fake, "/nowhere/f")).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::NotFound);
-    assert!(error.to_string().contains("No sources found for the requested path"), "{error}");
+    assert!(error.to_string().contains("its origin is not online"), "{error}");
+    let said = std::error::Error::source(&error).unwrap().to_string();
+    assert!(said.contains("No sources found for the requested path"), "{said}");
+    assert_eq!(error.hint(), Some(&TransferHint::CheckNameOrOrigin));
     let error = federation.resolve(&url(&fake, "/readonly/f?directread")).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Rejected);
     assert_eq!(fake.lines(Director).len(), 3, "the document and one query each");

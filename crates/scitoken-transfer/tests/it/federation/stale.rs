@@ -2,8 +2,8 @@
 
 use scitoken_test_support::Script;
 use scitoken_test_support::chaos_server::Reply;
-use scitoken_test_support::federation::FederationServer::{Cache, Director};
-use scitoken_test_support::federation::{FakeFederation, TOKEN};
+use scitoken_test_support::federation::FederationServer::{self, Cache, Director, Origin};
+use scitoken_test_support::federation::{FakeFederation, TOKEN, refuse};
 use scitoken_transfer::FailureKind;
 use scitoken_transfer::federation::Federation;
 
@@ -112,4 +112,102 @@ async fn which_caches_have_an_object_is_asked_for_each_object() {
     }
     let lines = fake.lines(Director);
     assert_eq!(lines[1..], ["GET /public/a?prefercached", "GET /public/b?prefercached", "GET /public/a"]);
+}
+
+/// Makes the director name another origin for the objects below `/public/inner`, which the usual one refuses.
+fn move_inner(fake: &FakeFederation, refusal: &'static str) {
+    let (usual, other) = (fake.server_url(Origin), fake.server_url(Cache(1)));
+    fake.change(Director, move |asked, honest| {
+        if !asked.path.starts_with("/public/inner") {
+            return honest;
+        }
+        let head = honest.head.replace(usual.as_str(), other.as_str());
+        Reply { head: head.replace("namespace=/public,", "namespace=/public/inner,"), ..honest }
+    });
+    fake.change(
+        Origin,
+        move |asked, honest| {
+            if asked.path.starts_with("/public/inner") { refuse(refusal) } else { honest }
+        },
+    );
+}
+
+/// The requests of a method that a server received.
+fn of_method(fake: &FakeFederation, server: FederationServer, method: &str) -> Vec<String> {
+    fake.lines(server).into_iter().filter(|line| line.starts_with(method)).collect()
+}
+
+#[tokio::test]
+async fn an_object_is_stored_at_its_own_origin_though_another_one_is_remembered() {
+    for refusal in ["403 Forbidden", "404 Not Found", "405 Method Not Allowed", "503 Service Unavailable"] {
+        let fake = FakeFederation::start(&[]).await;
+        move_inner(&fake, refusal);
+        let (federation, downloader) = clients_with(Script::new(&[TOKEN]));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs_err::write(file.path(), DATA).unwrap();
+        for path in ["/public/f", "/public/inner/g"] {
+            federation
+                .upload(&downloader, file.path(), &url(&fake, path), |upload| upload)
+                .await
+                .unwrap_or_else(|error| panic!("{refusal}: {error}"));
+            assert_eq!(fake.object(path).as_deref(), Some(DATA), "{refusal}");
+        }
+        assert_eq!(of_method(&fake, Director, "PUT"), ["PUT /public/f", "PUT /public/inner/g"], "{refusal}");
+        assert_eq!(of_method(&fake, Cache(1), "PUT"), ["PUT /public/inner/g"], "{refusal}");
+        // And once the namespace is known, without a detour.
+        let before = fake.lines(Origin).len();
+        let again = url(&fake, "/public/inner/h");
+        federation.upload(&downloader, file.path(), &again, |upload| upload).await.unwrap();
+        assert_eq!(fake.lines(Origin).len(), before, "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_removed_at_its_own_origin_though_another_one_is_remembered() {
+    for recursive in [false, true] {
+        let fake = FakeFederation::start(&[("/public/f", DATA), ("/public/inner/g", DATA)]).await;
+        move_inner(&fake, "404 Not Found");
+        let (federation, downloader) = clients_with(Script::new(&[TOKEN]));
+        for path in ["/public/f", "/public/inner/g"] {
+            let name = url(&fake, path);
+            let removed = if recursive {
+                federation.remove_recursively(&downloader, &name).await
+            } else {
+                federation.remove(&downloader, &name).await
+            };
+            removed.unwrap_or_else(|error| {
+                panic!(
+                    "{path}: {error}, {:?} {:?} {:?}",
+                    fake.lines(Director),
+                    fake.lines(Origin),
+                    fake.lines(Cache(1))
+                )
+            });
+            assert_eq!(fake.object(path), None, "{path}");
+        }
+        let asked = of_method(&fake, Director, "DELETE");
+        assert_eq!(asked, ["DELETE /public/f", "DELETE /public/inner/g"]);
+        assert_eq!(of_method(&fake, Cache(1), "DELETE"), ["DELETE /public/inner/g"]);
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_the_object_s_own_origin_refuses_is_sent_to_no_other_one() {
+    let fake = FakeFederation::start(&[("/public/f", DATA), ("/public/g", DATA)]).await;
+    let (federation, downloader) = clients_with(Script::new(&[TOKEN]));
+    federation.remove(&downloader, &url(&fake, "/public/f")).await.unwrap();
+    fake.change(
+        Origin,
+        |asked, honest| {
+            if asked.method == "DELETE" { refuse("403 Forbidden") } else { honest }
+        },
+    );
+    let error = federation.remove(&downloader, &url(&fake, "/public/g")).await.unwrap_err();
+    assert_eq!(error.kind(), FailureKind::Refused);
+    // The director was asked again, and names the same origin: one refusal is enough.
+    assert_eq!(of_method(&fake, Director, "DELETE").len(), 2);
+    assert_eq!(of_method(&fake, Origin, "DELETE"), ["DELETE /public/f", "DELETE /public/g"]);
+    assert!(
+        of_method(&fake, Cache(0), "DELETE").is_empty() && of_method(&fake, Cache(1), "DELETE").is_empty()
+    );
 }

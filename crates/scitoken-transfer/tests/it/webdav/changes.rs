@@ -254,3 +254,59 @@ async fn a_server_that_removes_only_empty_directories_gets_one_request_for_each_
         server.seen().into_iter().filter(|asked| asked.method == "DELETE").map(|asked| asked.path).collect();
     assert_eq!(removed, ["/d/", "/d/a", "/d/e/f", "/d/e/", "/d/"]);
 }
+
+#[tokio::test]
+async fn a_resource_that_contradicts_itself_about_being_a_file_is_not_removed_as_one() {
+    let file = "<D:propstat><D:prop><D:resourcetype/></D:prop></D:propstat>";
+    let by_type = "<D:propstat><D:prop><D:getcontentlength>4096</D:getcontentlength>\
+                   <D:getcontenttype>httpd/unix-directory</D:getcontenttype></D:prop></D:propstat>";
+    let by_flag = "<D:propstat><D:prop><D:getcontentlength>4096</D:getcontentlength>\
+                   <D:iscollection>true</D:iscollection></D:prop></D:propstat>";
+    for (href, properties) in [("/d/", file), ("/d", by_type), ("/d", by_flag)] {
+        let xml = multistatus(&[format!("<D:response><D:href>{href}</D:href>{properties}</D:response>")]);
+        let server = ChaosServer::start(move |_| Reply::sized("207 Multi-Status", &[], xml.clone())).await;
+        let failure = downloader().remove_file(&server.url("d")).await.unwrap_err();
+        assert_eq!(failure.hint(), Some(&TransferHint::RemoveRecursively), "{href} {properties}");
+        assert_eq!(methods(&server), [("PROPFIND".into(), "/d".into())], "{href} {properties}");
+    }
+}
+
+#[tokio::test]
+async fn a_move_whose_answer_was_lost_is_done_only_if_the_target_is_there() {
+    for is_there in [true, false] {
+        let server = ChaosServer::start(move |asked| {
+            let is_moved = asked.number > 2;
+            match (asked.method.as_str(), asked.path.as_str()) {
+                ("MOVE", _) if asked.number == 2 => Reply::default(),
+                ("PROPFIND", "/f") if !is_moved => described("/f", false),
+                ("PROPFIND", "/g") if is_moved && is_there => described("/g", false),
+                _ => Reply::sized("404 Not Found", &[], ""),
+            }
+        })
+        .await;
+        let moved = downloader().rename(&server.url("f"), &server.url("g"), Overwrite::Refuse).await;
+        let kind = moved.err().map(|failure| failure.kind());
+        assert_eq!(kind, (!is_there).then_some(FailureKind::NotFound));
+        let asked: Vec<_> =
+            methods(&server).into_iter().map(|(method, path)| format!("{method} {path}")).collect();
+        assert_eq!(asked, ["PROPFIND /f", "PROPFIND /g", "MOVE /f", "MOVE /f", "PROPFIND /g"]);
+    }
+}
+
+#[tokio::test]
+async fn a_directory_is_ensured_only_where_no_file_has_its_name() {
+    for (is_directory, expected) in [(true, None), (false, Some(FailureKind::Exists))] {
+        let server = ChaosServer::start(move |asked| match asked.method.as_str() {
+            "MKCOL" => Reply::sized("405 Method Not Allowed", &[], ""),
+            _ => described("/d", is_directory),
+        })
+        .await;
+        let ensured = downloader().ensure_directory(&server.url("d")).await;
+        assert_eq!(ensured.as_ref().ok(), is_directory.then_some(&false));
+        assert_eq!(ensured.err().map(|failure| failure.kind()), expected);
+        let made = downloader().make_directories(&server.url("d")).await;
+        assert_eq!(made.err().map(|failure| failure.kind()), expected);
+        let asked: Vec<_> = methods(&server).into_iter().map(|(method, _)| method).collect();
+        assert_eq!(asked, ["MKCOL", "PROPFIND", "MKCOL", "PROPFIND"]);
+    }
+}

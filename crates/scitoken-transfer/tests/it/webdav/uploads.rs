@@ -1,9 +1,14 @@
 //! Uploads whose answers are lost, late or odd.
 
-use std::sync::Mutex;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use scitoken_test_support::Script;
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
-use scitoken_transfer::{FailureKind, Overwrite, Upload, Verification};
+use scitoken_transfer::{Downloader, FailureKind, Overwrite, RetryPolicy, Upload, Verification};
 
 use super::support::downloader;
 
@@ -205,4 +210,57 @@ async fn a_fifo_is_refused_at_once() {
         .unwrap();
     let upload = Upload::new(&fifo, "http://127.0.0.1:9/f".parse().unwrap()).unwrap();
     assert_eq!(downloader().upload(&upload).await.unwrap_err().kind(), FailureKind::Local);
+}
+
+/// A server that resets the connection once it has the body of a `PUT`, `resets` times, and is honest afterwards. Returns its
+/// URL, and the count of its `PUT`s.
+fn resetting(resets: usize) -> (url::Url, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/f", listener.local_addr().unwrap()).parse().unwrap();
+    let puts = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&puts);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // An error is a client that went away.
+            let _ = answer(stream, resets, &counted);
+        }
+    });
+    (url, puts)
+}
+
+fn answer(stream: std::io::Result<TcpStream>, resets: usize, puts: &AtomicUsize) -> std::io::Result<()> {
+    let mut stream = stream?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    if !head.starts_with(b"PUT") {
+        let found = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n";
+        return stream.write_all(found);
+    }
+    stream.read_exact(&mut [0; 15])?;
+    // The last byte has arrived, and is not read: closing resets the connection.
+    stream.peek(&mut [0])?;
+    if puts.fetch_add(1, Ordering::Relaxed) < resets {
+        return Ok(());
+    }
+    stream.read_exact(&mut [0])?;
+    stream.write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
+#[tokio::test]
+async fn an_upload_that_was_taken_whole_before_a_reset_is_sent_once_more() {
+    for (resets, expected, count) in [(1, None, 2), (9, Some(FailureKind::Refused), 2)] {
+        let (_directory, path, _) = file(16);
+        let (url, puts) = resetting(resets);
+        let session = scitoken_test_support::clients::session(Script::new(&["-"])).build().unwrap();
+        let mut retry = RetryPolicy::default();
+        (retry.retries, retry.first_delay) = (5, Duration::from_millis(1));
+        let downloader = Downloader::new(session.client().clone()).with_retry(retry);
+        let uploaded = downloader.upload(&Upload::new(&path, url).unwrap()).await;
+        assert_eq!(uploaded.err().map(|failure| failure.kind()), expected, "{resets}");
+        assert_eq!(puts.load(Ordering::Relaxed), count, "{resets}");
+    }
 }

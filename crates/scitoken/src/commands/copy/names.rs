@@ -1,11 +1,14 @@
 //! The servers and tokens of a copy's two sides, where names of objects are given.
 
+use std::path::PathBuf;
+
 use reqwest_scitokens::{FileSource, SharedTokenSource};
 use scitoken_transfer::TransferError;
 use scitoken_transfer::federation::{CopyPlace, Federation, FederationUrl};
 use url::Url;
 
 use super::args::Copy;
+use crate::args::RetryArgs;
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -20,10 +23,12 @@ pub(super) struct Side {
 }
 
 /// Finds the servers of objects.
-#[derive(Debug)]
-pub(super) struct Names<'c> {
-    copy: &'c Copy,
-    /// `None` where no name is given.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    source_token_file: Option<PathBuf>,
+    destination_token_file: Option<PathBuf>,
+    retry: RetryArgs,
+    /// `None` where no name can be given.
     federation: Option<Federation>,
 }
 
@@ -46,25 +51,30 @@ impl Side {
     }
 }
 
-impl<'c> Names<'c> {
+impl Names {
     pub(super) fn new(
-        copy: &'c Copy,
+        copy: &Copy,
         context: &Context,
         engine: &Engine,
         sources: &[Url],
         destination: &Url,
     ) -> Result<Self, Failure> {
-        let has_names =
-            sources.iter().chain([destination]).any(|url| FederationUrl::has_scheme(url.as_str()));
+        let mut given = sources.iter().chain([destination]);
+        let has_names = copy.input.is_some() || given.any(|url| FederationUrl::has_scheme(url.as_str()));
         let federation =
             has_names.then(|| engine.federation(context, &copy.transfer.federation)).transpose()?;
-        Ok(Self { copy, federation })
+        Ok(Self {
+            source_token_file: copy.source_token_file.clone(),
+            destination_token_file: copy.destination_token_file.clone(),
+            retry: copy.transfer.retry.clone(),
+            federation,
+        })
     }
 
     /// Returns the server that a file is copied from.
     pub(super) fn source(&self, url: &Url) -> Result<Side, Failure> {
         let Some((federation, name)) = self.name(url) else { return Ok(Side::server(url.clone())) };
-        let federation = match &self.copy.source_token_file {
+        let federation = match &self.source_token_file {
             Some(file) => federation.with_token_source(FileSource::new(file)),
             None => federation,
         };
@@ -74,7 +84,7 @@ impl<'c> Names<'c> {
     /// Returns the server that a file is copied to.
     pub(super) fn destination(&self, url: &Url) -> Result<Side, Failure> {
         let Some((federation, name)) = self.name(url) else { return Ok(Side::server(url.clone())) };
-        let federation = match &self.copy.destination_token_file {
+        let federation = match &self.destination_token_file {
             Some(file) => federation.with_token_source(FileSource::new(file)),
             None => federation,
         };
@@ -86,7 +96,7 @@ impl<'c> Names<'c> {
     }
 
     fn side(&self, place: Result<CopyPlace, TransferError>) -> Result<Side, Failure> {
-        let place = place.map_err(|error| self.copy.transfer.retry.failure(&error))?;
+        let place = place.map_err(|error| self.retry.failure(&error))?;
         Ok(Side { url: place.url, token: Some(place.tokens) })
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use reqwest_scitokens::FileSource;
 use scitoken_transfer::copy::{Copied, Copier, CopyMode, RemoteCopy, Streaming};
-use scitoken_transfer::federation::FederationUrl;
 use scitoken_transfer::{
     FailureKind, FileNumber, ListEntry, Overwrite, TransferError, TransferHint, Verification, events,
     file_name,
@@ -84,7 +83,7 @@ impl Copy {
         &self,
         context: &Context,
         engine: &Engine,
-        names: &Names<'_>,
+        names: &Names,
         sources: &[Url],
         destination: &Url,
     ) -> Result<Outcome, Failure> {
@@ -144,7 +143,7 @@ impl Copy {
     fn copies<'c>(
         &'c self,
         engine: &Engine,
-        names: &Names<'_>,
+        names: &Names,
         sources: &'c [Url],
         destination: &'c Url,
         failed: &'c (impl Fn(Failure) + 'c),
@@ -162,11 +161,18 @@ impl Copy {
         let directory = if self.input.is_some() { Some(names.destination(destination)?) } else { None };
         let listed = match self.input.as_ref().zip(directory) {
             Some((list, directory)) => {
-                Some(read_list(list, engine.downloader.cancellation_token())?.map(move |entry| {
-                    let entry = entry.map_err(|problem| {
-                        Failure::new(Exit::Usage, format!("`{}`: {problem}", list.display()))
-                    })?;
-                    self.listed(entry, &directory)
+                // The director is asked on the thread that reads, while copies run.
+                let (names, shown) = (names.clone(), list.display().to_string());
+                let locate = move |entry: Result<ListEntry, String>| {
+                    let entry = entry
+                        .map_err(|problem| Failure::new(Exit::Usage, format!("`{shown}`: {problem}")))?;
+                    let source = first_url(&entry)?;
+                    Ok((names.source(&source)?, source, entry))
+                };
+                let listed = read_list(list, engine.downloader.cancellation_token(), locate)?;
+                Some(listed.map(move |located: Result<_, Failure>| {
+                    let (source, name, entry) = located?;
+                    self.listed(&source, &name, entry, &directory)
                 }))
             }
             None => None,
@@ -185,31 +191,26 @@ impl Copy {
         Ok(self.prepare(destination.with_token(copy, RemoteCopy::with_destination_token)))
     }
 
-    fn listed(&self, entry: ListEntry, directory: &Side) -> Result<RemoteCopy, Failure> {
-        let line = entry.line;
-        let source = entry
-            .urls
-            .into_iter()
-            .next()
-            .ok_or_else(|| Failure::new(Exit::Usage, format!("line {line} of the list has no URL")))?;
-        if FederationUrl::has_scheme(source.as_str()) {
-            let message = format!("line {line} of the list names an object of a federation");
-            return Err(Failure::new(Exit::Usage, message).with_hint(
-                "write `scitoken copy NAME... DESTINATION`, or the URL of a server that `scitoken explain NAME` shows",
-            ));
-        }
+    /// Returns the copy of an entry of the list: `name` is its URL there, and `source` where it is.
+    fn listed(
+        &self,
+        source: &Side,
+        name: &Url,
+        entry: ListEntry,
+        directory: &Side,
+    ) -> Result<RemoteCopy, Failure> {
         let mut target = directory.url.clone();
         match &entry.out {
             Some(out) => {
-                let mut segments = target.path_segments_mut().map_err(|()| unusable(&source))?;
+                let mut segments = target.path_segments_mut().map_err(|()| unusable(name))?;
                 segments.pop_if_empty();
                 for component in out.components() {
-                    segments.push(component.as_os_str().to_str().ok_or_else(|| unusable(&source))?);
+                    segments.push(component.as_os_str().to_str().ok_or_else(|| unusable(name))?);
                 }
             }
-            None => target = target_of(&source, &directory.url)?,
+            None => target = target_of(name, &directory.url)?,
         }
-        let copy = self.one(&Side::server(source), &directory.at(target))?;
+        let copy = self.one(source, &directory.at(target))?;
         Ok(match entry.checksum {
             Some(checksum) => copy.with_checksum(checksum),
             None => copy,
@@ -228,7 +229,7 @@ impl Copy {
             .with_checksum(self.checksum.clone().unwrap_or_default())
     }
 
-    fn create_parents(&self, copier: &Copier, names: &Names<'_>, destination: &Url) -> Result<(), Failure> {
+    fn create_parents(&self, copier: &Copier, names: &Names, destination: &Url) -> Result<(), Failure> {
         let directory =
             if destination.path().ends_with('/') { Some(destination.clone()) } else { parent(destination) };
         let Some(directory) = directory else { return Ok(()) };
@@ -266,6 +267,12 @@ impl Copy {
         };
         failure.with_missing_subject(&[], &SafeUrl::new(source).to_string())
     }
+}
+
+/// Returns the URL that is copied from; further ones of an entry are for downloads.
+fn first_url(entry: &ListEntry) -> Result<Url, Failure> {
+    let first = entry.urls.first().cloned();
+    first.ok_or_else(|| Failure::new(Exit::Usage, format!("line {} of the list has no URL", entry.line)))
 }
 
 /// Returns the URL of a file of the source's name in a directory.

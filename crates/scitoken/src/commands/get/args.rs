@@ -95,7 +95,7 @@ pub(crate) struct Get {
     /// Fail if the server answers with an error, which is the default
     #[arg(short, long, hide = true)]
     pub(super) fail: bool,
-    /// Accept a web page as data
+    /// Accept a web page, or an error message of the server, as data
     #[arg(long)]
     pub(super) allow_html: bool,
     /// Show what would be downloaded, and download nothing

@@ -218,7 +218,10 @@ impl Plan {
                 Box::new(files)
             }
             Selection::Listed(list, named) => {
-                let entries = prefetch::list(list, engine.downloader.cancellation_token())?;
+                let entries =
+                    prefetch::list(list, engine.downloader.cancellation_token(), |origin, entry| {
+                        (origin, entry)
+                    })?;
                 let listed = (named.len() as u64..).zip(entries).map(move |(number, (origin, entry))| {
                     let entry = entry.map_err(|problem| {
                         Failure::new(Exit::Usage, format!("`{}`: {problem}", list.display()))

@@ -1,13 +1,14 @@
 //! Files that become known during the run: from lists and directories.
 
 use std::io::{self, BufRead, BufReader, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use scitoken_transfer::federation::{Federation, FederationUrl};
 use scitoken_transfer::{
-    CancellationToken, DownloadList, ListEntry, TransferError, WalkEntry, read_metalink,
+    CancellationToken, DownloadList, EntryKind, ListEntry, RemoteEntry, TransferError, WalkEntry,
+    read_metalink,
 };
 use scitoken_types::files::{FileKind, FileProblem, open_regular};
 use url::Url;
@@ -45,14 +46,21 @@ pub(super) fn walk(
     let walking = move || {
         let walked = block_on(async {
             for (n, root) in roots.into_iter().enumerate() {
+                let itself = directory(root.clone());
                 let mut walk = match (&federation, FederationUrl::try_from(&root)) {
                     (Some(federation), Ok(name)) => federation.walk(&downloader, &name),
                     _ => downloader.walk(root),
                 };
+                let mut is_empty = true;
                 while let Some(found) = walk.next().await {
+                    is_empty = false;
                     if sender.send((n, found)).is_err() {
                         return;
                     }
+                }
+                // An empty directory is a result, too.
+                if is_empty && sender.send((n, Ok(itself))).is_err() {
+                    return;
                 }
             }
         });
@@ -62,18 +70,30 @@ pub(super) fn walk(
     Ok(receiver.into_iter())
 }
 
+/// The directory that is walked, as an entry of itself.
+fn directory(url: Url) -> WalkEntry {
+    let entry =
+        RemoteEntry { url, kind: EntryKind::Directory, length: None, last_modified: None, etag: None };
+    WalkEntry { entry, path: PathBuf::new() }
+}
+
 /// Reads a list on a thread, a little ahead of the downloads. Standard input may block for hours, so the iterator also ends
-/// when the run is cancelled.
-pub(super) fn list(
+/// when the run is cancelled. `prepare` runs on that thread.
+pub(super) fn list<T, F>(
     list: &Path,
     cancellation: &CancellationToken,
-) -> Result<impl Iterator<Item = Listed> + Send + use<>, Failure> {
+    mut prepare: F,
+) -> Result<impl Iterator<Item = T> + Send + use<T, F>, Failure>
+where
+    T: Send + 'static,
+    F: FnMut(ListOrigin, Result<ListEntry, String>) -> T + Send + 'static,
+{
     const POLL_INTERVAL: Duration = Duration::from_millis(50);
     let (sender, receiver) = mpsc::sync_channel(PREFETCH);
     let (opened, origin) = open(list)?;
     let reading = move || {
-        for entry in entries(opened, origin) {
-            if sender.send(entry).is_err() {
+        for (origin, entry) in entries(opened, origin) {
+            if sender.send(prepare(origin, entry)).is_err() {
                 return;
             }
         }

@@ -193,6 +193,8 @@ impl DownloadRules {
     /// Creates a directory that was found below a collection.
     pub(super) fn make_directory(&self, collection: &Collection, below: &WalkEntry) -> Result<(), Failure> {
         match self.root_of(collection)? {
+            // The collection itself is there.
+            Some(_) if below.path.as_os_str().is_empty() => Ok(()),
             Some(root) => root.make_directory(&below.path).map_err(|error| refused_name(&error)),
             None => Ok(()),
         }

@@ -186,6 +186,36 @@ fn the_name_of_the_directory_is_appended_to_a_url_that_ends_in_a_slash() {
 
 #[cfg(unix)]
 #[test]
+fn an_empty_tree_is_a_directory_and_a_missing_one_is_none() {
+    let place = place();
+    fs_err::create_dir(place.directory.path().join("empty")).unwrap();
+    assert_eq!(place.run(&["put", "-r", "empty", &place.url("e")]).code, 0);
+    assert_eq!(place.names(), ["/e/"]);
+    let ended = place.run(&["get", "-r", &place.url("e/")]);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(place.directory.path().join("e").is_dir());
+    let ended = place.run(&["get", "-r", "--dry-run", &place.url("e/"), "-P", "other", "--create-dirs"]);
+    assert_eq!((ended.code, place.directory.path().join("other").exists()), (0, false), "{}", ended.err);
+    assert_eq!(place.run(&["get", "-r", &place.url("none/")]).code, 9);
+    assert!(!place.directory.path().join("none").exists());
+}
+
+#[test]
+fn a_directory_whose_name_a_file_has_is_a_failure_and_the_rest_is_uploaded() {
+    let place = place();
+    place.write("tree/f", "text");
+    fs_err::create_dir(place.directory.path().join("tree/empty")).unwrap();
+    assert_eq!(place.run(&["mkdir", &place.url("t")]).code, 0);
+    assert_eq!(place.run(&["put", "tree/f", &place.url("t/empty")]).code, 0);
+    // Servers name the file also with the slash.
+    place.dav.lock().unwrap().0.insert("/t/empty/".to_owned(), Some(b"text".to_vec()));
+    let ended = place.run(&["put", "-r", "tree", &place.url("t")]);
+    assert_eq!(ended.code, 15, "{}", ended.err);
+    assert!(ended.err.contains("is a file"), "{}", ended.err);
+    assert!(place.names().contains(&"/t/f".to_owned()), "{:?}", place.names());
+}
+
+#[test]
 fn what_cannot_be_uploaded_is_a_failure_and_the_rest_is_uploaded() {
     let place = place();
     place.write("tree/a", "x");
