@@ -385,7 +385,7 @@ async fn a_logout_by_name_that_cannot_work_says_why_and_removes_nothing() {
             "no issuer `https://other.example/`",
         ),
         (&["osdf:///protected", "--storage", "json:absent"], 7, "json:absent does not exist"),
-        (&["osdf:///protected", "--bearer-file", "absent"], 7, "no token file exists"),
+        (&["osdf:///protected", "--bearer-file", "absent"], 3, "`absent` does not exist"),
         (&["osdf:///protected/dir"], 7, "not logged in for"),
         (&[], 2, "--issuer <URL> --client-id <ID>"),
     ] {

@@ -88,12 +88,11 @@ impl Logout {
             return Err(none());
         }
         for (entry, name) in entries {
-            let client = match clients.get(entry.issuer()) {
-                Some(client) => client,
-                None => {
-                    let client = self.client(context, address, entry.issuer()).await?;
-                    clients.entry(entry.issuer().clone()).or_insert(client)
-                }
+            let client = if let Some(client) = clients.get(entry.issuer()) {
+                client
+            } else {
+                let client = self.client(context, address, entry.issuer()).await?;
+                clients.entry(entry.issuer().clone()).or_insert(client)
             };
             let Some(data) = tokens.get(&name) else { continue };
             remove_entry(context, client, &*storage, &name, data).await?;

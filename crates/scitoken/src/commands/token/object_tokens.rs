@@ -60,24 +60,21 @@ pub(super) fn rank(context: &Context, query: &ObjectQuery<'_>) -> Result<Exit, F
     let request = required(&query, &issuers, &scopes, name)?;
     let mut ranking = Vec::new();
     let mut in_settings = Vec::new();
-    match query.host_entry() {
-        Some(entry) => {
-            let named = HostSource::ask(&query, entry);
-            context.output.text(&format!(
-                "the settings name a source for this server, which comes first: {}",
-                named.name()
-            ))?;
-            context.output.text(&format!("  {}", named.describe(&request)))?;
-            in_settings.push(named.name().to_owned());
-        }
-        None => {
-            show_search(context, *op, &url, &report)?;
-            ranking.extend(report.ranking().iter().map(|token| {
-                let (is_sent, why) = standing(token);
-                let place = token.location().to_string();
-                fit_as_json(place.trim_matches('`'), is_sent, &why, token.fit())
-            }));
-        }
+    if let Some(entry) = query.host_entry() {
+        let named = HostSource::ask(&query, entry);
+        context.output.text(&format!(
+            "the settings name a source for this server, which comes first: {}",
+            named.name()
+        ))?;
+        context.output.text(&format!("  {}", named.describe(&request)))?;
+        in_settings.push(named.name().to_owned());
+    } else {
+        show_search(context, *op, &url, &report)?;
+        ranking.extend(report.ranking().iter().map(|token| {
+            let (is_sent, why) = standing(token);
+            let place = token.location().to_string();
+            fit_as_json(place.trim_matches('`'), is_sent, &why, token.fit())
+        }));
     }
     let logins = logins(context, &object)?;
     show_logins(context, &logins, &request, sent.as_ref(), &mut ranking)?;
