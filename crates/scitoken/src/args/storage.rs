@@ -3,8 +3,6 @@
 use clap::Args;
 use scitoken_storage::{DEFAULT_NAMESPACE, TokenStorage};
 
-use crate::context::Context;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::storage::StorageAddress;
 
@@ -50,16 +48,5 @@ impl OptionalStorageArgs {
         let Some(storage) = &self.storage else { return Ok(None) };
         storage.warn_of_loose_permissions();
         storage.open(&self.namespace).map(Some)
-    }
-
-    /// Returns where tokens of federations are stored: the storage of the flag, or that of the settings.
-    pub(crate) fn of_federations(&self, context: &Context) -> Result<StorageAddress, Failure> {
-        match &self.storage {
-            Some(storage) => Ok(storage.clone()),
-            None => context.settings()?.federation_storage()?.ok_or_else(|| {
-                Failure::new(Exit::Usage, "no place for the token: `HOME` is not set")
-                    .with_hint("pass `--storage json:FILE`")
-            }),
-        }
     }
 }

@@ -88,7 +88,7 @@ impl Login {
             ));
         };
         // Whatever cannot work is said before the issuer is asked for anything.
-        let storage = self.storage.of_federations(context)?;
+        let storage = context.federation_storage(self.storage.storage.as_ref())?;
         let target = match &self.bearer_file {
             Some(path) => LoginTarget::bearer_file(BearerTokenFile::new(path)),
             None => LoginTarget::storage(storage.open(&self.storage.namespace)?),

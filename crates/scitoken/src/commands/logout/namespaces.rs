@@ -29,7 +29,7 @@ struct LoginPlace {
 impl Logout {
     /// Removes the tokens of logins for these names.
     pub(super) fn remove_logins(&self, context: &Context, names: &[FederationUrl]) -> Result<Exit, Failure> {
-        let storage = self.storage.of_federations(context)?;
+        let storage = context.federation_storage(self.storage.storage.as_ref())?;
         let flags = FederationArgs { federation: self.federation.clone(), ..FederationArgs::default() };
         let federation = resolver(context, &flags, self.client.connection.cacert.as_deref())?;
         for name in names {
