@@ -21,8 +21,8 @@ use scitoken_types::{AccessToken, InvalidTokenKind, Scope, TokenText};
 /// * It exits with another code, and says why on standard error, when something is broken.
 /// * It finds the request in `SCITOKEN_ORIGIN` and, where the caller set them, `SCITOKEN_AUDIENCE`,
 ///   `SCITOKEN_SCOPE` (separated by blanks) and `SCITOKEN_MIN_VALIDITY` (seconds). `SCITOKEN_REJECTED=1` says that a
-///   server has refused the last token, so a cached one should not be printed again; what scopes that server asked
-///   for is in `SCITOKEN_CHALLENGE_SCOPE`; the server chose it.
+///   server has refused the last token, so a cached one should not be printed again; the scopes that the server asked
+///   for are in `SCITOKEN_CHALLENGE_SCOPE`; the server chose them.
 /// * Standard input is empty. The time limit is 30 seconds by default.
 ///
 /// # Helpers that fit
@@ -190,9 +190,12 @@ fn scopes(request: &TokenRequest<'_>) -> Option<String> {
     (!wanted.is_empty()).then(|| wanted.join(" "))
 }
 
-/// The scopes that the server asked for. A variable cannot hold a NUL; nothing else can do harm in one.
+/// The scopes that the server asked for, those that are scopes (RFC 6749 section 3.3): no line end, quotation mark or
+/// control character of a server reaches a shell, and nothing that a program takes for an option.
 fn challenge_scope(request: &TokenRequest<'_>) -> Option<String> {
-    request.challenge()?.scope().filter(|scope| !scope.contains('\0')).map(str::to_owned)
+    let asked = request.challenge()?.scopes().map(|scope| scope.to_string());
+    let asked: Vec<_> = asked.filter(|scope| !scope.starts_with('-')).collect();
+    (!asked.is_empty()).then(|| asked.join(" "))
 }
 
 /// Without a word that was cut at the start: half a token is not known as one.
@@ -290,6 +293,35 @@ mod tests {
     async fn it_learns_what_is_asked_for() {
         let source = CommandSource::shell("printf %s \"$SCITOKEN_ORIGIN\" | tr -d :/");
         assert_eq!(ask(source).await.unwrap(), Some("httpsdata.example8443".into()));
+    }
+
+    #[tokio::test]
+    async fn what_a_server_asks_for_reaches_it_as_scopes_only() {
+        use http::HeaderMap;
+        use http::header::{HeaderValue, WWW_AUTHENTICATE};
+
+        use crate::challenge::Challenge;
+
+        let url = Url::parse("https://data.example/f").unwrap();
+        for (value, expected) in [
+            ("scope=\"read:/a  write:/b\"", "read:/a write:/b"),
+            ("scope=\"--vaultserver=evil.example -a evil read:/a\"", "evil read:/a"),
+            ("scope=\"read:/a \\\"quoted\\\" back\\\\slash write:/b\"", "read:/a write:/b"),
+            ("scope=\"caf\u{e9} read:/a\"", "read:/a"),
+            ("scope=\"-x --y -\"", "unset"),
+            ("scope=\"\"", "unset"),
+            ("error=\"invalid_token\"", "unset"),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_bytes(format!("Bearer {value}").as_bytes()).unwrap();
+            headers.insert(WWW_AUTHENTICATE, value);
+            let challenge = Challenge::from_headers(&headers).unwrap();
+            let request = TokenRequest::new(&url).unwrap().with_challenge(&challenge);
+            let line = "printf %s \"${SCITOKEN_CHALLENGE_SCOPE-unset}\" | tr ' :/' '_.-'";
+            let token = CommandSource::shell(line).token(&request).await.unwrap().unwrap();
+            let expected = expected.replace(' ', "_").replace(':', ".").replace('/', "-");
+            assert_eq!(token.expose_secret(), expected);
+        }
     }
 
     #[tokio::test]

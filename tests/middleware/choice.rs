@@ -131,6 +131,124 @@ fn the_chosen_token_is_one_that_the_server_accepts_whenever_there_is_one() {
     assert!(accepted.get() > 50, "only {} sets had a token that the server accepts", accepted.get());
 }
 
+/// Audiences of tokens for the server, as sites write them, and two for other servers.
+const FORMS: [&[&str]; 12] = [
+    &["https://data.example:8443"],
+    &["https://data.example:8443/"],
+    &["https://data.example"],
+    &["data.example"],
+    &["data.example."],
+    &["DATA.example"],
+    &["data.example:1094"],
+    &["root://data.example:1094//"],
+    &["davs://data.example:8443"],
+    &["https://other.example", "data.example"],
+    &["https://other.example"],
+    &["data.example.evil"],
+];
+/// Paths below the base path of the issuer, as users write them, and what servers make of them.
+const BELOW: [(&str, &str); 8] = [
+    ("/a/f", "/a/f"),
+    ("/a/./f", "/a/f"),
+    ("/a/b/../f", "/a/f"),
+    ("/a/%2e/b/%2E%2e/f", "/a/f"),
+    ("/a/b/f", "/a/b/f"),
+    ("/ab/f", "/ab/f"),
+    ("/a%20b/f", "/a%20b/f"),
+    ("/", "/"),
+];
+const BASES: [&str; 3] = ["/", "/ns", "/ns/deep"];
+const CAPABILITIES: [(&str, &str); 9] = [
+    ("read", "/"),
+    ("read", "/a"),
+    ("read", "/a/b"),
+    ("read", "/ns"),
+    ("read", "/a%20b"),
+    ("create", "/a"),
+    ("modify", "/a"),
+    ("modify", "/"),
+    ("modify", "/ns/deep/a"),
+];
+
+/// A token of a set: its profile, audience, capabilities and lifetime, as indices.
+type AnyToken = (bool, usize, Vec<usize>, usize);
+
+fn any_token() -> impl Strategy<Value = AnyToken> {
+    let capabilities = proptest::collection::vec(0..CAPABILITIES.len(), 1..4);
+    (any::<bool>(), 0..FORMS.len(), capabilities, 0..LIFETIMES.len())
+}
+
+fn issue_any(site: &Site, (is_wlcg, form, capabilities, lifetime): &AnyToken) -> String {
+    let profile = if *is_wlcg { Profile::Wlcg { minor: 0 } } else { Profile::SciTokens2 };
+    let token = SciToken::new(profile, &site.issuer)
+        .subject("alice")
+        .clock(ManualClock::at_epoch_seconds(NOW - 1_000))
+        .lifetime(Duration::from_secs(u64::try_from(1_000 + LIFETIMES[*lifetime]).unwrap()));
+    let token = FORMS[*form].iter().fold(token, |token, audience| token.audience(*audience));
+    let token = capabilities.iter().fold(token, |token, index| {
+        let (access, path) = CAPABILITIES[*index];
+        let name = match (is_wlcg, access) {
+            (true, access) => format!("storage.{access}"),
+            (false, "read") => "read".to_owned(),
+            (false, _) => "write".to_owned(),
+        };
+        token.scope(format!("{name}:{path}").parse().unwrap())
+    });
+    token.sign(&site.signer).unwrap().expose_secret().to_owned()
+}
+
+#[test]
+fn below_a_base_path_the_chosen_token_is_accepted_too_whatever_the_profile_and_the_form_of_the_audience() {
+    let mut site = Site::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let accepted = std::cell::Cell::new(0);
+    let methods = prop_oneof![Just(Method::GET), Just(Method::PUT), Just(Method::DELETE)];
+    let sets = (proptest::collection::vec(any_token(), 1..6), 0..BELOW.len(), methods);
+    let enforcers = BASES.map(|base| {
+        let builder = Enforcer::builder(site.issuer.clone()).base_path(base.parse().unwrap());
+        let ours = FORMS[..9].iter().flat_map(|form| form.iter());
+        ours.fold(builder, |builder, audience| builder.audience(*audience)).clock(site.clock.clone()).build()
+    });
+    let issuers = [Url::parse("https://issuer.example").unwrap()];
+    for (base, enforcer) in enforcers.into_iter().enumerate() {
+        site.enforcer = enforcer;
+        let site = &site;
+        let config = Config { cases: 500, failure_persistence: None, ..Config::default() };
+        let run = TestRunner::new(config).run(&sets, |(set, below, method)| {
+            let directory = tempfile::tempdir().unwrap();
+            let issued: Vec<_> = set.iter().map(|token| issue_any(site, token)).collect();
+            for (number, token) in issued.iter().enumerate() {
+                fs_err::write(directory.path().join(format!("{number}.use")), token).unwrap();
+            }
+            let discovery = Discovery::new()
+                .with_env(Env::given([("_CONDOR_CREDS", directory.path())]))
+                .with_tmp(directory.path());
+            let base = BASES[base].trim_end_matches('/');
+            let (written, relative) = BELOW[below];
+            let url = Url::parse(&format!("https://data.example:8443{base}{written}")).unwrap();
+            prop_assert_eq!(url.path(), format!("{base}{relative}"));
+            let is_accepted = |token: &str| site.accepts(token, &method, url.path());
+            if !issued.iter().any(|token| is_accepted(token)) {
+                return Ok(());
+            }
+            // As a federation asks: for one scope after the other, relative to the base path.
+            let chosen = authorizations(&method).unwrap().iter().find_map(|name| {
+                let scopes = [format!("{name}:{relative}").parse().unwrap()];
+                let request = TokenRequest::new(&url).unwrap().at(site.clock.now()).with_method(&method);
+                let request = request.with_scopes(&scopes).with_issuers(&issuers);
+                let token = runtime.block_on(discovery.token(&request)).ok()??;
+                Some(token).filter(|token| request.fit(token).is_acceptable())
+            });
+            let chosen = chosen.expect("a token");
+            prop_assert!(is_accepted(chosen.expose_secret()), "{:?}", set);
+            accepted.set(accepted.get() + 1);
+            Ok(())
+        });
+        run.unwrap();
+    }
+    assert!(accepted.get() > 150, "only {} sets had a token that the server accepts", accepted.get());
+}
+
 #[tokio::test]
 async fn requests_for_two_paths_get_each_its_own_token() {
     let server = Server::https(|_| Reply::ok("data")).await;

@@ -76,6 +76,11 @@ impl FakeIssuer {
         self.desk.lock().unwrap().clients.clear();
     }
 
+    /// Forgets which access tokens it has issued.
+    pub fn forget_tokens(&self) {
+        self.desk.lock().unwrap().access_tokens.clear();
+    }
+
     /// Replaces its answers: `change` gets the request and the honest answer.
     pub fn change(&self, change: impl Fn(&Asked, Reply) -> Reply + Send + Sync + 'static) {
         self.desk.lock().unwrap().change = Some(Arc::new(change));

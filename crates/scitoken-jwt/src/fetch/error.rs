@@ -31,7 +31,7 @@ pub(super) enum FetchProblem {
     Followed(String),
     TooLarge(usize),
     Encoding(String),
-    NotGzip(io::Error),
+    NotCompressed(io::Error),
     NotJson(serde_json::Error),
     NotKeys(KeyError),
 }
@@ -82,7 +82,7 @@ impl FetchError {
                 | FetchProblem::NotKeys(_)
                 | FetchProblem::TooLarge(_)
                 | FetchProblem::Encoding(_)
-                | FetchProblem::NotGzip(_)
+                | FetchProblem::NotCompressed(_)
         )
     }
 }
@@ -112,7 +112,7 @@ impl fmt::Display for FetchError {
             FetchProblem::Encoding(encoding) => {
                 write!(f, "`{url}` is encoded as `{encoding}`, and `identity` was requested")
             }
-            FetchProblem::NotGzip(_) => write!(f, "`{url}` is not the gzip that it claims to be"),
+            FetchProblem::NotCompressed(_) => write!(f, "`{url}` is not compressed as it claims to be"),
             FetchProblem::NotJson(_) => write!(f, "the document at `{url}` is not the expected JSON"),
             FetchProblem::NotKeys(_) => write!(f, "the document at `{url}` is not a key set"),
         }
@@ -123,7 +123,7 @@ impl Error for FetchError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.problem {
             FetchProblem::Transport(error) => Some(&**error),
-            FetchProblem::NotGzip(error) => Some(error),
+            FetchProblem::NotCompressed(error) => Some(error),
             FetchProblem::NotJson(error) => Some(error),
             FetchProblem::NotKeys(error) => Some(error),
             _ => None,

@@ -37,7 +37,8 @@ const MOST_REDIRECTS: usize = 5;
 ///   to five redirects are followed, each to such a URL. An answer that the client reached by following a redirect
 ///   itself is refused, because no step of it was checked: build the client with `redirect::Policy::none()`.
 ///   `reqwest_scitokens::RedirectMiddleware` leaves redirects to this type.
-/// * At most 1 MiB, decoded, and 10 seconds by default. `identity` is requested; gzip is decoded where it comes all the same.
+/// * At most 1 MiB, decoded, and 10 seconds by default. `identity` is requested; gzip and deflate are decoded where
+///   they come all the same.
 /// * No credentials: a URL with a user name is refused, because reqwest turns it into a header, and the middleware of
 ///   `reqwest-scitokens` attaches no token.
 ///
@@ -155,15 +156,15 @@ impl Fetcher {
         if usize::try_from(announced).map_or(true, |length| length > self.limit) {
             return Err(too_large());
         }
-        encoding::check(&response).map_err(|problem| FetchError::new(&url, problem))?;
+        let encoding = encoding::check(&response).map_err(|problem| FetchError::new(&url, problem))?;
         let mut body = Vec::new();
         loop {
             let chunk = response.chunk().await;
             let chunk = chunk
                 .map_err(|e| FetchError::new(&url, FetchProblem::Transport(Box::new(e.without_url()))))?;
             let Some(chunk) = chunk else {
-                let body =
-                    encoding::decode(body, self.limit).map_err(|problem| FetchError::new(&url, problem))?;
+                let body = encoding::decode(body, encoding, self.limit)
+                    .map_err(|problem| FetchError::new(&url, problem))?;
                 return Ok(FetchedDocument { body, url });
             };
             if chunk.len() > self.limit - body.len() {

@@ -24,6 +24,18 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn deflate(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 fn encoded(encoding: &'static str, body: Vec<u8>) -> Response {
     ([("content-encoding", encoding)], body).into_response()
 }
@@ -61,6 +73,11 @@ async fn answer(request: Request) -> Response {
         "/not-gzip" => encoded("gzip", [&[0x1f, 0x8b][..], b"broken"].concat()),
         "/already-decoded" => encoded("gzip", KEYS.into()),
         "/bomb" => encoded("gzip", gzip(&vec![b' '; 8 * 1024 * 1024])),
+        "/deflate" => encoded("Deflate", zlib(KEYS.as_bytes())),
+        "/deflate-bare" => encoded("deflate", deflate(KEYS.as_bytes())),
+        "/deflate-decoded" => encoded("deflate", KEYS.into()),
+        "/not-deflate" => encoded("deflate", vec![0xff; 40]),
+        "/deflate-bomb" => encoded("deflate", zlib(&vec![b' '; 8 * 1024 * 1024])),
         "/br" => encoded("br", KEYS.into()),
         "/asked" => {
             let asked =
@@ -181,16 +198,29 @@ async fn a_client_that_follows_by_itself_is_told_to_leave_it() {
 }
 
 #[tokio::test]
-async fn identity_is_requested_and_gzip_is_decoded_where_it_comes_all_the_same() {
+async fn identity_is_requested_and_compression_is_decoded_where_it_comes_all_the_same() {
     let base = server().await;
     let asked: Value = fetcher().json(&base.join("/asked").unwrap()).await.unwrap();
     assert_eq!(asked, json!("identity"));
-    for path in ["/gzip", "/x-gzip", "/already-decoded", "/gzip-unsaid", "/mark"] {
+    for path in [
+        "/gzip",
+        "/x-gzip",
+        "/already-decoded",
+        "/gzip-unsaid",
+        "/mark",
+        "/deflate",
+        "/deflate-bare",
+        "/deflate-decoded",
+    ] {
         assert_eq!(fetcher().key_set(&base.join(path).unwrap()).await.unwrap().len(), 1, "{path}");
     }
-    for (path, words) in
-        [("/not-gzip", "is not the gzip"), ("/br", "is encoded as `br`"), ("/bomb", "is larger than")]
-    {
+    for (path, words) in [
+        ("/not-gzip", "is not compressed as it claims"),
+        ("/not-deflate", "is not compressed as it claims"),
+        ("/br", "is encoded as `br`"),
+        ("/bomb", "is larger than"),
+        ("/deflate-bomb", "is larger than"),
+    ] {
         let error = fetcher().get(&base.join(path).unwrap()).await.unwrap_err();
         assert!(error.is_malformed() && error.to_string().contains(words), "{error}");
     }
