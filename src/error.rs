@@ -60,6 +60,8 @@ pub(crate) enum Kind {
     #[error("failed to configure TLS")]
     #[cfg(feature = "named-certificates")]
     Tls(#[source] rustls::Error),
+    #[error("the request is not valid: {0}")]
+    InvalidRequest(String),
     #[error("failed to build the HTTP client")]
     Client(#[source] reqwest::Error),
     #[cfg(feature = "blocking")]
@@ -133,6 +135,14 @@ impl Error {
     /// Returns whether a token would have been sent over plain `http`.
     pub fn is_insecure_origin(&self) -> bool {
         matches!(*self.0, Kind::PlainHttp(_) | Kind::Redirect(RedirectProblem::CredentialInClear { .. }))
+    }
+
+    /// Returns whether the request could not be built: its URL, a header or its body is not valid.
+    ///
+    /// Requests of `blocking` and of [`scitoken_get`](crate::scitoken_get) and the like fail with this error; async
+    /// requests of a session with reqwest's own, whose source has the reason.
+    pub fn is_invalid_request(&self) -> bool {
+        matches!(*self.0, Kind::InvalidRequest(_))
     }
 
     /// Returns whether a redirect was not followed.
@@ -215,7 +225,7 @@ impl Error {
             Kind::NoCertificates(..) | Kind::BadCertificate => Some(Hint::ProvideCertificates),
             #[cfg(feature = "named-certificates")]
             Kind::Tls(_) => None,
-            Kind::Client(_) | Kind::InvalidScope(_) => None,
+            Kind::Client(_) | Kind::InvalidScope(_) | Kind::InvalidRequest(_) => None,
             #[cfg(feature = "blocking")]
             Kind::Runtime(_) => None,
         }
@@ -261,6 +271,22 @@ struct MiddlewareBoundary(#[source] Error);
 impl From<Error> for reqwest_middleware::Error {
     fn from(error: Error) -> Self {
         Self::middleware(MiddlewareBoundary(error))
+    }
+}
+
+/// As [`masked`]; a request that could not be built says why.
+///
+/// reqwest says "builder error" alone, and leaves the reason to the error's source.
+pub(crate) fn explained(error: reqwest_middleware::Error) -> reqwest_middleware::Error {
+    match masked(error) {
+        reqwest_middleware::Error::Reqwest(error) if error.is_builder() => {
+            let mut innermost: &dyn StdError = &error;
+            while let Some(source) = innermost.source() {
+                innermost = source;
+            }
+            Error::from(Kind::InvalidRequest(redact::text(&innermost.to_string()))).into()
+        }
+        error => error,
     }
 }
 

@@ -5,6 +5,7 @@ use reqwest::{Body, IntoUrl, Response};
 use reqwest_middleware::{RequestBuilder, Result};
 
 use crate::client::Session;
+use crate::error;
 
 /// Sends a `GET` with the token that is found for it.
 ///
@@ -25,38 +26,38 @@ use crate::client::Session;
 /// # }
 /// ```
 pub async fn scitoken_get(url: impl IntoUrl) -> Result<Response> {
-    scitoken_request(Method::GET, url)?.send().await
+    send(scitoken_request(Method::GET, url)?).await
 }
 
 /// Sends a `HEAD` with the token that is found for it; see [`scitoken_get`].
 pub async fn scitoken_head(url: impl IntoUrl) -> Result<Response> {
-    scitoken_request(Method::HEAD, url)?.send().await
+    send(scitoken_request(Method::HEAD, url)?).await
 }
 
 /// Sends a `DELETE` with the token that is found for it; see [`scitoken_get`].
 pub async fn scitoken_delete(url: impl IntoUrl) -> Result<Response> {
-    scitoken_request(Method::DELETE, url)?.send().await
+    send(scitoken_request(Method::DELETE, url)?).await
 }
 
 /// Sends a `POST` with the token that is found for it; see [`scitoken_get`].
 pub async fn scitoken_post(url: impl IntoUrl, body: impl Into<Body>) -> Result<Response> {
-    scitoken_request(Method::POST, url)?.body(body).send().await
+    send(scitoken_request(Method::POST, url)?.body(body)).await
 }
 
 /// Sends a `PUT` with the token that is found for it; see [`scitoken_get`].
 pub async fn scitoken_put(url: impl IntoUrl, body: impl Into<Body>) -> Result<Response> {
-    scitoken_request(Method::PUT, url)?.body(body).send().await
+    send(scitoken_request(Method::PUT, url)?.body(body)).await
 }
 
 /// Sends a `PATCH` with the token that is found for it; see [`scitoken_get`].
 pub async fn scitoken_patch(url: impl IntoUrl, body: impl Into<Body>) -> Result<Response> {
-    scitoken_request(Method::PATCH, url)?.body(body).send().await
+    send(scitoken_request(Method::PATCH, url)?.body(body)).await
 }
 
 /// Starts a request with any method, to which headers, a body and [options](crate::RequestBuilderExt) can be added.
 ///
 /// # Errors
-/// Those of a session that cannot be built.
+/// Those of a session that cannot be built, and those of a URL that is not valid.
 ///
 /// # Examples
 /// ```no_run
@@ -74,5 +75,10 @@ pub async fn scitoken_patch(url: impl IntoUrl, body: impl Into<Body>) -> Result<
 /// # }
 /// ```
 pub fn scitoken_request(method: Method, url: impl IntoUrl) -> Result<RequestBuilder> {
+    let url = url.into_url().map_err(|invalid| error::explained(invalid.into()))?;
     Ok(Session::new()?.request(method, url))
+}
+
+async fn send(request: RequestBuilder) -> Result<Response> {
+    request.send().await.map_err(error::explained)
 }

@@ -96,7 +96,7 @@ impl RequestBuilder {
     /// # Errors
     /// The URL, a header or the body is not valid.
     pub fn build(self) -> Result<Request> {
-        self.inner.build().map_err(|error| error::masked(error.into()))
+        self.inner.build().map_err(|error| error::explained(error.into()))
     }
 
     /// Sends the request and waits for the head of the response.
@@ -107,7 +107,7 @@ impl RequestBuilder {
     /// # Panics
     /// On a thread that runs async code.
     pub fn send(self) -> Result<Response> {
-        let inner = self.runtime.block_on(self.inner.send())?;
+        let inner = self.runtime.block_on(self.inner.send()).map_err(error::explained)?;
         Ok(Response::new(inner, self.runtime))
     }
 

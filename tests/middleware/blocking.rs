@@ -189,3 +189,19 @@ fn a_file_is_sent_with_its_length() {
     let seen = &server.seen()[0];
     assert_eq!((&seen.body[..], seen.header("content-length")), (&b"content"[..], Some("7")));
 }
+
+#[test]
+fn a_request_that_cannot_be_built_says_why_in_its_own_sentence() {
+    let session = blocking_session(&Script::new(&["t"]));
+    for (request, reason) in [
+        (session.get("nonsense"), "relative URL without a base"),
+        (session.get("https://h.example/").header("a b", "c"), "invalid HTTP header name"),
+        (session.get("https://h.example:99999/"), "invalid port number"),
+    ] {
+        let error = request.send().unwrap_err();
+        assert_eq!(error.to_string(), format!("the request is not valid: {reason}"));
+        assert!(Error::find(&error).unwrap().is_invalid_request());
+    }
+    let error = session.get("nonsense").build().unwrap_err();
+    assert_eq!(error.to_string(), "the request is not valid: relative URL without a base");
+}

@@ -319,3 +319,15 @@ async fn exceptions_from_the_proxy_hold_for_addresses_and_names() {
         assert_eq!(proxy.seen().len() - before, usize::from(through), "{no_proxy} {url}");
     }
 }
+
+#[tokio::test]
+async fn one_function_for_one_request_says_which_url_is_none() {
+    for error in [
+        scitoken_get("nonsense").await.unwrap_err(),
+        scitoken_put("nonsense", "x").await.unwrap_err(),
+        scitoken_request(Method::GET, "nonsense").unwrap_err(),
+    ] {
+        assert_eq!(error.to_string(), "the request is not valid: relative URL without a base");
+        assert!(Error::find(&error).unwrap().is_invalid_request());
+    }
+}

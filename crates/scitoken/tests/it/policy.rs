@@ -136,3 +136,52 @@ fn keys_are_fetched_over_tls_only_and_with_the_authority_of_cacert() {
     let missing = refresh(name, &["--cacert", "nofile"]);
     assert!(missing.code == 3 && missing.err.contains("nofile"), "{} {}", missing.code, missing.err);
 }
+
+#[test]
+fn a_login_trusts_the_authority_of_cacert_of_the_variable_and_of_the_settings() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let place = Place::https("localhost").tls(tls::authority().http1_acceptor());
+    let issuer = runtime.block_on(place.start(|seen| {
+        let here = format!("https://{}", seen.header("host").unwrap());
+        match seen.target.as_str() {
+            "/.well-known/openid-configuration" => Answer::ok(format!(
+                r#"{{"issuer": "{here}", "token_endpoint": "{here}/token",
+                    "device_authorization_endpoint": "{here}/device"}}"#
+            )),
+            "/device" => Answer::ok(format!(
+                r#"{{"device_code": "DC", "user_code": "USER-CODE", "verification_uri": "{here}/confirm",
+                    "expires_in": 60, "interval": 1}}"#
+            )),
+            "/token" => {
+                Answer::ok(r#"{"access_token": "AT-1234567890", "token_type": "Bearer", "expires_in": 600}"#)
+            }
+            _ => Answer::new(404),
+        }
+    }));
+    let directory = tempfile::tempdir().unwrap();
+    fs_err::write(directory.path().join("ca.pem"), tls::ca_pem()).unwrap();
+    fs_err::write(directory.path().join("trusting.toml"), "[connect]\ncacert = \"ca.pem\"\n").unwrap();
+    let name = issuer.url_as("https", "localhost", "");
+    let log_in = |more: &[&str], variables: &[(&str, &str)]| {
+        let name = name.as_str().trim_end_matches('/');
+        let mut command = scitoken(directory.path());
+        command.args(["login", "--issuer", name, "--client-id", "me", "--bearer-file", "new"]).args(more);
+        run(command.envs(variables.iter().copied()))
+    };
+    let untrusted = log_in(&[], &[]);
+    assert!(untrusted.code == 4 && untrusted.err.contains("--cacert"), "{}", untrusted.err);
+    assert!(issuer.seen().is_empty(), "the handshake failed");
+    for (arguments, variables) in [
+        (&["--cacert", "ca.pem"][..], &[][..]),
+        (&[], &[("SCITOKEN_CACERT", "ca.pem")]),
+        (&[], &[("SCITOKEN_CONFIG", "trusting.toml")]),
+    ] {
+        let ended = log_in(arguments, variables);
+        assert_eq!(ended.code, 0, "{arguments:?} {variables:?}: {}", ended.err);
+        let stored = fs_err::read_to_string(directory.path().join("new")).unwrap();
+        assert_eq!(stored.trim(), "AT-1234567890");
+        fs_err::remove_file(directory.path().join("new")).unwrap();
+    }
+    let missing = log_in(&["--cacert", "nofile"], &[]);
+    assert!(missing.code == 3 && missing.err.contains("nofile"), "{} {}", missing.code, missing.err);
+}
