@@ -194,7 +194,10 @@ fn scopes(request: &TokenRequest<'_>) -> Option<String> {
 /// control character of a server reaches a shell, and nothing that a program takes for an option.
 fn challenge_scope(request: &TokenRequest<'_>) -> Option<String> {
     let asked = request.challenge()?.scopes().map(|scope| scope.to_string());
-    let asked: Vec<_> = asked.filter(|scope| !scope.starts_with('-')).collect();
+    let is_scope = |scope: &String| {
+        scope.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) && !scope.starts_with('-')
+    };
+    let asked: Vec<_> = asked.filter(is_scope).collect();
     (!asked.is_empty()).then(|| asked.join(" "))
 }
 

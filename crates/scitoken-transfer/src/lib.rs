@@ -61,6 +61,7 @@ pub use error::{FailureKind, FederationStep, TransferError};
 pub use event::{Event, EventKind, Events, FileNumber, Reporter, events};
 pub use exchange::probe::Probe;
 pub use exchange::request::is_passing_refusal;
+pub use exchange::transport_error::connection_hint;
 pub use hint::TransferHint;
 pub use limits::TransferLimits;
 pub use list::metalink::{InvalidMetalink, read_metalink};

@@ -1,10 +1,11 @@
 //! The hints of the library, worded as flags and commands of this program.
 
+use std::error::Error;
 use std::ffi::OsString;
 
 use reqwest_scitokens::auth::Hint;
 use scitoken_storage::oauth::OAuthHint;
-use scitoken_transfer::{FailureKind, TransferError, TransferHint};
+use scitoken_transfer::{FailureKind, TransferError, TransferHint, connection_hint};
 use scitoken_types::sys::Env;
 
 /// Words a hint of the middleware.
@@ -86,6 +87,11 @@ pub(crate) fn for_command(hint: &str, command: &str) -> Option<String> {
 /// Words the hint of a failed transfer.
 pub(crate) fn of_transfer(error: &TransferError) -> Option<String> {
     error.hint().map(transfer).or_else(|| usual(error.kind()).map(str::to_owned))
+}
+
+/// Words what helps with a connection that failed, whichever library says so.
+pub(crate) fn of_connection(error: &(dyn Error + 'static)) -> Option<String> {
+    connection_hint(error).as_ref().map(transfer)
 }
 
 fn usual(kind: FailureKind) -> Option<&'static str> {

@@ -76,7 +76,8 @@ pub(crate) fn failure(error: &OAuthError) -> Failure {
     } else {
         Exit::Server
     };
-    Failure::from_error(exit, error).with_optional_hint(error.hint().map(hints::of_oauth))
+    let hint = error.hint().map(hints::of_oauth).or_else(|| hints::of_connection(error));
+    Failure::from_error(exit, error).with_optional_hint(hint)
 }
 
 /// Reads the secret in a file, without the line end that editors append.

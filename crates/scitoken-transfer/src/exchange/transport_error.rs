@@ -51,6 +51,33 @@ pub(crate) fn classify(asked: &Url, error: reqwest::Error) -> TransferError {
     failure.with_source(TransportError(error))
 }
 
+/// Returns what helps where the causes of an error, of any library, say why a connection failed: a certificate that is
+/// not trusted, a port without TLS, a name that does not resolve.
+///
+/// # Examples
+/// ```
+/// use scitoken_transfer::{TransferHint, connection_hint};
+///
+/// let error = std::io::Error::other("invalid peer certificate: UnknownIssuer");
+/// assert_eq!(connection_hint(&error), Some(TransferHint::TrustAuthority));
+/// ```
+pub fn connection_hint(error: &(dyn StdError + 'static)) -> Option<TransferHint> {
+    let words: Vec<_> = std::iter::successors(Some(error), |error| (*error).source())
+        .map(|error| error.to_string().to_ascii_lowercase())
+        .collect();
+    let words = words.join("\n");
+    let has = |text: &str| words.contains(text);
+    if has("peer certificate") {
+        Some(certificate_hint(&words))
+    } else if has("corrupt message") {
+        Some(TransferHint::CheckScheme)
+    } else if has("dns error") || has("failed to lookup") {
+        Some(TransferHint::CheckHostName)
+    } else {
+        None
+    }
+}
+
 /// Names the URL that failed, and the one that redirects there.
 fn place(asked: &Url, failed: Option<&Url>) -> String {
     let shown = SafeUrl::new(asked);

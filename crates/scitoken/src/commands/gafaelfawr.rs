@@ -18,7 +18,7 @@ use crate::args::parse_url;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::hints::worded;
+use crate::hints::{of_connection, worded};
 use crate::output::Output;
 use crate::runtime::block_on;
 use crate::sanitize;
@@ -151,6 +151,7 @@ fn failure(error: &GafaelfawrError) -> Failure {
         (None, None, None) => Exit::Server,
     };
     let hint = hint(error).or_else(|| ours.and_then(Error::hint).map(|hint| worded(&hint)));
+    let hint = hint.or_else(|| of_connection(error));
     Failure::from_error(exit, error).with_optional_hint(hint)
 }
 
