@@ -183,5 +183,5 @@ fn a_login_trusts_the_authority_of_cacert_of_the_variable_and_of_the_settings() 
         fs_err::remove_file(directory.path().join("new")).unwrap();
     }
     let missing = log_in(&["--cacert", "nofile"], &[]);
-    assert!(missing.code == 3 && missing.err.contains("nofile"), "{} {}", missing.code, missing.err);
+    assert!(missing.code == 2 && missing.err.contains("nofile"), "{} {}", missing.code, missing.err);
 }
