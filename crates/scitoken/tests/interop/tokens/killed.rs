@@ -25,6 +25,8 @@ enum Fault {
     Call,
     /// The call that failed wakes the runtime.
     WakeUp,
+    /// Calls of several threads failed: strace counts those of each.
+    Several,
 }
 
 struct Desk {
@@ -64,8 +66,9 @@ impl Desk {
             .output()
             .unwrap();
         let calls = fs_err::read_to_string(log).unwrap();
-        let hit = calls.lines().find(|call| call.contains("INJECTED"));
-        let fault = match hit {
+        let mut hits = calls.lines().filter(|call| call.contains("INJECTED"));
+        let fault = match hits.next() {
+            Some(_) if hits.next().is_some() => Fault::Several,
             // A wake-up of the runtime itself, which is no file and fails in no other way.
             Some(call) if call.contains("anon_inode:[eventfd]") => Fault::WakeUp,
             Some(_) => Fault::Call,
@@ -114,6 +117,7 @@ impl Desk {
                             self.log_in(&directory, &format!("{kind}:tokens"), fault, number);
                         let end = match check(&*storage, &directory, &output) {
                             "not logged in" if came == Fault::WakeUp => "not woken",
+                            "not logged in" if came == Fault::Several => "several faults",
                             end => end,
                         };
                         if end == "not logged in" {
