@@ -1,5 +1,6 @@
 //! A server's configuration, its process, and the sign in its log that it is ready.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -33,6 +34,7 @@ pub(super) fn configure(
 /// A server that was started; it ends with the namespace.
 #[derive(Debug)]
 pub(super) struct Running {
+    command: Command,
     child: Child,
     log: PathBuf,
 }
@@ -60,7 +62,8 @@ impl Running {
         let log = log_file(&bench.directory, name);
         let (output, _) = fs_err::File::create(&log)?.into_parts();
         command.stdout(output.try_clone()?).stderr(output).stdin(Stdio::null());
-        Ok(Self { child: command.spawn()?, log })
+        let child = command.spawn()?;
+        Ok(Self { command, child, log })
     }
 
     /// The same, for a server that opens a log of its own, which is watched instead of its output.
@@ -84,6 +87,22 @@ impl Running {
             thread::sleep(TICK);
         }
         bail!("no `{sign}` in its log after 40 seconds, but\n{}", last_lines(&log))
+    }
+
+    /// Starts it again whenever it ends by a signal, as the service manager of a site does, and says so.
+    pub(super) fn restarted_after_a_crash(self) {
+        let Self { mut command, mut child, log } = self;
+        thread::spawn(move || {
+            while let Ok(status) = child.wait()
+                && status.signal().is_some()
+            {
+                eprintln!("`{}`: {status}; it is started again", log.display());
+                match command.spawn() {
+                    Ok(again) => child = again,
+                    Err(error) => return eprintln!("`{}`: {error}", log.display()),
+                }
+            }
+        });
     }
 }
 
