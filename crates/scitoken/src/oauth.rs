@@ -7,32 +7,25 @@ use reqwest_scitokens::{Attach, Session, SessionBuilder};
 use scitoken_storage::oauth::{OAuthClient, OAuthError, ProviderMetadata};
 use url::Url;
 
-use crate::args::OAuthClientArgs;
+use crate::args::{AuthorityArgs, OAuthClientArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::hints;
-use crate::settings;
+use crate::sessions::open_session;
 
 /// Discovers the issuer's endpoints for the client of the command line.
 pub(crate) async fn connect(context: &Context, client: &OAuthClientArgs) -> Result<OAuthClient, Failure> {
-    let session = session(context, client.connection.cacert.as_deref())?;
+    let session = session(context, &client.connection.authorities)?;
     discover(session, &client.issuer, &client.client_id, client.connection.client_secret_file.as_deref())
         .await
 }
 
-/// Returns a session with the certificate authorities of the flag, or of the settings.
-pub(crate) fn session(context: &Context, cacert: Option<&Path>) -> Result<SessionBuilder, Failure> {
-    let settings = context.settings()?;
-    let mut session = Session::builder().env(context.env.clone());
-    if let Some(path) = settings.choose_path(cacert, settings::CACERT) {
-        session = session.ca_file(path);
-    }
-    if let Some(path) = settings.choose_path(None, settings::CAPATH) {
-        session = session.ca_directory(path);
-    }
-    Ok(session)
+/// Returns a session with the certificate authorities of the flags, or of the settings.
+pub(crate) fn session(context: &Context, authorities: &AuthorityArgs) -> Result<SessionBuilder, Failure> {
+    let authorities = authorities.files(&context.settings()?);
+    Ok(authorities.add_to(Session::builder().env(context.env.clone())))
 }
 
 /// Discovers an issuer's endpoints.
@@ -57,7 +50,7 @@ pub(crate) async fn metadata(
 ) -> Result<(ClientWithMiddleware, ProviderMetadata), Failure> {
     // Requests to an OAuth server carry no bearer token, and no redirect may carry the secrets on.
     let session = session.attach(Attach::Never).redirect(|redirect| redirect.limit(0));
-    let session = session.build().map_err(|error| Failure::from_error(Exit::Usage, &error))?;
+    let session = open_session(session)?;
     let http = session.client().clone();
     let metadata = ProviderMetadata::discover(&http, issuer).await.map_err(|error| failure(&error))?;
     Ok((http, metadata))

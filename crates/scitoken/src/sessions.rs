@@ -63,10 +63,7 @@ impl SessionFactory {
         } else {
             settings.choose(flags.attach, settings::ATTACH)?.map_or(Attach::WhenFound, Attach::from)
         };
-        let authorities = AuthorityFiles {
-            file: settings.choose_path(flags.cacert.as_deref(), settings::CACERT),
-            directory: settings.choose_path(flags.capath.as_deref(), settings::CAPATH),
-        };
+        let authorities = flags.authorities.files(settings);
         let timeout = settings.choose(flags.connect_timeout, settings::CONNECT_TIMEOUT)?;
         Ok(Self {
             trust: settings.choose_all(flags.trust_redirect.clone(), settings::TRUST_REDIRECT)?,
@@ -171,13 +168,7 @@ impl SessionFactory {
         if let Some(netrc) = &self.netrc {
             builder = builder.netrc(netrc.clone());
         }
-        if let Some(file) = &self.authorities.file {
-            builder = builder.ca_file(file);
-        }
-        if let Some(directory) = &self.authorities.directory {
-            builder = builder.ca_directory(directory);
-        }
-        builder = builder.with(NamedOriginMiddleware);
+        builder = self.authorities.add_to(builder).with(NamedOriginMiddleware);
         if self.verbose >= 1 {
             builder = builder.with(RequestLog(self.proxies.clone()));
         }
@@ -237,7 +228,7 @@ fn proxies(env: &Env, flag: Option<&Url>) -> ProxyRules {
 }
 
 /// Builds a session, and words the failure.
-fn open_session(builder: SessionBuilder) -> Result<Session, Failure> {
+pub(crate) fn open_session(builder: SessionBuilder) -> Result<Session, Failure> {
     builder.build().map_err(|error| {
         let hint = error.hint().map(|hint| worded(&hint));
         Failure::from_error(Exit::Usage, &error).with_optional_hint(hint)

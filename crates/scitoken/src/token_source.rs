@@ -7,13 +7,14 @@ use scitoken_types::sys::{Clock as _, SystemClock};
 use scitoken_types::{AccessToken, Audience, Origin, OriginPattern};
 use url::Url;
 
+use crate::args::AuthorityArgs;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hints::worded;
 use crate::runtime::block_on;
 use crate::settings::{self, HostEntry, HostToken, Settings};
-use crate::sources::{self, AuthorityFiles};
+use crate::sources;
 
 /// A request that a token is looked for.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl TokenQuery {
 
     /// Asks the source that the settings name for the server.
     pub(crate) fn ask_settings(&self) -> Result<Option<AccessToken>, Failure> {
-        let source = sources::from_settings(&self.settings, &AuthorityFiles::of(&self.settings))?;
+        let source = sources::from_settings(&self.settings, &AuthorityArgs::default().files(&self.settings))?;
         let request = self.request()?;
         block_on(source.token(&request))?.map_err(|error| no_token(&error))
     }

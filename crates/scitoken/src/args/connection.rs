@@ -8,6 +8,7 @@ use reqwest_scitokens::Attach;
 use scitoken_types::{OriginPattern, Scope, Seconds};
 use url::Url;
 
+use super::AuthorityArgs;
 use super::scopes::ScopeList;
 use crate::wire::ExtraHeader;
 
@@ -46,12 +47,8 @@ pub(crate) struct ConnectionArgs {
     /// Follow redirects to plain http whose URL carries a credential (XRootD without `http.desthttps`)
     #[arg(long)]
     pub(crate) allow_cleartext_redirects: bool,
-    /// Also trust the certificate authorities in this PEM file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
-    /// Also trust the certificate authorities in this directory, besides `X509_CERT_DIR`
-    #[arg(long, value_name = "DIR")]
-    pub(crate) capath: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) authorities: AuthorityArgs,
     /// Give up connecting after this time; 0 is no limit [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) connect_timeout: Option<Seconds>,

@@ -8,9 +8,11 @@ use scitoken_authz::KeyCache;
 use scitoken_jwt::keys::{Algorithm, KeyKind};
 use scitoken_types::sys::Env;
 
-use crate::exit::Exit;
+use super::AuthorityArgs;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::files;
+use crate::sessions::open_session;
 
 /// How keys are fetched, and where they are cached.
 #[derive(Debug, Args)]
@@ -18,9 +20,8 @@ pub(crate) struct KeyCacheArgs {
     /// Key cache [default: scitokens/keys.sqlite3 in `$XDG_CACHE_HOME` or ~/.cache]
     #[arg(long, value_name = "FILE", env = "SCITOKEN_KEY_CACHE", hide_env = true, global = true)]
     key_cache: Option<PathBuf>,
-    /// Also trust the certificate authorities in this PEM file
-    #[arg(long, value_name = "FILE", global = true)]
-    cacert: Option<PathBuf>,
+    #[command(flatten)]
+    authorities: AuthorityArgs,
 }
 
 impl KeyCacheArgs {
@@ -35,12 +36,9 @@ impl KeyCacheArgs {
     }
 
     /// Returns a session that fetches keys and sends no token.
-    pub(crate) fn session(&self) -> Result<Session, Failure> {
-        let mut builder = Session::builder().attach(Attach::Never);
-        if let Some(path) = &self.cacert {
-            builder = builder.ca_file(path);
-        }
-        builder.build().map_err(|error| Failure::from_error(Exit::Local, &error))
+    pub(crate) fn session(&self, context: &Context) -> Result<Session, Failure> {
+        let authorities = self.authorities.files(&context.settings()?);
+        open_session(authorities.add_to(Session::builder().env(context.env.clone()).attach(Attach::Never)))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Command-line arguments that several commands share.
 
+mod authorities;
 mod connection;
 mod federation;
 mod keys;
@@ -12,6 +13,7 @@ mod storage;
 mod suggested;
 mod url;
 
+pub(crate) use self::authorities::AuthorityArgs;
 pub(crate) use self::connection::{AttachMode, ConnectionArgs};
 pub(crate) use self::federation::FederationArgs;
 pub(crate) use self::keys::{KeyCacheArgs, parse_algorithm};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use url::Url;
 
+use super::AuthorityArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -27,9 +28,8 @@ pub(crate) struct OAuthConnectionArgs {
     /// File with the client secret, if the client has one
     #[arg(long, value_name = "FILE")]
     pub(crate) client_secret_file: Option<PathBuf>,
-    /// Also trust the certificate authorities in this PEM file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cacert: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) authorities: AuthorityArgs,
 }
 
 /// An OAuth client on the command line of a login, which finds issuer and client by itself for a name of a federation.

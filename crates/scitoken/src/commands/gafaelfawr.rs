@@ -14,14 +14,14 @@ use scitoken_gafaelfawr::{
 use scitoken_types::redact;
 use serde_json::Value;
 
-use crate::args::parse_url;
+use crate::args::{AuthorityArgs, parse_url};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hints::{of_connection, worded};
-use crate::output::Output;
 use crate::runtime::block_on;
 use crate::sanitize;
+use crate::sessions::open_session;
 
 /// Query a Gafaelfawr server (Rubin Science Platform) about tokens and users
 #[derive(Debug, Args)]
@@ -56,30 +56,32 @@ struct GafaelfawrArgs {
     /// Send the token as the user name of Basic credentials
     #[arg(long)]
     basic: bool,
-    /// Also trust the certificate authorities in this PEM file
-    #[arg(long, value_name = "FILE")]
-    cacert: Option<PathBuf>,
+    #[command(flatten)]
+    authorities: AuthorityArgs,
 }
 
 impl Gafaelfawr {
     pub(crate) fn run(self, context: &Context) -> Result<Exit, Failure> {
-        block_on(self.command.run(context.output))?
+        block_on(self.command.run(context))?
     }
 }
 
 impl Command {
-    async fn run(self, output: Output) -> Result<Exit, Failure> {
+    async fn run(self, context: &Context) -> Result<Exit, Failure> {
+        let output = context.output;
         match self {
             Self::TokenInfo(server) => {
-                let info = server.client()?.token_info().await.map_err(|error| failure(&error))?;
+                let info =
+                    server.client(context)?.token_info().await.map_err(|error| token_info_failure(&error))?;
                 output.result(&token_lines(&info), members(&info.to_json_without_nulls()))?;
             }
             Self::UserInfo(server) => {
-                let info = server.client()?.user_info().await.map_err(|error| failure(&error))?;
+                let info = server.client(context)?.user_info().await.map_err(|error| failure(&error))?;
                 output.result(&user_lines(&info), members(&info.to_json_without_nulls()))?;
             }
             Self::Tokens { server, username } => {
-                let tokens = list(&server.client()?, username).await.map_err(|error| failure(&error))?;
+                let tokens =
+                    list(&server.client(context)?, username).await.map_err(|error| failure(&error))?;
                 for (n, info) in tokens.iter().enumerate() {
                     let separator = if n == 0 {
                         ""
@@ -102,21 +104,17 @@ fn members(json: &str) -> Value {
 }
 
 impl GafaelfawrArgs {
-    fn client(&self) -> Result<GafaelfawrClient, Failure> {
-        let mut session = Session::builder().attach(Attach::Required);
+    fn client(&self, context: &Context) -> Result<GafaelfawrClient, Failure> {
+        let authorities = self.authorities.files(&context.settings()?);
+        let session = Session::builder().env(context.env.clone()).attach(Attach::Required);
+        let mut session = authorities.add_to(session);
         if let Some(path) = &self.token_file {
             session = session.source(FileSource::new(path));
-        }
-        if let Some(path) = &self.cacert {
-            session = session.ca_file(path);
         }
         if self.basic {
             session = session.auth(|auth| auth.placement(Placement::XOauthBasic));
         }
-        let session = session.build().map_err(|error| {
-            let hint = error.hint().map(|hint| worded(&hint));
-            Failure::from_error(Exit::Local, &error).with_optional_hint(hint)
-        })?;
+        let session = open_session(session)?;
         GafaelfawrClient::new(session, &parse_url(&self.url)?)
             .map_err(|error| Failure::from_error(Exit::Usage, &error))
     }
@@ -130,6 +128,18 @@ async fn list(
     match username {
         Some(username) => client.tokens(&username).await,
         None => client.own_tokens().await,
+    }
+}
+
+/// Any valid token may ask about itself, so a refusal without a reason does not say more to those who ask again.
+fn token_info_failure(error: &GafaelfawrError) -> Failure {
+    let failure = failure(error);
+    match error.suggested_action() {
+        SuggestedAction::InspectToken => failure.with_hint(
+            "a server or proxy before Gafaelfawr refused the request without a reason: create another token on the \
+             token page of the science platform, or ask its administrators",
+        ),
+        _ => failure,
     }
 }
 

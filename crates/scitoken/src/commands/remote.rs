@@ -1,7 +1,5 @@
 //! What the commands that describe and change remote files share.
 
-use std::path::Path;
-
 use percent_encoding::percent_decode_str;
 use scitoken_transfer::federation::{Federation, FederationUrl, ResolvedObject};
 use scitoken_transfer::{EntryKind, FailureKind, RemoteEntry, TransferError};
@@ -9,7 +7,7 @@ use scitoken_types::SafeUrl;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::args::{ConnectionArgs, FederationArgs, RetryArgs, parse_location};
+use crate::args::{AuthorityArgs, ConnectionArgs, FederationArgs, RetryArgs, parse_location};
 use crate::context::Context;
 use crate::engine::Engine;
 use crate::exit::Exit;
@@ -66,9 +64,9 @@ pub(super) fn resolve(
 pub(super) fn resolver(
     context: &Context,
     flags: &FederationArgs,
-    cacert: Option<&Path>,
+    authorities: &AuthorityArgs,
 ) -> Result<Federation, Failure> {
-    let connection = ConnectionArgs { cacert: cacert.map(Path::to_owned), ..ConnectionArgs::default() };
+    let connection = ConnectionArgs { authorities: authorities.clone(), ..ConnectionArgs::default() };
     Engine::new(context, &RetryArgs::default(), &connection, 1)?.federation(context, flags)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::settings::{self, Settings};
+use reqwest_scitokens::SessionBuilder;
 
 /// The certificate authorities that are trusted besides the system's, also when a token is refreshed.
 #[derive(Clone, Debug, Default)]
@@ -12,11 +12,14 @@ pub(crate) struct AuthorityFiles {
 }
 
 impl AuthorityFiles {
-    /// Returns those that the settings name.
-    pub(crate) fn of(settings: &Settings) -> Self {
-        Self {
-            file: settings.choose_path(None, settings::CACERT),
-            directory: settings.choose_path(None, settings::CAPATH),
+    /// Lets a session trust them.
+    pub(crate) fn add_to(&self, mut session: SessionBuilder) -> SessionBuilder {
+        if let Some(file) = &self.file {
+            session = session.ca_file(file);
         }
+        if let Some(directory) = &self.directory {
+            session = session.ca_directory(directory);
+        }
+        session
     }
 }

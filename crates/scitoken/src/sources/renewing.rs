@@ -113,13 +113,7 @@ impl RenewingEntry {
         &self,
         client: &OAuthClientSettings,
     ) -> Result<scitoken_storage::oauth::OAuthClient, SourceError> {
-        let mut session = Session::builder().env(self.env.clone());
-        if let Some(file) = &self.authorities.file {
-            session = session.ca_file(file);
-        }
-        if let Some(directory) = &self.authorities.directory {
-            session = session.ca_directory(directory);
-        }
+        let session = self.authorities.add_to(Session::builder().env(self.env.clone()));
         let found = match &client.registered {
             Some(registered) => oauth::metadata(session, &client.issuer)
                 .await

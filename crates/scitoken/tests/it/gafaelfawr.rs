@@ -73,7 +73,7 @@ async fn each_failure_has_its_code_and_says_what_to_do() {
     for (answer, code, hint) in [
         ((401, invalid, body), 8, "cannot be renewed"),
         ((403, scopes, ""), 8, "use a token with the scopes `exec:admin exec:test`"),
-        ((403, &[], "<html>"), 8, "scitoken gafaelfawr token-info"),
+        ((403, &[], "<html>"), 8, "create another token on the token page"),
         ((403, &[], csrf), 8, "send a token instead"),
         ((403, &[("x-error-status", "429")], ""), 11, "try again later"),
         ((404, &[], ""), 9, ""),
@@ -87,6 +87,9 @@ async fn each_failure_has_its_code_and_says_what_to_do() {
         assert!(told.contains(hint) && !told.contains("ChbkqEyp"), "{told}");
         assert_eq!(text(&output.stdout), "");
     }
+    let server = GafaelfawrServer::answering((403, &[], "<html>")).await;
+    let output = scitoken(&["user-info"], &server, Some(TOKEN));
+    assert!(text(&output.stderr).contains("`scitoken gafaelfawr token-info`"), "{}", text(&output.stderr));
     let server = GafaelfawrServer::answering((200, &[], INFO)).await;
     assert_eq!(scitoken(&["token-info"], &server, None).status.code(), Some(7));
     assert!(server.seen().is_empty(), "nothing is asked without a token");

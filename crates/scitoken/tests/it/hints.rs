@@ -282,3 +282,22 @@ fn a_scope_without_a_path_is_answered_with_the_form_of_the_profile() {
         assert_eq!(followed.code, 0, "{profile} {right}: {}", followed.err);
     }
 }
+
+#[test]
+fn a_missing_certificate_authority_is_the_same_failure_in_each_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = "https://localhost:1/f";
+    for command in [
+        &["get", url][..],
+        &["ls", url],
+        &["doctor", url],
+        &["login", "--issuer", "https://localhost:1", "--client-id", "c", "--storage", "json:tokens"],
+        &["keys", "cache", "refresh", "https://localhost:1"],
+        &["gafaelfawr", "token-info", "https://localhost:1"],
+    ] {
+        let ended = run(scitoken(directory.path()).args(command).args(["--cacert", "nofile"]));
+        assert_eq!(ended.code, 2, "{command:?}: {}", ended.err);
+        assert!(ended.err.contains("from `nofile`: the file does not exist"), "{command:?}: {}", ended.err);
+        assert!(hint(&ended).contains("pass `--cacert FILE`"), "{command:?}: {}", ended.err);
+    }
+}

@@ -134,7 +134,7 @@ fn keys_are_fetched_over_tls_only_and_with_the_authority_of_cacert() {
     assert_eq!(refused.code, 14, "{}{}", refused.out, refused.err);
     assert!(refused.err.contains("is not an https URL"), "{}", refused.err);
     let missing = refresh(name, &["--cacert", "nofile"]);
-    assert!(missing.code == 3 && missing.err.contains("nofile"), "{} {}", missing.code, missing.err);
+    assert!(missing.code == 2 && missing.err.contains("nofile"), "{} {}", missing.code, missing.err);
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Cache {
             output.result("the cache is empty; nothing to refresh", json!({ "issuers": [] }))?;
             return Ok(Exit::Ok);
         };
-        let client = self.cache.session()?.http_client().clone();
+        let client = self.cache.session(context)?.http_client().clone();
         let builder = Verifier::builder(first, client).key_cache(cache.clone());
         let verifier = issuers.fold(builder, VerifierBuilder::issuer).build();
         let mut failed = None;

@@ -54,7 +54,7 @@ pub(super) fn find_issuer(
 ) -> Result<NamespaceLogin, Failure> {
     let retry = RetryArgs::default();
     let flags = FederationArgs { federation: order.federation.clone(), ..FederationArgs::default() };
-    let federation = resolver(context, &flags, order.client.connection.cacert.as_deref())?;
+    let federation = resolver(context, &flags, &order.client.connection.authorities)?;
     let access = match order.op {
         Operation::Read | Operation::List => LoginAccess::Read,
         Operation::Write | Operation::Delete => LoginAccess::Write,
@@ -85,7 +85,7 @@ impl NamespaceIssuer {
         order: &NamespaceOrder<'_>,
         context: &Context,
     ) -> Result<Self, Failure> {
-        let session = oauth::session(context, order.client.connection.cacert.as_deref())?;
+        let session = oauth::session(context, &order.client.connection.authorities)?;
         let (http, metadata) = oauth::metadata(session, &login.issuer).await?;
         let lacks = |what: &str, hint: &str| {
             let issuer = SafeUrl::new(&login.issuer);

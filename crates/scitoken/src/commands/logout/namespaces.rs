@@ -31,7 +31,7 @@ impl Logout {
     pub(super) fn remove_logins(&self, context: &Context, names: &[FederationUrl]) -> Result<Exit, Failure> {
         let storage = context.federation_storage(self.storage.storage.as_ref())?;
         let flags = FederationArgs { federation: self.federation.clone(), ..FederationArgs::default() };
-        let federation = resolver(context, &flags, self.client.connection.cacert.as_deref())?;
+        let federation = resolver(context, &flags, &self.client.connection.authorities)?;
         for name in names {
             let places = self.places(&find_namespace(&federation, name)?, name)?;
             if self.bearer_file.is_some() {
@@ -128,7 +128,7 @@ impl Logout {
         address: &StorageAddress,
         issuer: &Url,
     ) -> Result<OAuthClient, Failure> {
-        let session = oauth::session(context, self.client.connection.cacert.as_deref())?;
+        let session = oauth::session(context, &self.client.connection.authorities)?;
         if let Some(id) = &self.client.client_id {
             let secret = self.client.connection.client_secret_file.as_deref();
             return oauth::discover(session, issuer, id, secret).await;

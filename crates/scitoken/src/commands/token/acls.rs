@@ -29,7 +29,7 @@ impl Acls {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         self.trust.require_issuer()?;
         let token = self.token.read(context, None, None)?;
-        let verified = match self.trust.verify(&token)? {
+        let verified = match self.trust.verify(context, &token)? {
             TokenVerdict::Valid(verified) => verified,
             TokenVerdict::Refused(refusal) => return Err(answer::refused(&refusal, None)),
         };

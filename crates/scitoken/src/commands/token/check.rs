@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::input::TokenArg;
-use crate::args::{FederationArgs, Operation, RetryArgs, parse_url};
+use crate::args::{AuthorityArgs, FederationArgs, Operation, RetryArgs, parse_url};
 use crate::commands::remote::{object_name, resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -48,7 +48,7 @@ impl Requirement {
     /// Of an object: its first server, with the path that scopes are relative to.
     fn of_object(check: &Check, context: &Context, name: &FederationUrl) -> Result<Self, Failure> {
         let retry = RetryArgs::default();
-        let federation = resolver(context, &check.federation, None)?;
+        let federation = resolver(context, &check.federation, &AuthorityArgs::default())?;
         let object = wait(&retry, federation.resolve(name))?;
         let token = block_on(federation.token_for(&object, check.op.object_access()))?;
         let namespace = object.namespace();

@@ -49,7 +49,7 @@ impl Enforce {
             None => None,
         };
         let token = self.token.read(context, None, None)?;
-        let verified = match self.trust.verify(&token)? {
+        let verified = match self.trust.verify(context, &token)? {
             TokenVerdict::Valid(verified) => verified,
             TokenVerdict::Refused(refusal) => return Err(answer::refused(&refusal, None)),
         };

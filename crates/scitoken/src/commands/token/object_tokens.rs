@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::locations::{HostSource, ObjectQuery, as_json, fit_as_json};
-use crate::args::{Operation, RetryArgs};
+use crate::args::{AuthorityArgs, Operation, RetryArgs};
 use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -30,7 +30,7 @@ struct Login {
 pub(super) fn rank(context: &Context, query: &ObjectQuery<'_>) -> Result<Exit, Failure> {
     let ObjectQuery { name, op, federation } = query;
     let retry = RetryArgs::default();
-    let federation = resolver(context, federation, None)?;
+    let federation = resolver(context, federation, &AuthorityArgs::default())?;
     let access = op.object_access();
     let object = match access {
         ObjectAccess::Read => wait(&retry, federation.resolve(name))?,

@@ -33,7 +33,7 @@ impl Show {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let output = context.output;
         let token = self.token.read(context, None, None)?;
-        let (signature, verified, refusal) = match self.trust.verify_if_possible(&token)? {
+        let (signature, verified, refusal) = match self.trust.verify_if_possible(context, &token)? {
             None => ("not checked".to_owned(), None, None),
             Some(TokenVerdict::Valid(valid)) => ("valid".to_owned(), Some(valid), None),
             Some(TokenVerdict::Refused(refusal)) => (format!("refused: {refusal}"), None, Some(refusal)),

@@ -13,6 +13,7 @@ use scitoken_types::AccessToken;
 use scitoken_types::sys::{Clock as _, ManualClock, SharedClock, SystemClock};
 
 use crate::args::{KeyCacheArgs, SIGNATURES, parse_algorithm, suggested};
+use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
@@ -93,7 +94,7 @@ impl TrustArgs {
         text.parse().map_err(|error| Failure::from_error(exit, &error))
     }
 
-    pub(super) fn verify(&self, token: &AccessToken) -> Result<TokenVerdict, Failure> {
+    pub(super) fn verify(&self, context: &Context, token: &AccessToken) -> Result<TokenVerdict, Failure> {
         let mut issuers = self.issuers(token)?.into_iter();
         let Some(first) = issuers.next() else {
             // Neither the user nor the token names an issuer, so the token is malformed.
@@ -110,7 +111,7 @@ impl TrustArgs {
                 let trust_too = |verifier: OfflineVerifier, issuer| verifier.issuer(issuer, keys.clone());
                 self.offline(issuers.fold(verifier, trust_too), token)
             }
-            None => match self.online(first, issuers, token)? {
+            None => match self.online(context, first, issuers, token)? {
                 Ok(token) => Ok(token),
                 Err(VerifyError::Token(refusal)) => Err(refusal),
                 Err(error) => return Err(key_failure(&error)),
@@ -120,9 +121,13 @@ impl TrustArgs {
     }
 
     /// Verifies with the given keys or the cached ones, without a request; `None` if there are none.
-    pub(super) fn verify_if_possible(&self, token: &AccessToken) -> Result<Option<TokenVerdict>, Failure> {
+    pub(super) fn verify_if_possible(
+        &self,
+        context: &Context,
+        token: &AccessToken,
+    ) -> Result<Option<TokenVerdict>, Failure> {
         if self.given_keys()?.is_some() {
-            return self.verify(token).map(Some);
+            return self.verify(context, token).map(Some);
         }
         let (Ok(mut issuers), Some(cache)) = (self.issuers(token), self.keys.cache()) else {
             return Ok(None);
@@ -151,11 +156,12 @@ impl TrustArgs {
 
     fn online(
         &self,
+        context: &Context,
         first: Issuer,
         others: impl Iterator<Item = Issuer>,
         token: &AccessToken,
     ) -> Result<Result<VerifiedToken, VerifyError>, Failure> {
-        let session = self.keys.session()?;
+        let session = self.keys.session(context)?;
         let mut builder = Verifier::builder(first, session.http_client().clone())
             .profiles(self.profile.iter().copied())
             .clock(self.clock())

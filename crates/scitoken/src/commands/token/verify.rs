@@ -29,7 +29,7 @@ pub(super) struct Verify {
 
 impl Verify {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        match self.trust.verify(&self.token.read(context, None, None)?)? {
+        match self.trust.verify(context, &self.token.read(context, None, None)?)? {
             TokenVerdict::Refused(refusal) => Err(answer::refused(&refusal, None)),
             TokenVerdict::Valid(token) => {
                 let members = json!({
