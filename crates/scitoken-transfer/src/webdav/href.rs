@@ -44,10 +44,10 @@ impl HrefMapper {
     pub(crate) fn map(&mut self, resource: Resource) -> Mapped {
         let is_first = std::mem::replace(&mut self.is_first, false);
         let Some(path) = self.resolve(&resource.href) else { return Mapped::Outside };
-        // A back end behind a proxy names the collection by its own path, in the first entry.
-        let is_renamed =
-            is_first && kind(&resource) == EntryKind::Directory && path.last() == self.roots[1].last();
-        if is_renamed && !self.roots.contains(&path) {
+        // A back end behind a proxy names the collection by its own path, in the first entry. What is below the collection
+        // is a member of it, also where it has the collection's own name.
+        let is_collection = kind(&resource) == EntryKind::Directory && path.last() == self.roots[1].last();
+        if is_first && is_collection && !self.roots.iter().any(|root| path.starts_with(root)) {
             self.roots.push(path.clone());
         }
         let below =
@@ -190,6 +190,20 @@ mod tests {
         // Not by any other name.
         let other = map("https://proxy/dav/d/", "https://proxy/dav/d/", &["/export/e/", "/export/e/f"]);
         assert_eq!(other, [Mapped::Outside, Mapped::Outside]);
+    }
+
+    #[test]
+    fn a_member_with_the_name_of_its_collection_is_a_member_in_any_order() {
+        for hrefs in [&["/d/d/", "/d/", "/d/f"][..], &["/d/d/", "/d/f"], &["/d/", "/d/d/", "/d/f"]] {
+            let children: Vec<_> = map("https://h/d/", "https://h/d/", hrefs)
+                .into_iter()
+                .filter_map(|mapped| match mapped {
+                    Mapped::Child(entry) => Some(entry.url.path().to_owned()),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(children, ["/d/d/", "/d/f"], "{hrefs:?}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use scitoken_types::SafeUrl;
 use scitoken_types::sys::{Clock as _, SystemClock};
 use serde_json::json;
 
-use self::order::{Order, Scratch, read_orders};
+use self::order::{Order, Scratch, is_one_file, read_orders};
 use self::requests::Requests;
 use self::result::Transferred;
 use self::result_file::ResultFile;
@@ -70,6 +70,10 @@ impl CondorPlugin {
         let (Some(infile), Some(outfile)) = (&self.infile, &self.outfile) else {
             return capabilities(context);
         };
+        if is_one_file(infile, outfile) {
+            let problem = format!("`{}` cannot be both `-infile` and `-outfile`", outfile.display());
+            return Err(Failure::new(Exit::Usage, problem).with_hint("name another file with `-outfile`"));
+        }
         // Results of an earlier run must not pass for this one's.
         let results = ResultFile::create(outfile)?;
         let requested = match read_orders(infile, [infile, outfile]) {

@@ -174,6 +174,23 @@ async fn under_pelicans_names_all_files_have_its_exit_codes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_orders_are_not_overwritten_by_the_results() {
+    let job = Job::new().await;
+    let orders = "[ Url = \"osdf:///public/a%20b,c\"; LocalFileName = \"f\" ]\n";
+    fs_err::write(job.path().join("in"), orders).unwrap();
+    std::os::unix::fs::symlink("in", job.path().join("link")).unwrap();
+    for outfile in ["in", "./in", "link"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_scitoken"));
+        command.args(["condor-plugin", "-infile", "in", "-outfile", outfile]).current_dir(job.path());
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{outfile}: {told}");
+        assert!(told.contains("cannot be both `-infile` and `-outfile`"), "{told}");
+        assert_eq!(fs_err::read_to_string(job.path().join("in")).unwrap(), orders);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_has_its_attempts_too() {
     let job = Job::new().await;
     fs_err::write(job.path().join("result"), "a result").unwrap();

@@ -69,6 +69,12 @@ pub(super) fn read_orders(infile: &Path, own: [&Path; 2]) -> Result<Vec<Requeste
     Ok(ads.iter().enumerate().map(|(number, ad)| RequestedTransfer::read(number, ad, own)).collect())
 }
 
+/// Returns whether two paths lead to one existing file.
+pub(super) fn is_one_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| fs_err::canonicalize(path).ok();
+    real(one).is_some_and(|one| real(other) == Some(one))
+}
+
 impl RequestedTransfer {
     fn read(number: usize, ad: &ClassAd, own: [&Path; 2]) -> Self {
         let get = |name: &str| {
@@ -76,9 +82,7 @@ impl RequestedTransfer {
         };
         let order = || {
             let file = PathBuf::from(get("LocalFileName")?);
-            let real = |path: &Path| fs_err::canonicalize(path).ok();
-            let is_own =
-                real(&file).is_some_and(|file| own.iter().any(|own| real(own).as_ref() == Some(&file)));
+            let is_own = own.iter().any(|own| is_one_file(&file, own));
             if is_own || file.components().any(|part| part == Component::ParentDir) {
                 let what = if is_own {
                     "is a file of the plugin itself"
