@@ -1,32 +1,38 @@
 //! Flags and commands that users of other programs type, and what does the same here.
 
+mod by_command;
 mod commands;
 mod foreign_features;
 mod misread;
 mod rare_flags;
 mod table;
+mod values;
 
+use self::by_command::BY_COMMAND;
 use self::commands::{BELOW, COMMANDS};
 use self::foreign_features::{FOREIGN, PREFIXES};
 pub(crate) use self::misread::misread;
 use self::rare_flags::RARE;
-use self::table::{HABITS, UNIX};
+use self::table::HABITS;
+use self::values::misread_value;
 
-/// Returns the sentence for a flag that `command` does not have. `has` tells which flags it has: a sentence about others is
-/// no help.
-pub(crate) fn sentence_for(command: &str, flag: &str, has: impl Fn(&str) -> bool) -> Option<&'static str> {
-    let own = UNIX.iter().filter(|(name, _)| *name == command).flat_map(|(_, habits)| *habits);
+/// Returns the sentence for a flag that `command` does not have. `has` tells which flags it has: what a sentence says of
+/// others is no help, and left out.
+pub(crate) fn sentence_for(command: &str, flag: &str, has: impl Fn(&str) -> bool) -> Option<String> {
+    let own = BY_COMMAND.iter().filter(|(name, _)| *name == command).flat_map(|(_, habits)| *habits);
     let named = own.chain(HABITS).chain(RARE).chain(FOREIGN).find(|habit| habit.names.contains(&flag));
     let begins = || PREFIXES.iter().find(|habit| habit.names.iter().any(|prefix| flag.starts_with(prefix)));
     let habit = named.or_else(begins)?;
-    names_flags_of(habit.sentence, has).then_some(habit.sentence)
+    let parts: Vec<&str> = habit.sentence.split("; ").filter(|part| names_flags_of(part, &has)).collect();
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// Returns whether every flag in a sentence is one of the command's, or that of a command which the sentence names.
+/// Returns whether every flag in a sentence is one of the command's, or stands behind another command that the sentence
+/// names.
 fn names_flags_of(sentence: &str, has: impl Fn(&str) -> bool) -> bool {
-    let code = || sentence.split('`').skip(1).step_by(2);
-    let first_words = || code().filter_map(|code| code.split(&[' ', '=']).next());
-    first_words().any(|word| !word.starts_with('-')) || first_words().all(has)
+    let code = sentence.split('`').skip(1).step_by(2);
+    let mut words = code.filter_map(|code| code.split(&[' ', '=']).next());
+    words.by_ref().take_while(|word| *word != "scitoken").filter(|word| word.starts_with('-')).all(has)
 }
 
 /// Returns the sentence for a command that this program does not have below `parent`, which is empty for the program itself.
@@ -117,6 +123,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_command_is_asked_for_is_answered_with_its_own_flags() {
+        let program = Cli::command();
+        for (name, habits) in BY_COMMAND {
+            let command = program.find_subcommand(name).unwrap();
+            let has = |flag: &str| usage::has_flag(command, flag) || usage::has_flag(&program, flag);
+            for habit in *habits {
+                for flag in habit.names {
+                    assert!(!has(flag), "`{name}` has `{flag}`");
+                    assert_eq!(
+                        sentence_for(name, flag, has).as_deref(),
+                        Some(habit.sentence),
+                        "{name} {flag}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_sentence_is_about_flags_of_the_command() {
         assert!(sentence_for("ls", "-d", |_| false).unwrap().contains("scitoken stat"));
         assert!(sentence_for("get", "-m", |flag| flag == "--max-time").is_some());
@@ -158,7 +183,7 @@ mod tests {
         let program = Cli::command();
         let below = BELOW.iter().flat_map(|(_, habits)| *habits);
         let flags = HABITS.iter().chain(RARE).chain(FOREIGN).chain(PREFIXES);
-        let flags = flags.chain(UNIX.iter().flat_map(|(_, habits)| *habits));
+        let flags = flags.chain(BY_COMMAND.iter().flat_map(|(_, habits)| *habits));
         let mut named = 0;
         for habit in COMMANDS.iter().chain(below).chain(flags) {
             for code in habit.sentence.split('`').skip(1).step_by(2) {
@@ -252,6 +277,36 @@ mod tests {
         ("ls -ltr https://h/d/", "sort"),
         ("ls -lah https://h/d/", "bytes"),
         ("ls -1 https://h/d/", "default"),
+        // Flags that mean something else to the users of another command.
+        ("copy --copy-mode push https://h/f https://i/f", "`--mode pull` or `--mode push`"),
+        ("copy -t 60 https://h/f https://i/f", "`--max-time SECONDS`"),
+        ("put -t 60 f https://h/f", "`--max-time SECONDS`"),
+        ("stat -t 60 https://h/f", "`--max-time SECONDS`"),
+        ("get -t token https://h/f", "`--token-file FILE`"),
+        ("put -c f https://h/f", "from its beginning"),
+        ("stat -c %s https://h/f", "`--json`"),
+        ("checksum -c sums https://h/f", "scitoken get --checksum"),
+        ("put -R d https://h/d/", "`-r` uploads"),
+        ("copy -R https://h/d/ https://i/d/", "`-r` copies"),
+        ("mv -R https://h/d https://h/e", "a directory moves"),
+        ("mv -T https://h/f https://h/g", "leave the flag out"),
+        ("copy -d 2 https://h/f https://i/f", "`-v` logs"),
+        ("copy -n 4 https://h/f https://i/f", "leave the flag and the number out"),
+        ("copy -S TOKEN https://h/f https://i/f", "leave the flag and its value out"),
+        ("put -S 4 f https://h/f", "leave the flag and the number out"),
+        ("checksum https://h/f ADLER32", "`-a adler32`"),
+        ("checksum https://h/f sha256", "`-a sha-256`"),
+        ("checksum --alg md5 https://h/f", "`-a ALGORITHM`"),
+        ("get --retry -1 https://h/f", "takes no negative number"),
+        ("get -j -1 https://h/f", "takes no negative number"),
+        ("put --dry-run f https://h/f", "`scitoken ls -r URL`"),
+        ("rm --dry-run https://h/f", "`scitoken ls -r URL`"),
+        ("put -C adler32 f https://h/f", "`--checksum ALGORITHM`"),
+        ("mv --overwrite https://h/f https://h/g", "`-f`"),
+        ("htdecodetoken", "`scitoken token show"),
+        ("htdestroytoken", "`scitoken logout`"),
+        ("stashcp osdf:///f .", "`scitoken copy SOURCE DESTINATION`"),
+        ("restart", "`--help` lists the commands"),
         // Long flags with one dash, with a value that they do not take, and misspelled.
         ("get -recursive https://h/d/", "write `--recursive`"),
         ("get -output=x https://h/f", "write `--output`"),

@@ -35,6 +35,14 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
         let name = redact::without_tokens(name);
         return Ok(Some(Failure::new(Exit::Usage, format!("unknown command `{name}`")).with_hint(hint)));
     }
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
+        && !suggestions(error).iter().any(|similar| is_misspelt(name, similar))
+    {
+        let name = redact::without_tokens(name);
+        let failure = Failure::new(Exit::Usage, format!("unknown command `{name}`"));
+        return Ok(Some(failure.with_hint("`--help` lists the commands")));
+    }
     if error.kind() == ErrorKind::TooManyValues
         && let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
     {
@@ -60,6 +68,15 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
         Some(form) => failure.with_hint(form),
         None => failure,
     }))
+}
+
+/// Returns the commands that clap takes for similar.
+fn suggestions(error: &clap::Error) -> Vec<String> {
+    match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::String(similar)) => vec![similar.clone()],
+        Some(ContextValue::Strings(similar)) => similar.clone(),
+        _ => Vec::new(),
+    }
 }
 
 /// Says in which form the value of a flag is written, where the message does not say so.
@@ -144,7 +161,7 @@ fn command_of<'c>(error: &clap::Error, program: &'c Command) -> &'c Command {
 }
 
 /// Returns whether a command takes `--long` or `-s`.
-fn has_flag(command: &Command, flag: &str) -> bool {
+pub(crate) fn has_flag(command: &Command, flag: &str) -> bool {
     command.get_arguments().any(|argument| match flag.strip_prefix("--") {
         Some(long) => argument.get_long_and_visible_aliases().is_some_and(|longs| longs.contains(&long)),
         None => argument.get_short_and_visible_aliases().is_some_and(|shorts| {

@@ -40,6 +40,7 @@ pub(super) const COMMANDS: &[Habit] = &[
             "copyto",
             "globus-url-copy",
             "prestage",
+            "stashcp",
         ],
         "`scitoken copy SOURCE DESTINATION` copies between servers, or to and from this machine",
     ),
@@ -115,11 +116,11 @@ pub(super) const COMMANDS: &[Habit] = &[
         "`scitoken login` gets a token with a browser, and stores it",
     ),
     habit(
-        &["signout", "sign-out", "log-out", "revoke"],
+        &["signout", "sign-out", "log-out", "revoke", "htdestroytoken"],
         "`scitoken logout` revokes a stored token and removes it",
     ),
     habit(
-        &["httokendecode", "decode"],
+        &["htdecodetoken", "httokendecode", "decode"],
         "`scitoken token show FILE` shows the claims of a token, `scitoken jwt decode` those of any JWT",
     ),
     habit(

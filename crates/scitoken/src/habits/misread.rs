@@ -3,10 +3,10 @@
 use clap::Command;
 use scitoken_types::SafeUrl;
 
-use super::{command_for, is_url, sentence_for};
+use super::{command_for, is_url, misread_value, sentence_for};
 
 /// What is wrong with a command line, and what to type instead.
-type Answer = (String, String);
+pub(super) type Answer = (String, String);
 
 /// Returns what is wrong with arguments that clap would take for something else, as message and hint.
 pub(crate) fn misread(arguments: &[String], program: &Command) -> Option<Answer> {
@@ -20,6 +20,9 @@ pub(crate) fn misread(arguments: &[String], program: &Command) -> Option<Answer>
     let Some(command) = command else { return without_command(arguments, program) };
     if let Some(answer) = arguments.iter().find_map(|argument| long_with_one_dash(argument, program, command))
     {
+        return Some(answer);
+    }
+    if let Some(answer) = misread_value(arguments, command) {
         return Some(answer);
     }
     match command.get_name() {

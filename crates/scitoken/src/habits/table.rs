@@ -114,7 +114,12 @@ pub(super) const HABITS: &[Habit] = &[
     habit(&["-w", "--write-out"], "`--json` writes the outcome as JSON"),
     habit(&["-m", "--transfer-timeout", "--stop"], "`--max-time SECONDS` limits the whole transfer"),
     habit(
-        &["-t", "--tries", "--retries", "--max-tries", "--accepted-retry"],
+        &["-t"],
+        "`--max-time SECONDS` limits the whole transfer, `--retry N` sets the number of retries; `--token-file FILE` reads the \
+         token from a file",
+    ),
+    habit(
+        &["--tries", "--retries", "--max-tries", "--accepted-retry"],
         "`--retry N` sets the number of retries",
     ),
     habit(
@@ -313,20 +318,6 @@ pub(super) const HABITS: &[Habit] = &[
         &["--sqlite", "--keyring", "--from-json", "--from-sqlite", "--from-keyring"],
         "storages are named by `--storage json:FILE`, `sqlite:FILE` or `keyring`, and `--from` likewise",
     ),
-];
-
-/// Flags of the Unix commands that have the names of commands here.
-pub(super) const UNIX: &[(&str, &[Habit])] = &[
-    ("ls", &[habit(&["-d"], "`scitoken stat URL` describes the directory itself")]),
-    (
-        "rm",
-        &[
-            habit(&["-R"], "`-r` removes a directory"),
-            habit(&["-i", "-I", "-d"], "`scitoken ls -r URL` lists what `rm -r` removes"),
-        ],
-    ),
-    ("mkdir", &[habit(&["-m"], "the server chooses the permissions: leave the flag out")]),
-    ("mv", &[habit(&["-i", "-n"], "an existing target is kept by default: leave the flag out")]),
 ];
 
 pub(super) const fn habit(names: &'static [&'static str], sentence: &'static str) -> Habit {
