@@ -26,6 +26,7 @@ use tokio::runtime::Runtime;
 
 use crate::client::SessionBuilder;
 use crate::error::{Error, Kind};
+use crate::stated_url::start;
 
 pub use request::RequestBuilder;
 pub use response::Response;
@@ -125,7 +126,7 @@ impl Session {
 
     /// Starts a request with any method.
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
-        RequestBuilder::new(self.client.request(method, url), Arc::clone(&self.runtime))
+        RequestBuilder::new(start(&self.client, method, url), Arc::clone(&self.runtime))
     }
 
     /// Sends a request that was [built](RequestBuilder::build) before, and waits for the head of the response.

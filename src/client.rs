@@ -15,6 +15,7 @@ pub use crate::cookies::{CookieJar, CookieMiddleware};
 pub use crate::proxy::{DirectReason, ProxyChoice, ProxyRules};
 pub use crate::proxy_failure::ProxyProblem;
 use crate::source::{Discovery, SharedTokenSource};
+use crate::stated_url::start;
 pub use builder::SessionBuilder;
 #[cfg(feature = "tls")]
 pub use server_trust::SystemAuthorities;
@@ -53,37 +54,37 @@ pub struct Session {
 impl Session {
     /// Starts a `GET` request.
     pub fn get(&self, url: impl IntoUrl) -> RequestBuilder {
-        self.client.get(url)
+        self.request(Method::GET, url)
     }
 
     /// Starts a `HEAD` request.
     pub fn head(&self, url: impl IntoUrl) -> RequestBuilder {
-        self.client.head(url)
+        self.request(Method::HEAD, url)
     }
 
     /// Starts a `POST` request.
     pub fn post(&self, url: impl IntoUrl) -> RequestBuilder {
-        self.client.post(url)
+        self.request(Method::POST, url)
     }
 
     /// Starts a `PUT` request.
     pub fn put(&self, url: impl IntoUrl) -> RequestBuilder {
-        self.client.put(url)
+        self.request(Method::PUT, url)
     }
 
     /// Starts a `PATCH` request.
     pub fn patch(&self, url: impl IntoUrl) -> RequestBuilder {
-        self.client.patch(url)
+        self.request(Method::PATCH, url)
     }
 
     /// Starts a `DELETE` request.
     pub fn delete(&self, url: impl IntoUrl) -> RequestBuilder {
-        self.client.delete(url)
+        self.request(Method::DELETE, url)
     }
 
     /// Starts a request with any method.
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
-        self.client.request(method, url)
+        start(&self.client, method, url)
     }
 
     /// Returns the client with the middlewares.

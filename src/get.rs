@@ -6,6 +6,7 @@ use reqwest_middleware::{RequestBuilder, Result};
 
 use crate::client::Session;
 use crate::error;
+use crate::stated_url::stated;
 
 /// Sends a `GET` with the token that is found for it.
 ///
@@ -75,7 +76,7 @@ pub async fn scitoken_patch(url: impl IntoUrl, body: impl Into<Body>) -> Result<
 /// # }
 /// ```
 pub fn scitoken_request(method: Method, url: impl IntoUrl) -> Result<RequestBuilder> {
-    let url = url.into_url().map_err(|invalid| error::explained(invalid.into()))?;
+    let url = stated(url).map_err(|invalid| error::explained(invalid.into()))?;
     Ok(Session::new()?.request(method, url))
 }
 

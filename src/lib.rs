@@ -132,6 +132,7 @@ mod proxy_failure;
 mod reconnect;
 mod resolver;
 pub mod source;
+mod stated_url;
 mod www_authenticate;
 
 pub use auth::{Attach, AuthMiddleware, RedirectMiddleware, RedirectTrust, RequestBuilderExt, ResponseExt};

@@ -81,6 +81,7 @@ impl Issuer {
             return Err(InvalidIssuer::NotHttps(redact::text(text)));
         }
         if url.host_str().is_none_or(str::is_empty)
+            || !scitoken_types::names_host(text)
             || text.contains(|c: char| c.is_whitespace() || c.is_control())
         {
             return Err(InvalidIssuer::NotAUrl(redact::text(text)));

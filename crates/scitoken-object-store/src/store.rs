@@ -17,7 +17,7 @@ use object_store::{
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::Session;
 use scitoken_transfer::federation::{Federation, FederationUrl};
-use scitoken_types::SafeUrl;
+use scitoken_types::{SafeUrl, names_host};
 use url::Url;
 
 use crate::error::OpenError;
@@ -83,7 +83,8 @@ impl ScitokenStore {
             let federation = Federation::new(session.http_client().clone());
             return Ok(Self::federation(federation, session.client().clone(), name));
         }
-        let url = url.parse::<Url>().map_err(|source| OpenError::not_url(url, source))?;
+        let parsed = if names_host(url) { url.parse::<Url>() } else { Err(url::ParseError::EmptyHost) };
+        let url = parsed.map_err(|source| OpenError::not_url(url, source))?;
         Self::server(session, &url)
     }
 

@@ -6,7 +6,7 @@ use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::hint::TransferHint;
 use crate::object_name::invalid_url::InvalidFederationUrl;
 use crate::object_name::url::FederationUrl;
-use scitoken_types::{Origin, SafeUrl};
+use scitoken_types::{Origin, SafeUrl, names_host};
 
 /// Refuses a URL that has no origin, or user info: that would reach logs and replace the token.
 pub(crate) fn check_url(url: &Url) -> Result<(), TransferError> {
@@ -59,6 +59,9 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, TransferError> {
     if text.split(['?', '#']).next().unwrap_or_default().contains('\\') {
         return Err(refuse("contains a backslash", Some(TransferHint::EncodeCharacter('\\'))));
     }
+    if !names_host(text) {
+        return Err(refuse("names no host", None));
+    }
     let url = text.parse().map_err(|_| refuse("is not a URL", None))?;
     check_url(&url)?;
     Ok(url)
@@ -78,6 +81,9 @@ mod tests {
             "https://h/a\rb",
             "https://h/a\nb",
             "https://h\\@evil/f",
+            "https:///h/f",
+            "https:/h/f",
+            "http:h/f",
             "ftp://h/f",
             "h/f",
         ] {

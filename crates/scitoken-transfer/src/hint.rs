@@ -68,6 +68,8 @@ pub enum TransferHint {
     RaiseRetryBudget,
     /// Give the expected checksum, or do not require one.
     ProvideChecksum,
+    /// Give the expected checksum: nothing else proves that the file is complete.
+    ProvideChecksumValue,
     /// Require the checksum that the server offers.
     UseOfferedChecksum {
         /// The algorithm that the server offers.
@@ -151,6 +153,7 @@ impl fmt::Display for TransferHint {
             Self::StartAgainWithMoreTime => "allow more time: the download starts again from the beginning",
             Self::RetryServerLater => "try again later",
             Self::RaiseRetryBudget => "allow more retries: this run has used all of them",
+            Self::ProvideChecksumValue => "give the expected checksum",
             Self::ProvideChecksum => "give the expected checksum, or do not require one",
             Self::UseOfferedChecksum { algorithm } => {
                 return write!(f, "the server offers {algorithm}: require that one");

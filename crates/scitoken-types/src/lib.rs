@@ -18,6 +18,7 @@
 //! | [`SingleFlight`] | one fetch at a time, whose result all who wait share |
 //! | [`files`] | files of secrets and files that users name, opened with care |
 //! | [`LenientObject`] | JSON of other programs, read member by member |
+//! | [`names_host`] | whether a URL names its host, before a parser repairs it |
 //! | [`sys`] | time and environment as values |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -45,6 +46,7 @@ mod terminal;
 mod token_fit;
 mod token_json;
 mod token_text;
+mod url_text;
 
 pub use access_token::AccessToken;
 pub use audience::{Audience, AudienceFit, default_audience};
@@ -67,3 +69,4 @@ pub use single_flight::{FetchStage, FetchTurn, SingleFlight};
 pub use token_fit::{AccessFit, LifetimeFit, TokenFit, TokenNeed, authorizations};
 pub use token_json::{TokenJson, TokenJsonNote};
 pub use token_text::TokenText;
+pub use url_text::names_host;

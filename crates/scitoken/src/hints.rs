@@ -151,6 +151,9 @@ fn transfer(hint: &TransferHint) -> String {
             "run the same command again later; `--skip-existing=size` skips what is done"
         }
         TransferHint::RaiseRetryBudget => "this run has used all of its retries: `--retry-budget N` allows more",
+        TransferHint::ProvideChecksumValue => {
+            "give the checksum that the file must have with `--checksum ALG:VALUE`"
+        }
         TransferHint::ProvideChecksum => {
             "give the checksum with `--checksum ALG:VALUE`, or use `--checksum auto`"
         }

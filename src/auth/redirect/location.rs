@@ -6,9 +6,8 @@ use url::Url;
 
 use super::super::url_credentials;
 use crate::error::RedirectProblem;
-use scitoken_types::Origin;
-use scitoken_types::SafeUrl;
 use scitoken_types::redact::{self, Redactor};
+use scitoken_types::{Origin, SafeUrl, names_host};
 
 /// What to do with a `Location` that carries a token in its query and leads to plain `http`, as XRootD's manager sends
 /// it without `http.desthttps yes`.
@@ -102,7 +101,7 @@ fn resolve(location: &[u8], current: &Url) -> Result<Url, RedirectProblem> {
         // Bytes of no known encoding mean themselves.
         Err(_) => percent_encoding::percent_encode(location, percent_encoding::CONTROLS).to_string(),
     };
-    if text.trim().is_empty() {
+    if text.trim().is_empty() || !names_host(&text) || text.trim_start().starts_with("///") {
         return Err(RedirectProblem::NoUrl);
     }
     // Credentials in the first URL are for the first server; any in the joined URL come from the redirect.
@@ -193,7 +192,9 @@ mod tests {
 
     #[test]
     fn what_must_not_be_followed_is_refused() {
-        for location in ["", "  ", "https://", "https://[::1"] {
+        for location in
+            ["", "  ", "https://", "https://[::1", "https:///b/x", "http:/b/x", "https:b", "///b/x"]
+        {
             assert_eq!(url(location), Err(RedirectProblem::NoUrl), "{location:?}");
         }
         assert_eq!(url("file:///etc/passwd"), Err(RedirectProblem::Scheme("file".into())));

@@ -20,6 +20,8 @@ const FIVE_SECONDS: Duration = Duration::from_secs(5);
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 /// The longest interval after errors, unless the server asks for a longer one.
 const SLOWEST: Duration = Duration::from_secs(60);
+/// How long before a code expires the last poll comes.
+const BEFORE_EXPIRY: Duration = Duration::from_secs(1);
 /// The longest time in seconds that is waited for a user.
 const LONGEST: f64 = 86_400.0;
 
@@ -102,6 +104,43 @@ fn address(text: &str, endpoint: &Url) -> Option<Url> {
     matches!(url.scheme(), "https" | "http").then_some(url)
 }
 
+/// When to poll next.
+#[derive(Debug)]
+struct PollingPace {
+    /// The shortest time between two polls.
+    interval: Duration,
+    /// The time until the next poll, which is longer after failures.
+    wait: Duration,
+    has_polled: bool,
+}
+
+impl PollingPace {
+    fn new(interval: Duration) -> Self {
+        Self { interval, wait: interval, has_polled: false }
+    }
+
+    /// Returns how long to wait for the next poll; `None` when the code expires before. The first poll comes in any case, and
+    /// failures do not use up the end of a code's lifetime.
+    fn next(&mut self, left: Duration) -> Option<Duration> {
+        let last = left.saturating_sub(BEFORE_EXPIRY);
+        let shortest = if self.has_polled { self.interval } else { Duration::ZERO };
+        let wait = self.wait.min(last);
+        let is_in_time = wait >= shortest && !(left.is_zero() && self.has_polled);
+        self.has_polled = true;
+        is_in_time.then_some(wait)
+    }
+
+    /// The server asks for 5 s more between all further polls (RFC 8628 section 3.5).
+    fn slow_down(&mut self) {
+        self.interval += FIVE_SECONDS;
+        self.wait = self.wait.max(self.interval);
+    }
+
+    fn failed(&mut self) {
+        self.wait = (self.wait * 2).min(SLOWEST.max(self.wait));
+    }
+}
+
 impl OAuthClient {
     /// Requests a device code. Show the user the address and the code, then
     /// [wait](Self::wait_for_authorization).
@@ -145,13 +184,15 @@ impl OAuthClient {
     ) -> Result<Option<TokenResponse>, OAuthError> {
         let mut stop = std::pin::pin!(stop);
         let request = GrantRequest::new();
-        let mut interval = authorization.interval;
+        let mut pace = PollingPace::new(authorization.interval);
+        // Why the last poll had no answer about the login.
+        let mut unanswered = None;
         loop {
-            if Instant::now() + interval > authorization.ends {
-                return Err(self.failed(Kind::DeviceExpired));
-            }
+            let Some(wait) = pace.next(authorization.ends.saturating_duration_since(Instant::now())) else {
+                return Err(unanswered.unwrap_or_else(|| self.failed(Kind::DeviceExpired)));
+            };
             tokio::select! {
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(wait) => {}
                 () = &mut stop => return Ok(None),
             }
             let form = vec![
@@ -162,12 +203,16 @@ impl OAuthClient {
                 Ok(tokens) => return Ok(Some(tokens)),
                 Err(error) => error,
             };
+            unanswered = None;
             match error.code() {
                 Some("authorization_pending") => {}
                 Some("access_denied") => return Err(self.failed(Kind::Denied)),
                 Some("expired_token") => return Err(self.failed(Kind::DeviceExpired)),
-                Some("slow_down") => interval += FIVE_SECONDS,
-                _ if error.slows_polling() => interval = (interval * 2).min(SLOWEST.max(interval)),
+                Some("slow_down") => pace.slow_down(),
+                _ if error.is_transient() => {
+                    pace.failed();
+                    unanswered = Some(error);
+                }
                 _ => return Err(error),
             }
         }
@@ -263,6 +308,61 @@ mod tests {
             let (waited, ended) = login([Reply::json(200, BEGUN), error(code)]).await;
             assert_eq!(waited, 5);
             assert!(ended.unwrap_err().to_string().contains(expected));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_code_that_expires_within_the_interval_is_asked_for_once() {
+        for (lifetime, waited) in [("4", 3), ("5", 4), ("600, \"interval\": 5000", 599)] {
+            let begun = BEGUN.replace("120", lifetime);
+            let (begun, tokens) = (Reply::json(200, &begun), Reply::json(200, TOKENS));
+            let (seconds, ended) = login([begun, tokens]).await;
+            assert!(seconds == waited && ended.is_ok(), "{lifetime}: {seconds} {ended:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_issuer_that_is_down_is_asked_until_the_end_and_is_the_reason() {
+        let begun = Reply::json(200, &BEGUN.replace("120", "30"));
+        let down = || Reply::json(503, "");
+        let (waited, ended) = login([begun, down(), down(), down()]).await;
+        assert_eq!(waited, 29, "polls after 5, 15 and 29 seconds");
+        let error = ended.unwrap_err();
+        assert!(error.to_string().contains("answered 503") && error.is_transient(), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_error_with_a_code_does_not_end_the_login() {
+        for (status, body) in [
+            (503, r#"{"error": "temporarily_unavailable"}"#),
+            (
+                503,
+                r#"{"timestamp": "2026-11-30", "status": 503, "error": "Service Unavailable", "path": "/token"}"#,
+            ),
+            (500, r#"{"error": "server_error"}"#),
+            (429, r#"{"error": "too_many_requests"}"#),
+        ] {
+            let replies = [Reply::json(200, BEGUN), Reply::json(status, body), Reply::json(200, TOKENS)];
+            let (waited, ended) = login(replies).await;
+            assert!(waited == 5 + 10 && ended.is_ok(), "{status} {body}: {waited} {ended:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_without_an_error_code_is_told_in_the_servers_words() {
+        for (body, said) in [
+            (r#"{"message": "Invalid scope requested: x"}"#, "400 Bad Request: Invalid scope requested: x"),
+            (r#"{"detail": "scope is\nbad"}"#, "400 Bad Request: scope is bad"),
+            (r#"{"error_description": "no such client"}"#, "400 Bad Request: no such client"),
+            (r#"{"errors": [{"code": "X", "detail": "unknown scope"}]}"#, "400 Bad Request: unknown scope"),
+            (r#"{"errors": ["unknown scope"]}"#, "400 Bad Request: unknown scope"),
+            ("Invalid scope", "400 Bad Request: Invalid scope"),
+            ("code hush is bad", "400 Bad Request: code \u{2026} is bad"),
+            ("{}", "400 Bad Request without a reason"),
+        ] {
+            let (_, ended) = login([Reply::json(200, BEGUN), Reply::json(400, body)]).await;
+            let told = ended.unwrap_err().to_string();
+            assert!(told.ends_with(said), "{body}: {told}");
         }
     }
 

@@ -65,8 +65,12 @@ pub(super) enum Kind {
     TooLarge(usize),
     #[error("answered with a redirect, which is not followed")]
     Redirected,
-    #[error("answered {status} {}", if *.html { "with a web page" } else { "without a reason" })]
-    Status { status: StatusCode, html: bool },
+    #[error("answered {status}{}", match text {
+        _ if *.html => " with a web page".to_owned(),
+        Some(text) => format!(": {text}"),
+        None => " without a reason".to_owned(),
+    })]
+    Status { status: StatusCode, html: bool, text: Option<String> },
     #[error("answered with {0}")]
     NotJson(NotJson),
     #[error("refused: {code}{}", description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default())]
@@ -209,11 +213,6 @@ impl OAuthError {
             Kind::DeviceExpired => OAuthHint::ConfirmSooner,
             _ => return None,
         })
-    }
-
-    /// Returns whether polling should continue at a longer interval.
-    pub(super) fn slows_polling(&self) -> bool {
-        self.code() == Some("slow_down") || (self.is_transient() && self.code().is_none())
     }
 }
 

@@ -163,7 +163,8 @@ async fn exchange(
         return Err(failed(refused));
     }
     if !status.is_success() {
-        return Err(failed(broken.unwrap_or(Kind::Status { status, html: is_html })));
+        let text = refusal_text(&body, secrets);
+        return Err(failed(broken.unwrap_or(Kind::Status { status, html: is_html, text })));
     }
     let instead = NotJson { is_html, kind: scitoken_types::non_json_kind(&body), encoding };
     Ok(Answer { body, instead, broken })
@@ -273,6 +274,33 @@ fn is_html(response: &Response) -> bool {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"))
+}
+
+/// Returns what a refusal says that has no error code: in one of the members that frameworks use, or as plain text.
+fn refusal_text(body: &[u8], secrets: &Redactor) -> Option<String> {
+    /// The longest text that is shown, in characters.
+    const LONGEST: usize = 200;
+    const MEMBERS: [&str; 6] = ["error_description", "message", "detail", "title", "reason", "msg"];
+
+    let of_object = |object: &LenientObject| MEMBERS.iter().find_map(|name| object.text(name).ok().flatten());
+    let text = match LenientObject::parse(body) {
+        Some(object) => of_object(&object).or_else(|| {
+            let errors: Vec<&serde_json::value::RawValue> =
+                serde_json::from_str(object.get("errors")?).ok()?;
+            let first = errors.first()?.get();
+            LenientObject::parse(first.as_bytes())
+                .and_then(|error| of_object(&error))
+                .or_else(|| serde_json::from_str(first).ok())
+        })?,
+        None => std::str::from_utf8(body)
+            .ok()
+            .filter(|text| !text.trim_start().starts_with(['<', '{', '[']))?
+            .to_owned(),
+    };
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect();
+    let shown = redact::text(&secrets.redact(&line));
+    // Nothing is left of a text that is a secret.
+    shown.chars().any(char::is_alphanumeric).then_some(shown)
 }
 
 /// Returns the error of RFC 6749 section 5.2 if the body has one, at any status. A token in a successful answer counts more.

@@ -137,7 +137,7 @@ impl TokenResponse {
         }
         let id_token = noted(object.text("id_token"), &mut notes).map(SecretString::from);
         for note in &notes {
-            tracing::warn!(note, "a token answer has an unexpected form");
+            tracing::warn!("a token answer has an unexpected form: {note}");
         }
         Self {
             tokens,
@@ -157,7 +157,7 @@ impl TokenResponse {
     }
 
     pub(super) fn with_note(mut self, note: String) -> Self {
-        tracing::warn!(note, "a token answer has an unexpected form");
+        tracing::warn!("a token answer has an unexpected form: {note}");
         self.notes.push(note);
         self
     }

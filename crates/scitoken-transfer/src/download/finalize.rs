@@ -48,7 +48,7 @@ impl Transfer {
                 SafeUrl::new(self.job.url())
             );
             return Err(TransferError::new(FailureKind::Incomplete, RetryAction::OtherSource, message)
-                .with_hint(TransferHint::ProvideChecksum));
+                .with_hint(TransferHint::ProvideChecksumValue));
         }
         if let Verification::Verified(digest) = &verification {
             let verified = EventKind::Verified { digest: digest.clone() };

@@ -1,15 +1,14 @@
 //! Downloads whose server names the file: the answer that brings the data comes before the target.
 
-use http::{HeaderMap, Method};
+use http::Method;
 use reqwest::Response;
 use url::Url;
 
 use crate::cancel::Deadline;
-use crate::digest::header;
 use crate::download::job::Download;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
-use crate::exchange::request::{refuses_digests, require_success};
+use crate::exchange::request::require_success;
 use crate::hint::TransferHint;
 use crate::name::disposition::{suggested_name, without_dot};
 use crate::name::file_name::{UnsafeName, file_name};
@@ -53,22 +52,9 @@ async fn ask(
     deadline: Option<Deadline>,
 ) -> Result<FirstAnswer, TransferError> {
     let url = job.url();
-    let mut headers = HeaderMap::new();
-    if job.checksum.is_required() || !downloader.servers().is_without_digests(url) {
-        header::ask(&job.checksum, &mut headers);
-    }
-    let mut for_digest = !headers.is_empty();
-    let mut response = downloader.send(Method::GET, url, headers, deadline).await?;
-    if for_digest && refuses_digests(response.status()) {
-        // Asking for a digest is advisory.
-        for_digest = false;
-        response = downloader.send(Method::GET, url, HeaderMap::new(), deadline).await?;
-        if response.status().is_success() {
-            downloader.servers().without_digests(url);
-        }
-    }
-    let response = require_success(response, url, downloader.now()).await?;
-    Ok(FirstAnswer { response, for_digest })
+    let answer = downloader.send_with_digest_question(Method::GET, url, &job.checksum, deadline).await?;
+    let response = require_success(answer.response, url, downloader.now()).await?;
+    Ok(FirstAnswer { response, for_digest: answer.for_digest })
 }
 
 /// Returns the name in the answer; else the one in the URL to which redirects led, as curl does; else the one in the URL that

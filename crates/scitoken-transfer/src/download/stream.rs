@@ -21,6 +21,7 @@ use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
 use crate::exchange::frames::BodyFrames;
+use crate::exchange::page_answer;
 use crate::exchange::request::{head_of, with_server_text};
 use crate::exchange::request_record::RequestRecord;
 use crate::exchange::response_head;
@@ -90,7 +91,7 @@ impl Transfer {
         let suspicion = content_check::assess(self.job.pages, url, self.job.target(), response.headers());
         let inspects = match suspicion {
             // A part of a web page is no part of the data either.
-            Suspicion::Declared => return Err(content_check::failure(url, response.url())),
+            Suspicion::Declared => return Err(page_answer::failure(url, response.url())),
             // A directory listing has no digest.
             Suspicion::Inspect(documents) if extent.start == 0 && identity.digests.is_empty() => {
                 Some(documents)
@@ -244,7 +245,7 @@ impl Transfer {
         match inspected {
             Inspected::Held => Ok(None),
             Inspected::Data(data) => Ok(Some(data.into())),
-            Inspected::Page => Err(content_check::failure(self.job.url(), came_from)),
+            Inspected::Page => Err(page_answer::failure(self.job.url(), came_from)),
             Inspected::Document(message) => Err(content_check::document_failure(self.job.url(), &message)),
         }
     }

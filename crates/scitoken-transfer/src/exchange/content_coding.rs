@@ -13,9 +13,16 @@ pub(crate) fn codings(headers: &HeaderMap) -> impl Iterator<Item = String> {
     let words = values.flat_map(|value| value.to_str().unwrap_or("?").split(','));
     words.map(|word| word.trim().to_ascii_lowercase()).filter(|word| {
         let is_none =
-            ["", "identity", "none", "binary", "8bit", "utf-8", "aws-chunked"].contains(&word.as_str());
-        !is_none && !word.contains('/')
+            ["", "identity", "none", "binary", "7bit", "8bit", "aws-chunked"].contains(&word.as_str());
+        !is_none && !word.contains('/') && !is_charset(word)
     })
+}
+
+/// Returns whether a word names a character set (RFC 9110 section 8.3.2).
+fn is_charset(word: &str) -> bool {
+    ["utf", "iso-", "iso8859", "us-ascii", "ascii", "latin", "windows-"]
+        .iter()
+        .any(|start| word.starts_with(start))
 }
 
 /// Returns the failure for a content coding that was not requested.

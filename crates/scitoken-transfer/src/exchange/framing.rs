@@ -24,7 +24,7 @@ impl BodyLength {
     /// Reads the length from a response head. `Transfer-Encoding` overrides `Content-Length`, and a `Content-Length` that
     /// contradicts itself is no length.
     pub(crate) fn of(version: Version, headers: &HeaderMap) -> Self {
-        if headers.contains_key(TRANSFER_ENCODING) && version < Version::HTTP_2 {
+        if is_coded(headers) && version < Version::HTTP_2 {
             let framing = if is_chunked(headers) { Framing::Proven } else { Framing::ByClose };
             return Self { bytes: None, framing };
         }
@@ -32,6 +32,12 @@ impl BodyLength {
         let is_framed = bytes.is_some() || version >= Version::HTTP_2;
         Self { bytes, framing: if is_framed { Framing::Proven } else { Framing::ByClose } }
     }
+}
+
+/// Returns whether a transfer coding says where the body ends. `identity` is none (RFC 2616 section 3.6).
+fn is_coded(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    codings.any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Returns whether `chunked` is the only transfer coding. Any other coding ends with the connection or changes the
@@ -86,6 +92,14 @@ mod tests {
         let gzip =
             length(Version::HTTP_11, &[("content-length", "3"), ("transfer-encoding", "gzip, chunked")]);
         assert_eq!(gzip, BodyLength { bytes: None, framing: Framing::ByClose });
+    }
+
+    #[test]
+    fn identity_is_no_transfer_coding() {
+        let read = length(Version::HTTP_11, &[("content-length", "3"), ("transfer-encoding", "Identity")]);
+        assert_eq!(read, BodyLength { bytes: Some(3), framing: Framing::Proven });
+        let read = length(Version::HTTP_11, &[("transfer-encoding", "identity")]);
+        assert_eq!(read, BodyLength { bytes: None, framing: Framing::ByClose });
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Describes a file without fetching it.
 
+use http::Method;
 use http::header::{ACCEPT_RANGES, ETAG, LAST_MODIFIED};
-use http::{HeaderMap, Method};
 use tokio::time::Instant;
 use url::Url;
 
@@ -13,7 +13,8 @@ use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::content_coding::codings;
 use crate::exchange::framing::BodyLength;
-use crate::exchange::request::{refuses_digests, require_success};
+use crate::exchange::page_answer::check_description;
+use crate::exchange::request::require_success;
 use crate::name::disposition;
 use crate::name::file_name::UnsafeName;
 
@@ -97,20 +98,9 @@ impl Downloader {
         checksum: &Checksum,
         deadline: Option<Deadline>,
     ) -> Result<Probe, TransferError> {
-        let mut headers = HeaderMap::new();
-        if checksum.is_required() || !self.servers().is_without_digests(url) {
-            header::ask(checksum, &mut headers);
-        }
-        let asked_for_digest = !headers.is_empty();
-        let mut response = self.send(Method::HEAD, url, headers, deadline).await?;
-        if asked_for_digest && refuses_digests(response.status()) {
-            // Asking for a digest is advisory, and a `HEAD` cannot say what was wrong: it has no body.
-            response = self.send(Method::HEAD, url, HeaderMap::new(), deadline).await?;
-            if response.status().is_success() {
-                self.servers().without_digests(url);
-            }
-        }
-        let response = require_success(response, url, self.now()).await?;
+        let answer = self.send_with_digest_question(Method::HEAD, url, checksum, deadline).await?;
+        let response = require_success(answer.response, url, self.now()).await?;
+        check_description(url, &response)?;
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         Ok(Probe {
@@ -120,7 +110,7 @@ impl Downloader {
                 .filter(|_| codings(headers).next().is_none()),
             etag: text(ETAG),
             last_modified: text(LAST_MODIFIED),
-            digests: if asked_for_digest { header::read(headers) } else { Vec::new() },
+            digests: if answer.for_digest { header::read(headers) } else { Vec::new() },
             file_name: disposition::suggested_name(headers),
             accepts_ranges: text(ACCEPT_RANGES),
         })

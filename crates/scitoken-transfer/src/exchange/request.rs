@@ -159,11 +159,6 @@ fn is_about_checksum(failure: &TransferError, text: &str) -> bool {
     })
 }
 
-/// Returns whether a status may be the answer to the mere question for a digest.
-pub(crate) fn refuses_digests(status: http::StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 403 | 406 | 412 | 422 | 431 | 500..=503)
-}
-
 /// Returns whether the server refused to remove a directory because it is not empty.
 pub(crate) fn is_not_empty(failure: &TransferError) -> bool {
     std::error::Error::source(failure).is_some_and(|cause| cause.to_string().contains(NOT_EMPTY))

@@ -67,8 +67,17 @@ pub(crate) fn evaluate(
             "reports an unsatisfiable range without being asked",
         )
         .with_status(head.status)),
+        _ if asked.is_some() && refuses_ranges(head.status) => {
+            Err(refused(head, now).with_retry_action(RetryAction::WithoutRanges))
+        }
         _ => Err(refused(head, now)),
     }
+}
+
+/// Returns whether a status may be the answer to the mere question for a range, which is advisory (RFC 9110 section 14.2).
+/// Not `403`: that is about the token, and the bytes that were fetched are kept for the next one.
+fn refuses_ranges(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 405 | 406 | 412 | 422 | 501)
 }
 
 fn partial(asked: &Range<u64>, head: &ResponseHead<'_>) -> Result<BodyExtent, TransferError> {
@@ -167,7 +176,6 @@ mod tests {
         for (coding, expected) in [
             ("chunked", Framing::Proven),
             ("Chunked", Framing::Proven),
-            ("identity", Framing::ByClose),
             ("gzip", Framing::ByClose),
             ("chunked, gzip", Framing::ByClose),
             ("gzip, chunked", Framing::ByClose),
@@ -204,6 +212,24 @@ mod tests {
     #[test]
     fn an_unrequested_part_is_not_the_file() {
         assert!(evaluated(206, None, &[("content-range", "bytes 0-15/16")]).is_err());
+    }
+
+    #[test]
+    fn a_refused_range_is_not_asked_for_again() {
+        for (status, retry_action) in [
+            (400, RetryAction::WithoutRanges),
+            (405, RetryAction::WithoutRanges),
+            (501, RetryAction::WithoutRanges),
+            (403, RetryAction::OtherToken),
+            (404, RetryAction::OtherSource),
+            (503, RetryAction::Retry),
+        ] {
+            assert_eq!(
+                evaluated(status, Some(&(6..16)), &[]).unwrap_err().retry_action(),
+                retry_action,
+                "{status}"
+            );
+        }
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) struct SentFile<'u> {
 pub(super) struct Checked {
     pub(super) result: Uploaded,
     /// Whether the server has a file of the sent length or digest.
-    is_stored: bool,
+    pub(super) is_stored: bool,
 }
 
 impl Checked {
@@ -48,6 +48,13 @@ impl Checked {
             _ => matches!(self.result.verification, Verification::Verified(_)),
         }
     }
+}
+
+/// Whether a server does not say what it has: a token with write permission need not permit reading, and a server need not
+/// know `HEAD` (RFC 9110 section 15.6.2).
+pub(super) fn does_not_describe(failure: &TransferError) -> bool {
+    matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected | FailureKind::WrongContent)
+        || failure.status() == Some(StatusCode::NOT_IMPLEMENTED)
 }
 
 impl Downloader {
@@ -113,8 +120,7 @@ impl Downloader {
             |verification, is_stored| Checked { result: Uploaded::new(length, verification), is_stored };
         let probe = match Box::pin(self.probe_with_retries(&upload.url, &checksum, deadline)).await {
             Ok(probe) => probe,
-            // A token with write permission need not permit reading.
-            Err(failure) if matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected) => {
+            Err(failure) if does_not_describe(&failure) => {
                 return Ok(checked(Verification::NotShown, false));
             }
             Err(failure) => return Err(failure),

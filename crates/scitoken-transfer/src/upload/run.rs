@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::header::{EXPECT, IF_NONE_MATCH};
@@ -21,6 +21,7 @@ use crate::digest::value::Digest;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::{EventKind, FileNumber};
+use crate::exchange::page_answer::page_in_place_of_change;
 use crate::exchange::request::{classify, head_of, with_server_text};
 use crate::exchange::request_record::RequestRecord;
 use crate::exchange::response_head;
@@ -28,7 +29,7 @@ use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
 use crate::timings::Timings;
 use crate::upload::body::{FileBody, SentBytes};
-use crate::upload::check::SentFile;
+use crate::upload::check::{SentFile, does_not_describe};
 use crate::upload::job::{Upload, Uploaded};
 use reqwest_scitokens::RequestBuilderExt as _;
 use scitoken_types::SafeUrl;
@@ -95,7 +96,10 @@ impl Downloader {
         let uploaded = match refusal {
             // The name is taken: by an attempt whose answer was lost, if the stored file is the sent one.
             Some(refusal) => checked.ok().filter(|checked| checked.proves(&refusal)).ok_or(refusal)?.result,
-            None => checked?.result,
+            None => match (progress.page.into_inner(), checked) {
+                (Some(page), checked) => checked.ok().filter(|checked| checked.is_stored).ok_or(page)?.result,
+                (None, checked) => checked?.result,
+            },
         };
         let timings = Timings { total: started.elapsed(), fetched: length, ..Timings::default() };
         let verification = uploaded.verification.clone();
@@ -120,8 +124,8 @@ impl Downloader {
         match Box::pin(self.probe_with_retries(&upload.url, &Checksum::None, deadline)).await {
             Ok(_) => Err(exists(upload)),
             Err(failure) if failure.kind() == FailureKind::NotFound => Ok(()),
-            // A token with write permission need not permit reading. The server decides.
-            Err(failure) if failure.kind() == FailureKind::Refused => Ok(()),
+            // The server decides.
+            Err(failure) if does_not_describe(&failure) => Ok(()),
             Err(failure) => Err(failure),
         }
     }
@@ -205,7 +209,7 @@ impl Downloader {
         let was_lost = progress.was_lost.load(Ordering::Relaxed);
         let has_sent = length == 0 || sent.bytes() > 0;
         let failure = match answer {
-            Ok(response) => match self.put_answer(upload, response).await {
+            Ok(response) => match self.put_answer(upload, response, progress).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             },
@@ -236,9 +240,19 @@ impl Downloader {
         }
     }
 
-    async fn put_answer(&self, upload: &Upload, response: Response) -> Result<(), TransferError> {
+    async fn put_answer(
+        &self,
+        upload: &Upload,
+        mut response: Response,
+        progress: &PutProgress,
+    ) -> Result<(), TransferError> {
         match response.status() {
-            status if status.is_success() => Ok(()),
+            status if status.is_success() => {
+                if let Some(page) = page_in_place_of_change(&upload.url, &mut response).await {
+                    let _ = progress.page.set(page);
+                }
+                Ok(())
+            }
             StatusCode::PRECONDITION_FAILED if upload.existing == Overwrite::Refuse => {
                 Err(exists(upload).with_status(StatusCode::PRECONDITION_FAILED))
             }
@@ -278,6 +292,8 @@ struct PutProgress {
     was_lost: AtomicBool,
     /// The answer to a repeat that may mean that the lost attempt has stored the file.
     refusal: Mutex<Option<TransferError>>,
+    /// A web page in place of an answer: only the stored file proves that there is one.
+    page: OnceLock<TransferError>,
 }
 
 impl PutProgress {
@@ -286,6 +302,7 @@ impl PutProgress {
             expects: AtomicBool::new(length >= WORTH_ASKING),
             was_lost: AtomicBool::new(false),
             refusal: Mutex::new(None),
+            page: OnceLock::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ use url::Url;
 use crate::address::check_url;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::exchange::page_answer::page_in_place_of_change;
 use crate::exchange::request::{is_not_empty, require_success};
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
@@ -251,7 +252,10 @@ impl Downloader {
             }
             // A gateway may have lost the answer of the server behind it.
             was_lost.fetch_or(response.status().is_server_error(), Ordering::Relaxed);
-            let response = require_success(response, url, self.now()).await?;
+            let mut response = require_success(response, url, self.now()).await?;
+            if let Some(page) = page_in_place_of_change(url, &mut response).await {
+                return Err(page);
+            }
             match response.status() {
                 StatusCode::MULTI_STATUS => {
                     self.check_report(url, response, deadline).await.map(|()| Change::Confirmed)

@@ -1,7 +1,7 @@
 //! URLs on the command line.
 
 use scitoken_transfer::federation::{FederationUrl, InvalidFederationUrl};
-use scitoken_types::SafeUrl;
+use scitoken_types::{SafeUrl, names_host};
 use url::Url;
 
 use crate::exit::Exit;
@@ -34,6 +34,9 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, Failure> {
     }
     if text.split('?').next().is_some_and(|path| path.contains('\\')) {
         return Err(invalid("it contains a backslash".to_owned(), "in a path, write `%5C`"));
+    }
+    if !names_host(text) {
+        return Err(invalid("it names no host".to_owned(), FORM));
     }
     let plain = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("davs") => format!("https://{rest}"),

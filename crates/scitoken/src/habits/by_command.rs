@@ -90,7 +90,10 @@ pub(super) const BY_COMMAND: &[(&str, &[Habit])] = &[
             ),
             habit(&["-R"], "`-r` uploads everything below a directory"),
             habit(&["-C"], "`--checksum ALGORITHM` compares with the server's checksum after the upload"),
-            habit(&["-d"], "write the directory into the URL, with a `/` at its end; `-v` logs requests"),
+            habit(
+                &["-d"],
+                "`scitoken put FILE URL` sends a file, and no forms; write a directory into the URL, with a `/` at its end; `-v` logs requests",
+            ),
             habit(&["-P"], "write the directory into the URL, with a `/` at its end"),
             habit(&["-j", "--jobs"], "files are uploaded one after the other: leave the flag out"),
             habit(&["-i", "--input"], "name the files as arguments, or with `-r` their directory"),

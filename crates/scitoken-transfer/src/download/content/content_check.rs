@@ -7,11 +7,12 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use url::Url;
 
-use crate::download::content::web_page::{PageVerdict, page_verdict};
 use crate::download::job::WebPages;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::content_coding::{codings, unrequested_coding};
 use crate::exchange::error_document::{self, ErrorDocument};
+use crate::exchange::page_answer::{is_declared, is_page_name};
+use crate::exchange::web_page::{PageVerdict, page_verdict};
 use crate::hint::TransferHint;
 use scitoken_types::{SafeUrl, redact};
 
@@ -99,11 +100,13 @@ pub(crate) fn assess(pages: WebPages, asked: &Url, target: Option<&Path>, header
     if pages == WebPages::Allowed || is_page_name(&name) {
         return Suspicion::None;
     }
+    if is_declared(headers) {
+        return Suspicion::Declared;
+    }
     let mut documents = Documents::No;
     for value in headers.get_all(CONTENT_TYPE) {
         let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
-            "text/html" | "application/xhtml+xml" => return Suspicion::Declared,
             "application/json" | "application/problem+json" => documents = Documents::Json,
             "application/xml" | "text/xml" | "application/problem+xml" => documents = Documents::Xml,
             _ => {}
@@ -114,30 +117,6 @@ pub(crate) fn assess(pages: WebPages, asked: &Url, target: Option<&Path>, header
         documents = Documents::No;
     }
     Suspicion::Inspect(documents)
-}
-
-/// Returns the failure for a web page.
-pub(crate) fn failure(asked: &Url, came_from: &Url) -> TransferError {
-    let redirected = asked.host_str() != came_from.host_str();
-    let (what, hint) = if redirected {
-        (
-            format!(
-                "`{}` led to a web page of `{}` instead of the data, most likely a login page",
-                SafeUrl::new(asked),
-                came_from.host_str().unwrap_or_default()
-            ),
-            TransferHint::AuthenticateAtServer,
-        )
-    } else {
-        (
-            format!(
-                "`{}` is a web page, not data: a directory listing, a login page or an error page",
-                SafeUrl::new(asked)
-            ),
-            TransferHint::AllowWebPage,
-        )
-    };
-    TransferError::new(FailureKind::WrongContent, RetryAction::OtherSource, what).with_hint(hint)
 }
 
 /// Returns the failure for an error message that came with a status of success.
@@ -159,7 +138,7 @@ pub(crate) fn check_coding(
     let name = final_name(asked, target).to_ascii_lowercase();
     for (n, coding) in codings(headers).enumerate() {
         let suffixes = suffixes(&coding);
-        if n == 0 && suffixes.iter().any(|suffix| name.ends_with(suffix)) {
+        if n == 0 && suffixes.iter().any(|suffix| name.ends_with(&suffix.to_ascii_lowercase())) {
             continue;
         }
         let failure = unrequested_coding(asked, &coding);
@@ -176,6 +155,9 @@ fn suffixes(coding: &str) -> &'static [&'static str] {
     match coding {
         "gzip" | "x-gzip" => &[".gz", ".tgz"],
         "bzip2" | "x-bzip2" => &[".bz2", ".tbz", ".tbz2"],
+        "br" => &[".br"],
+        "compress" | "x-compress" => &[".Z", ".taz"],
+        "lzma" | "x-lzma" => &[".lzma", ".tlz"],
         "xz" | "x-xz" => &[".xz", ".txz"],
         "zstd" => &[".zst", ".tzst"],
         _ => &[],
@@ -188,15 +170,6 @@ fn final_name<'a>(asked: &'a Url, target: Option<&'a Path>) -> Cow<'a, str> {
         Some(target) => target.file_name().unwrap_or_default().to_string_lossy(),
         None => Cow::Borrowed(asked.path().rsplit('/').next().unwrap_or_default()),
     }
-}
-
-fn is_page_name(name: &str) -> bool {
-    // Servers give the type of what is compressed.
-    let name =
-        [".gz", ".bz2", ".xz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-    let Some((_, extension)) = name.rsplit_once('.') else { return false };
-    let extension = extension.to_ascii_lowercase();
-    matches!(extension.as_str(), "html" | "htm" | "xhtml" | "shtml" | "php" | "asp" | "aspx" | "jsp")
 }
 
 #[cfg(test)]
@@ -267,6 +240,9 @@ mod tests {
             ("f.bz2", &["bzip2"]),
             ("f.xz", &["xz"]),
             ("f.zst", &["zstd"]),
+            ("brdc0010.24n.Z", &["x-compress"]),
+            ("f.br", &["br"]),
+            ("f.lzma", &["lzma"]),
         ] {
             assert!(check(target, codings).is_ok(), "{target} {codings:?}");
         }
@@ -367,7 +343,17 @@ mod tests {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(value));
             check_coding(&url, None, &headers)
         };
-        for coding in ["none", "identity, none", "", "aws-chunked", "UTF-8", "application/octet-stream"] {
+        for coding in [
+            "none",
+            "identity, none",
+            "",
+            "aws-chunked",
+            "UTF-8",
+            "utf8",
+            "ISO-8859-1",
+            "7bit",
+            "application/octet-stream",
+        ] {
             assert!(check(coding).is_ok(), "{coding}");
         }
         for coding in ["gzip", "br", "identity, gzip", "?"] {
@@ -376,6 +362,6 @@ mod tests {
         // A name helps only where there is a usual one.
         let hint = |coding| check(coding).unwrap_err().hint().cloned();
         assert_eq!(hint("zstd"), Some(TransferHint::NameCompressedFile { suffix: ".zst" }));
-        assert_eq!([hint("br"), hint("br, gzip")], [None, None]);
+        assert_eq!([hint("aes128gcm"), hint("dcb, gzip")], [None, None]);
     }
 }

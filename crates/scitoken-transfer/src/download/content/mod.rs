@@ -3,4 +3,3 @@
 pub(crate) mod content_check;
 pub(crate) mod expected;
 pub(crate) mod identity;
-pub(crate) mod web_page;

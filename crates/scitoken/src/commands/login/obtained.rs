@@ -43,9 +43,6 @@ pub(super) async fn wait_for_user(
             None => return Err(oauth::failure(&error)),
         },
     };
-    for note in obtained.tokens.notes() {
-        output::warn(&format!("token answer: {note}"));
-    }
     Ok(obtained)
 }
 

@@ -2,6 +2,8 @@
 
 mod certificates;
 mod cookies;
+mod digests;
+mod login_gateways;
 mod names;
 mod proxies;
 mod trees;

@@ -1,0 +1,93 @@
+//! Web pages in place of other answers: login pages, error pages, directory listings.
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use reqwest::Response;
+use url::Url;
+
+use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::exchange::request::error_text;
+use crate::exchange::web_page::{PageVerdict, page_verdict};
+use crate::hint::TransferHint;
+use scitoken_types::SafeUrl;
+
+/// Returns whether the head declares a web page.
+pub(crate) fn is_declared(headers: &HeaderMap) -> bool {
+    let essence = |value: &http::HeaderValue| {
+        value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    };
+    let mut types = headers.get_all(CONTENT_TYPE).iter().map(essence);
+    types.any(|essence| matches!(essence.as_str(), "text/html" | "application/xhtml+xml"))
+}
+
+/// Returns whether a web page may have the name.
+pub(crate) fn is_page_name(name: &str) -> bool {
+    // Servers give the type of what is compressed.
+    let name =
+        [".gz", ".bz2", ".xz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    let Some((_, extension)) = name.rsplit_once('.') else { return false };
+    let extension = extension.to_ascii_lowercase();
+    matches!(extension.as_str(), "html" | "htm" | "xhtml" | "shtml" | "php" | "asp" | "aspx" | "jsp")
+}
+
+/// Returns the last name in the path of a URL.
+pub(crate) fn last_name(url: &Url) -> &str {
+    url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+}
+
+/// Refuses the description of a web page with another name, as behind a redirect to a login.
+///
+/// # Errors
+/// [`FailureKind::WrongContent`].
+pub(crate) fn check_description(asked: &Url, response: &Response) -> Result<(), TransferError> {
+    let name = last_name(asked);
+    let is_page = is_declared(response.headers()) && !is_page_name(name);
+    if is_page && last_name(response.url()) != name {
+        return Err(led_to_page(asked, response.url()));
+    }
+    Ok(())
+}
+
+/// Returns the failure for a change that is answered with a web page: a login gateway answers every request so. A page with
+/// `201`, as Apache's, tells of the change.
+pub(crate) async fn page_in_place_of_change(asked: &Url, response: &mut Response) -> Option<TransferError> {
+    let may_be_page = matches!(response.status(), StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION);
+    if !may_be_page || !is_declared(response.headers()) {
+        return None;
+    }
+    let came_from = response.url().clone();
+    let is_page = page_verdict(error_text(response).await.as_bytes()) == PageVerdict::Page;
+    is_page.then(|| {
+        let host = came_from.host_str().unwrap_or_default();
+        let what = format!(
+            "a web page of `{host}`, most likely a login page, answered the request to change `{}`",
+            SafeUrl::new(asked)
+        );
+        wrong_content(what).with_hint(TransferHint::AuthenticateAtServer)
+    })
+}
+
+/// Returns the failure for a web page in place of data.
+pub(crate) fn failure(asked: &Url, came_from: &Url) -> TransferError {
+    if asked.host_str() != came_from.host_str() {
+        return led_to_page(asked, came_from);
+    }
+    let what = format!(
+        "`{}` is a web page, not data: a directory listing, a login page or an error page",
+        SafeUrl::new(asked)
+    );
+    wrong_content(what).with_hint(TransferHint::AllowWebPage)
+}
+
+fn led_to_page(asked: &Url, came_from: &Url) -> TransferError {
+    let what = format!(
+        "`{}` led to a web page of `{}` instead of the data, most likely a login page",
+        SafeUrl::new(asked),
+        came_from.host_str().unwrap_or_default()
+    );
+    wrong_content(what).with_hint(TransferHint::AuthenticateAtServer)
+}
+
+fn wrong_content(what: String) -> TransferError {
+    TransferError::new(FailureKind::WrongContent, RetryAction::OtherSource, what)
+}
