@@ -91,6 +91,11 @@ pub enum RedirectProblem {
         /// The URL, without the credential.
         next: String,
     },
+    /// A `DELETE` of what need not be a collection leads to a collection, which it would remove with all its members.
+    ToCollection {
+        /// The URL, without secrets.
+        next: String,
+    },
 }
 
 impl fmt::Display for RedirectProblem {
@@ -102,6 +107,9 @@ impl fmt::Display for RedirectProblem {
             Self::NoUrl => f.write_str("the server redirects without a usable `Location`"),
             Self::Scheme(scheme) => write!(f, "the server redirects to a `{scheme}:` URL"),
             Self::UserInfo => f.write_str("the server redirects to a URL with a user name"),
+            Self::ToCollection { next } => {
+                write!(f, "the server redirects the `DELETE` to the directory `{next}`")
+            }
             Self::CredentialInClear { next } => {
                 write!(f, "the server redirects to `{next}`, which carries a token without TLS")
             }

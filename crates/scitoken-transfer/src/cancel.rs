@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::hint::TransferHint;
+use scitoken_types::SafeUrl;
 
 /// Cancels all transfers of a [`Downloader`](crate::Downloader) and its clones.
 ///
@@ -61,6 +63,16 @@ impl CancellationToken {
     }
 }
 
+impl CancellationToken {
+    /// As [`ended`](Self::ended), for one request: the failure names its URL.
+    pub(crate) async fn ended_at(&self, deadline: Option<Deadline>, url: &Url) -> TransferError {
+        match (self.ended(deadline).await, deadline) {
+            (failure, Some(deadline)) if failure.kind() == FailureKind::Timeout => deadline.passed_at(url),
+            (failure, _) => failure,
+        }
+    }
+}
+
 /// When a transfer must have ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
@@ -74,9 +86,16 @@ impl Deadline {
     }
 
     fn passed(self) -> TransferError {
-        let message =
-            format!("the transfer took longer than the {} s that it may take", self.allowed.as_secs());
+        let allowed = self.allowed.as_secs_f32();
+        let message = format!("the transfer took longer than the {allowed} s that it may take");
         TransferError::new(FailureKind::Timeout, RetryAction::GiveUp, message)
             .with_hint(TransferHint::AllowMoreTime)
+    }
+
+    fn passed_at(self, url: &Url) -> TransferError {
+        let (url, allowed) = (SafeUrl::new(url), self.allowed.as_secs_f32());
+        let message = format!("`{url}` took longer than the {allowed} s that it may take");
+        TransferError::new(FailureKind::Timeout, RetryAction::GiveUp, message)
+            .with_hint(TransferHint::MoreTime)
     }
 }

@@ -56,6 +56,8 @@ pub enum TransferHint {
     WaitForOtherDownload,
     /// Run the same download again: it resumes where it stopped.
     Resume,
+    /// Allow more time.
+    MoreTime,
     /// Run the same download again, or allow more time.
     AllowMoreTime,
     /// Run the same download again, from its start: nothing that was received can be used.
@@ -146,6 +148,7 @@ impl fmt::Display for TransferHint {
             Self::AllowOverwrite => "allow the upload to replace it",
             Self::WaitForOtherDownload => "wait for the other download, or choose another name",
             Self::Resume => "run the same download again: it resumes where it stopped",
+            Self::MoreTime => "allow more time",
             Self::AllowMoreTime => {
                 "run the same download again, which resumes where it stopped, or allow more time"
             }

@@ -351,6 +351,7 @@ mod tests {
             "get https://h/f -o run-1-2",
             "get https://h/run-1-2",
             "get --mirror https://m/f https://h/f",
+            "get https://h/f --mirror https://m/f",
             "get --output=x https://h/f",
             "get https://h/f -fsSLo x",
             "get -C https://h/f",

@@ -140,6 +140,7 @@ fn transfer(hint: &TransferHint) -> String {
             "wait for the other download, or choose another name with `-o FILE`"
         }
         TransferHint::Resume => "run the same command again: it resumes where it stopped",
+        TransferHint::MoreTime => "allow more time with `--max-time`",
         TransferHint::AllowMoreTime => {
             "run the same command again, which resumes where it stopped, or allow more time with `--max-time`"
         }

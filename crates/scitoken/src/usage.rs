@@ -64,7 +64,7 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
     let text = without_value(text.strip_prefix("error: ").unwrap_or(&text), error);
     // A token may stand where any other value belongs.
     let failure = worded(&redact::without_tokens(&text));
-    Ok(Some(match form_of_value(error) {
+    Ok(Some(match form_of_value(error, command_of(error, program)) {
         Some(form) => failure.with_hint(form),
         None => failure,
     }))
@@ -80,9 +80,9 @@ fn suggestions(error: &clap::Error) -> Vec<String> {
 }
 
 /// Says in which form the value of a flag is written, where the message does not say so.
-fn form_of_value(error: &clap::Error) -> Option<String> {
+fn form_of_value(error: &clap::Error, command: &Command) -> Option<String> {
     if error.kind() == ErrorKind::MissingRequiredArgument {
-        return swallowed(error);
+        return swallowed(error, command);
     }
     let is_value = matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation);
     if let (true, Some(ContextValue::String(value)), Some(ContextValue::String(argument))) =
@@ -117,11 +117,17 @@ fn other_command(name: &str, parent: &Command) -> Option<String> {
 }
 
 /// Says which flag took an argument as its value, where one is missing: other programs have the flag without a value.
-fn swallowed(error: &clap::Error) -> Option<String> {
+fn swallowed(error: &clap::Error, command: &Command) -> Option<String> {
     let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
     let usage = usage.to_string();
     let words: Vec<&str> = usage.split_whitespace().collect();
-    let flag = words.windows(2).rev().find(|pair| pair[0].starts_with("--") && pair[1].starts_with('<'))?;
+    let takes_value = |flag: &str| {
+        let named = |argument: &&clap::Arg| argument.get_long() == flag.strip_prefix("--");
+        command.get_arguments().find(named).is_some_and(|argument| argument.get_action().takes_values())
+    };
+    let is_pair =
+        |pair: &&[&str]| pair[0].starts_with("--") && pair[1].starts_with('<') && takes_value(pair[0]);
+    let flag = words.windows(2).rev().find(is_pair)?;
     let value = flag[1].trim_matches(['<', '>']);
     Some(format!("`{}` takes what stands behind it as its {value}: write both", flag[0]))
 }

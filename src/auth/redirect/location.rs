@@ -87,6 +87,10 @@ pub(super) fn redirect_target(
     if rules.cleartext == CleartextRedirects::Refuse && rules.exposes(&url, current) {
         return Err(RedirectProblem::CredentialInClear { next: rules.shown(&url) });
     }
+    let is_collection = |url: &Url| url.path().ends_with('/');
+    if *method == Method::DELETE && !changes_to_get && is_collection(&url) && !is_collection(current) {
+        return Err(RedirectProblem::ToCollection { next: rules.shown(&url) });
+    }
     Ok(Some(if changes_to_get {
         RedirectTarget { url, method: Method::GET, drops_body: true }
     } else {
@@ -104,6 +108,7 @@ fn resolve(location: &[u8], current: &Url) -> Result<Url, RedirectProblem> {
     if text.trim().is_empty() || !names_host(&text) || text.trim_start().starts_with("///") {
         return Err(RedirectProblem::NoUrl);
     }
+    let text = kept(&text);
     // Credentials in the first URL are for the first server; any in the joined URL come from the redirect.
     let mut base = current.clone();
     let _ = base.set_username("");
@@ -119,6 +124,14 @@ fn resolve(location: &[u8], current: &Url) -> Result<Url, RedirectProblem> {
         url.set_fragment(current.fragment());
     }
     Ok(url)
+}
+
+/// Encodes what the parser of the crate `url` would drop or take for another character: the URL would name another file.
+fn kept(location: &str) -> String {
+    let location = location.trim();
+    let (path, query) = location.split_at(location.find('?').unwrap_or(location.len()));
+    let plain = |text: &str| text.replace('\t', "%09");
+    plain(&path.replace('\\', "%5C")) + &plain(query)
 }
 
 #[cfg(test)]
@@ -180,7 +193,6 @@ mod tests {
             ("?p=2", "https://a.example:8443/dir/f?p=2#frag"),
             ("#other", "https://a.example:8443/dir/f?q=1#other"),
             ("//b.example/x", "https://b.example/x#frag"),
-            ("\\\\b.example\\x", "https://b.example/x#frag"),
             ("http://b.example/x", "http://b.example/x#frag"),
             ("/sp ace+é.txt", "https://a.example:8443/sp%20ace+%C3%A9.txt#frag"),
         ] {
@@ -199,9 +211,24 @@ mod tests {
         }
         assert_eq!(url("file:///etc/passwd"), Err(RedirectProblem::Scheme("file".into())));
         assert_eq!(url("ftp://h/x"), Err(RedirectProblem::Scheme("ftp".into())));
-        for location in ["https://me@b/x", "https://me:pw@b/x", "//me@b/x", "\\\\me@b\\x", "/\t/me:pw@b/"] {
+        for location in ["https://me@b/x", "https://me:pw@b/x", "//me@b/x"] {
             assert_eq!(url(location), Err(RedirectProblem::UserInfo), "{location}");
         }
+    }
+
+    #[test]
+    fn characters_that_a_parser_drops_or_changes_stay_in_the_path() {
+        for (location, path) in [
+            ("/a\\b", "/a%5Cb"),
+            ("/a\tb", "/a%09b"),
+            ("/d\\..\\a", "/d%5C..%5Ca"),
+            ("\\\\me@b\\x", "/dir/%5C%5Cme@b%5Cx"),
+            ("/\t/me:pw@b/", "/%09/me:pw@b/"),
+        ] {
+            let expected = format!("https://a.example:8443{path}#frag");
+            assert_eq!(url(location).unwrap(), expected, "{location:?}");
+        }
+        assert_eq!(url("/f?x=\\").unwrap(), "https://a.example:8443/f?x=\\#frag");
     }
 
     #[test]

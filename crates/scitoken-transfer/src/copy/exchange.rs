@@ -18,8 +18,9 @@ use crate::copy::verify::Proof;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
+use crate::exchange::page_answer::page_in_place_of_change;
 use crate::exchange::request::ServerText;
-use crate::exchange::request::{error_text, head_of};
+use crate::exchange::request::{error_text, head_of, is_passing_refusal};
 use crate::exchange::response_head;
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
@@ -111,7 +112,7 @@ impl Copier {
         let client = with_transfer_headers(client, active, form, token.as_ref(), &copy.transfer_headers)?;
         let downloader = active_side.downloader.with_client(client);
         let headers = copy_headers(copy, name, other, &downloader)?;
-        let response = downloader
+        let mut response = downloader
             .send(method("COPY"), active, headers, deadline)
             .await
             .map_err(CopyFailure::of_answer)?;
@@ -124,6 +125,15 @@ impl Copier {
             return Err(TransferError::exists(&copy.destination)
                 .with_hint(TransferHint::AllowOverwrite)
                 .into());
+        }
+        if page_in_place_of_change(active, &mut response).await.is_some() {
+            return Err(TransferError::invalid_answer(
+                active,
+                RetryAction::OtherSource,
+                "answered with a web page",
+            )
+            .with_hint(TransferHint::CopyThroughThisMachine)
+            .into());
         }
         if !response.status().is_success() {
             return Err(refused(&failed, response, &redactor, &downloader).await.into());
@@ -220,6 +230,12 @@ async fn refused(
         StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => true,
         // WebDAV servers that copy within themselves only: nginx and Apache miss a `Destination`.
         StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY => !is_text,
+        // They look for a source of that name, where one that fetches makes it (RFC 4918 section 9.8).
+        StatusCode::NOT_FOUND => {
+            failed.route == CopyRoute::Pulled
+                && !is_about_other_server(&words)
+                && !is_passing_refusal(status, &words)
+        }
         _ => false,
     };
     if cannot_copy {

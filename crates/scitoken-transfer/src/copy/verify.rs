@@ -13,6 +13,7 @@ use crate::digest::header::choose;
 use crate::digest::value::Digest;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
+use crate::exchange::page_answer::led_to_page;
 use crate::exchange::probe::Probe;
 use crate::hint::TransferHint;
 use crate::verification::Verification;
@@ -39,6 +40,9 @@ impl Copier {
         deadline: Option<Deadline>,
     ) -> Result<Probe, TransferError> {
         let probe = describe(&self.source, &copy.source, &copy.checksum, deadline).await?;
+        if probe.is_page && probe.digests.is_empty() {
+            return Err(led_to_page(&copy.source, &copy.source));
+        }
         if let (Checksum::Expect(expected), Some(digest)) =
             (&copy.checksum, choose(&copy.checksum, &probe.digests))
             && digest != *expected

@@ -116,8 +116,12 @@ impl Transfer {
                     Some(TransferHint::Resume) if !is_resumable => {
                         failure.with_hint(TransferHint::StartAgain)
                     }
-                    Some(TransferHint::AllowMoreTime) if !is_resumable => {
-                        failure.with_hint(TransferHint::StartAgainWithMoreTime)
+                    Some(TransferHint::AllowMoreTime | TransferHint::MoreTime) => {
+                        failure.with_hint(if is_resumable {
+                            TransferHint::AllowMoreTime
+                        } else {
+                            TransferHint::StartAgainWithMoreTime
+                        })
                     }
                     _ => failure,
                 })

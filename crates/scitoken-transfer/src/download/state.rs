@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::digest::checksum::Checksum;
 use crate::digest::header;
@@ -146,6 +147,7 @@ impl TransferState {
         identity: Identity,
         job: &Download,
     ) -> Result<HeadOutcome, TransferError> {
+        let source = identity.source;
         let Some(wanted) = self.scheduler.wanted(lease) else { return Err(stale()) };
         expected::contradicts(&identity, job)?;
         self.token_worked = true;
@@ -188,7 +190,11 @@ impl TransferState {
             return Ok(HeadOutcome::Continue);
         }
         if extent.start != 0 {
-            return Err(if sameness == Sameness::Different { changed(job) } else { unproven(job) });
+            return Err(if sameness == Sameness::Different {
+                changed(job)
+            } else {
+                unproven(&job.sources[source])
+            });
         }
         if role == Role::Side || (is_proven && self.scheduler.has_other_than(lease)) {
             // Another stream makes progress; this server does not support ranges.
@@ -346,9 +352,9 @@ pub(crate) fn contradictory(job: &Download) -> TransferError {
         .with_hint(TransferHint::ConfirmChecksum)
 }
 
-fn unproven(job: &Download) -> TransferError {
+fn unproven(url: &Url) -> TransferError {
     TransferError::invalid_answer(
-        job.url(),
+        url,
         RetryAction::Restart,
         "offers neither a checksum nor a validator, so the rest may belong to other content",
     )

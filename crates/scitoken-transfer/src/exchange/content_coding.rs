@@ -25,6 +25,31 @@ fn is_charset(word: &str) -> bool {
         .any(|start| word.starts_with(start))
 }
 
+/// Returns how the names of files end that have a content coding, the usual suffix first.
+pub(crate) fn suffixes(coding: &str) -> &'static [&'static str] {
+    match coding {
+        "gzip" | "x-gzip" => &[".gz", ".tgz"],
+        "bzip2" | "x-bzip2" => &[".bz2", ".tbz", ".tbz2"],
+        "br" => &[".br"],
+        "compress" | "x-compress" => &[".Z", ".taz"],
+        "lzma" | "x-lzma" => &[".lzma", ".tlz"],
+        "xz" | "x-xz" => &[".xz", ".txz"],
+        "zstd" => &[".zst", ".tzst"],
+        _ => &[],
+    }
+}
+
+/// Returns whether a file has the name of one that is coded, so that the coded bytes are the file.
+pub(crate) fn has_name_of(name: &str, coding: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    suffixes(coding).iter().any(|suffix| name.ends_with(&suffix.to_ascii_lowercase()))
+}
+
+/// Returns whether the bytes of an answer are those of a file of this name.
+pub(crate) fn are_of_file(name: &str, headers: &HeaderMap) -> bool {
+    codings(headers).enumerate().all(|(n, coding)| n == 0 && has_name_of(name, &coding))
+}
+
 /// Returns the failure for a content coding that was not requested.
 pub(crate) fn unrequested_coding(asked: &Url, coding: &str) -> TransferError {
     let coding = scitoken_types::redact::text(coding);

@@ -1,6 +1,6 @@
 //! Web pages in place of other answers: login pages, error pages, directory listings.
 
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, StatusCode};
 use reqwest::Response;
 use url::Url;
@@ -48,6 +48,12 @@ pub(crate) fn check_description(asked: &Url, response: &Response) -> Result<(), 
     Ok(())
 }
 
+/// Returns whether a head is most likely that of a login page: one without a version, in place of data.
+pub(crate) fn is_login_page(asked: &Url, headers: &HeaderMap) -> bool {
+    let has_version = headers.contains_key(ETAG) || headers.contains_key(LAST_MODIFIED);
+    is_declared(headers) && !has_version && !is_page_name(last_name(asked))
+}
+
 /// Returns the failure for a change that is answered with a web page: a login gateway answers every request so. A page with
 /// `201`, as Apache's, tells of the change.
 pub(crate) async fn page_in_place_of_change(asked: &Url, response: &mut Response) -> Option<TransferError> {
@@ -79,7 +85,7 @@ pub(crate) fn failure(asked: &Url, came_from: &Url) -> TransferError {
     wrong_content(what).with_hint(TransferHint::AllowWebPage)
 }
 
-fn led_to_page(asked: &Url, came_from: &Url) -> TransferError {
+pub(crate) fn led_to_page(asked: &Url, came_from: &Url) -> TransferError {
     let what = format!(
         "`{}` led to a web page of `{}` instead of the data, most likely a login page",
         SafeUrl::new(asked),

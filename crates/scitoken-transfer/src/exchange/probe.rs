@@ -11,9 +11,9 @@ use crate::digest::header;
 use crate::digest::value::Digest;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
-use crate::exchange::content_coding::codings;
+use crate::exchange::content_coding::are_of_file;
 use crate::exchange::framing::BodyLength;
-use crate::exchange::page_answer::check_description;
+use crate::exchange::page_answer::{check_description, is_login_page, last_name};
 use crate::exchange::request::require_success;
 use crate::name::disposition;
 use crate::name::file_name::UnsafeName;
@@ -34,6 +34,9 @@ pub struct Probe {
     pub file_name: Option<Result<String, UnsafeName>>,
     /// The server's `Accept-Ranges`. Its absence means nothing: XRootD 5.5 supports ranges without it.
     pub accepts_ranges: Option<String>,
+    /// Whether it describes a web page, although the file has no name of one and the server knows no version of it: a login
+    /// page.
+    pub(crate) is_page: bool,
 }
 
 impl Downloader {
@@ -107,12 +110,13 @@ impl Downloader {
             // A length of coded bytes is not that of the file.
             length: BodyLength::of(response.version(), headers)
                 .bytes
-                .filter(|_| codings(headers).next().is_none()),
+                .filter(|_| are_of_file(last_name(url), headers)),
             etag: text(ETAG),
             last_modified: text(LAST_MODIFIED),
             digests: if answer.for_digest { header::read(headers) } else { Vec::new() },
             file_name: disposition::suggested_name(headers),
             accepts_ranges: text(ACCEPT_RANGES),
+            is_page: is_login_page(url, headers),
         })
     }
 

@@ -53,7 +53,7 @@ impl Downloader {
         let limits = self.limits();
         tokio::select! {
             biased;
-            ended = self.cancellation_token().ended(deadline) => Err(ended),
+            ended = self.cancellation_token().ended_at(deadline, url) => Err(ended),
             answer = tokio::time::timeout(limits.first_byte, request.send()) => match answer {
                 Ok(Ok(response)) => Ok(response),
                 Ok(Err(error)) => Err(classify(url, error)),

@@ -44,6 +44,12 @@ pub(crate) fn evaluate(
     now: SystemTime,
 ) -> Result<BodyExtent, TransferError> {
     match (head.status, asked) {
+        (StatusCode::OK, _) if is_part(head) => Err(TransferError::invalid_answer(
+            head.url,
+            RetryAction::WithoutRanges,
+            "answered `200` with a `Content-Range` of a part",
+        )
+        .with_status(head.status)),
         (StatusCode::OK, _) => {
             let length = BodyLength::of(head.version, head.headers);
             Ok(BodyExtent { start: 0, end: length.bytes, total: length.bytes, framing: length.framing })
@@ -78,6 +84,15 @@ pub(crate) fn evaluate(
 /// Not `403`: that is about the token, and the bytes that were fetched are kept for the next one.
 fn refuses_ranges(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400 | 405 | 406 | 412 | 422 | 501)
+}
+
+/// Returns whether `Content-Range` says that the body is less than the whole file. It has no meaning in a `200` (RFC 9110
+/// section 14.4), but then the answer contradicts itself.
+fn is_part(head: &ResponseHead<'_>) -> bool {
+    let value = head.headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    value.and_then(ContentRange::parse).is_some_and(|content| {
+        content.range.start > 0 || content.total.is_some_and(|total| total > content.range.end)
+    })
 }
 
 fn partial(asked: &Range<u64>, head: &ResponseHead<'_>) -> Result<BodyExtent, TransferError> {
@@ -207,6 +222,19 @@ mod tests {
                 "{lines:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_200_that_calls_itself_a_part_is_not_the_file() {
+        for asked in [None, Some(&(6..16))] {
+            for value in ["bytes 0-4/11", "bytes 1000-2047/2048", "bytes 6-15/16"] {
+                let failure = evaluated(200, asked, &[("content-range", value)]).unwrap_err();
+                assert_eq!(failure.retry_action(), RetryAction::WithoutRanges, "{value}");
+            }
+        }
+        assert!(
+            evaluated(200, None, &[("content-range", "bytes 0-10/11"), ("content-length", "11")]).is_ok()
+        );
     }
 
     #[test]

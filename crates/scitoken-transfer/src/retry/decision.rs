@@ -140,9 +140,14 @@ pub(crate) fn decide(policy: &RetryPolicy, facts: &RetryFacts) -> RetryDecision 
                 RetryDecision::GiveUp
             }
         }
-        RetryAction::WithoutDigest | RetryAction::WithoutRanges if facts.failures == 1 => {
+        // No retry of a failure: the request asked for more than this server does, or for the rest of other content.
+        RetryAction::WithoutDigest | RetryAction::WithoutRanges | RetryAction::Restart
+            if facts.failures == 1 =>
+        {
             retry(Duration::ZERO, false)
         }
+        // The server that has other content is the one to fetch all of it from.
+        RetryAction::Restart if facts.failures <= policy.retries => retry(full_jitter(policy, facts), false),
         RetryAction::Retry
         | RetryAction::Reconnect
         | RetryAction::Restart

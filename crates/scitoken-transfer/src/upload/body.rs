@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub(crate) struct SentBytes {
     bytes: AtomicU64,
     /// Whether the next bytes wait for the rate limit, and not for the server.
     is_limited: AtomicBool,
+    /// Why the file could not be read to its end.
+    failure: OnceLock<io::Error>,
 }
 
 impl SentBytes {
@@ -49,6 +51,18 @@ impl SentBytes {
 
     pub(crate) fn is_limited(&self) -> bool {
         self.is_limited.load(Ordering::Relaxed)
+    }
+
+    /// Returns why the file could not be read to its end.
+    pub(crate) fn failure(&self) -> Option<io::Error> {
+        let failure = self.failure.get()?;
+        Some(io::Error::new(failure.kind(), failure.to_string()))
+    }
+
+    fn fail(&self, error: io::Error) -> io::Error {
+        let shown = io::Error::new(error.kind(), error.to_string());
+        let _ = self.failure.set(error);
+        shown
     }
 }
 
@@ -103,10 +117,11 @@ impl Body for FileBody {
         let mut piece = vec![0; wanted];
         let got = match read_at(&self.file, &mut piece, self.at) {
             Ok(0) => {
-                return Poll::Ready(Some(Err(io::Error::other("the file was truncated during the upload"))));
+                let error = io::Error::other("the file was truncated during the upload");
+                return Poll::Ready(Some(Err(self.sent.fail(error))));
             }
             Ok(got) => got,
-            Err(error) => return Poll::Ready(Some(Err(error))),
+            Err(error) => return Poll::Ready(Some(Err(self.sent.fail(error)))),
         };
         piece.truncate(got);
         self.at += got as u64;

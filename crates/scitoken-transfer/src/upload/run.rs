@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use http::header::{EXPECT, IF_NONE_MATCH};
+use http::header::{CONTENT_LENGTH, EXPECT, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Body, Response};
 use reqwest_middleware::RequestBuilder;
@@ -86,6 +86,13 @@ impl Downloader {
                 {
                     self.put_once(upload, &file, length, digest.as_ref(), &progress, deadline).await
                 }
+                // The digest of an upload is advisory.
+                Err(failure)
+                    if failure.retry_action() == RetryAction::WithoutDigest
+                        && progress.sends_digest.swap(false, Ordering::Relaxed) =>
+                {
+                    self.put_once(upload, &file, length, digest.as_ref(), &progress, deadline).await
+                }
                 result => result,
             }
         };
@@ -160,7 +167,7 @@ impl Downloader {
         progress: &PutProgress,
     ) -> (RequestBuilder, Arc<SentBytes>) {
         let mut headers = HeaderMap::new();
-        if let Some(digest) = digest {
+        if let Some(digest) = digest.filter(|_| progress.sends_digest.load(Ordering::Relaxed)) {
             let value = match digest.algorithm() {
                 // RFC 3230 writes these in hex, the others in base64.
                 DigestAlgorithm::Adler32 | DigestAlgorithm::Crc32 | DigestAlgorithm::Crc32c => {
@@ -176,6 +183,10 @@ impl Downloader {
         }
         if progress.expects.load(Ordering::Relaxed) {
             headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
+        }
+        if length == 0 {
+            // An empty body has no length of its own, and servers refuse one without (RFC 9110 section 8.6).
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
         }
         let sent = Arc::<SentBytes>::default();
         let (body_file, counter) = (Arc::clone(file), Arc::clone(&sent));
@@ -213,6 +224,9 @@ impl Downloader {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             },
+            Err(_) if let Some(error) = sent.failure() => {
+                return Err(TransferError::local("read", &upload.file, error));
+            }
             Err(failure) => {
                 let was_lost_before = progress.was_lost.swap(true, Ordering::Relaxed);
                 // A server that refuses may close the connection. But where it took the whole file, it may as well have stored
@@ -258,7 +272,7 @@ impl Downloader {
             }
             _ => {
                 let failure = response_head::refused(&head_of(&response, &upload.url), self.now());
-                Err(with_server_text(failure, response, false).await)
+                Err(with_server_text(failure, response, upload.algorithm.is_some()).await)
             }
         }
     }
@@ -288,6 +302,8 @@ impl Downloader {
 struct PutProgress {
     /// Whether the request asks before it sends.
     expects: AtomicBool,
+    /// Whether the request has the digest of the file.
+    sends_digest: AtomicBool,
     /// Whether the answer to an attempt was lost, so that it may have succeeded.
     was_lost: AtomicBool,
     /// The answer to a repeat that may mean that the lost attempt has stored the file.
@@ -300,6 +316,7 @@ impl PutProgress {
     fn new(length: u64) -> Self {
         Self {
             expects: AtomicBool::new(length >= WORTH_ASKING),
+            sends_digest: AtomicBool::new(true),
             was_lost: AtomicBool::new(false),
             refusal: Mutex::new(None),
             page: OnceLock::new(),

@@ -16,6 +16,8 @@ use crate::overwrite::Overwrite;
 use crate::webdav::entry::EntryKind;
 use crate::webdav::method::method;
 use crate::webdav::propfind::is_no_webdav;
+use reqwest_scitokens::Error;
+use reqwest_scitokens::auth::RedirectProblem;
 use scitoken_types::SafeUrl;
 
 const DESTINATION: HeaderName = HeaderName::from_static("destination");
@@ -116,7 +118,13 @@ impl Downloader {
             }
             Err(failure) => return Err(failure),
         }
-        self.change(Method::DELETE, url, HeaderMap::new()).await
+        self.change(Method::DELETE, url, HeaderMap::new()).await.map_err(|failure| {
+            if leads_to_collection(&failure) {
+                not_a_file(url, "is a directory").with_source(failure)
+            } else {
+                failure
+            }
+        })
     }
 
     /// Removes a file, or a directory with all its contents.
@@ -134,6 +142,10 @@ impl Downloader {
         match self.change(Method::DELETE, &url, HeaderMap::new()).await {
             // XRootD removes empty directories only.
             Err(failure) if is_not_empty(&failure) => Box::pin(self.remove_with_contents(&url)).await,
+            // The server has a directory of that name, and says so by a redirect.
+            Err(failure) if leads_to_collection(&failure) => {
+                self.change(Method::DELETE, &collection(&url), HeaderMap::new()).await
+            }
             removed => removed,
         }
     }
@@ -304,6 +316,12 @@ fn is_about_token(failure: &TransferError) -> bool {
     let has_explanation = failure.explanation().is_some();
     failure.not_attached().is_some()
         || (failure.status() == Some(StatusCode::UNAUTHORIZED) && has_explanation)
+}
+
+/// Whether the server redirected a `DELETE` to a directory.
+fn leads_to_collection(failure: &TransferError) -> bool {
+    let problem = Error::find(failure).and_then(Error::redirect_problem);
+    matches!(problem, Some(RedirectProblem::ToCollection { .. }))
 }
 
 fn taken_by_file(directory: &Url) -> TransferError {

@@ -37,7 +37,7 @@ impl Downloader {
             }
         };
         tokio::select! {
-            failure = self.cancellation_token().ended(deadline) => return Err(failure),
+            failure = self.cancellation_token().ended_at(deadline, url) => return Err(failure),
             _ = tokio::time::timeout(self.limits().stall, read) => {}
         }
         let is_whole = parser.finish().map(|rest| found.extend(rest)).is_ok();

@@ -11,6 +11,7 @@ use url::Url;
 use crate::cancel::Deadline;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::exchange::content_coding::{codings, unrequested_coding};
 use crate::exchange::request::{ServerText, classify, not_attached};
 use crate::exchange::response_head;
 use crate::webdav::depth_check::DepthCheck;
@@ -170,7 +171,12 @@ impl Listing {
     async fn fill(&mut self) -> Result<bool, TransferError> {
         let Some((mut response, mut parser)) = self.body.take() else { return Ok(false) };
         let chunk = self.chunk(&mut response).await?;
+        // Apache names the coding of the described file; the listing itself is plain.
+        let coding = codings(response.headers()).next();
         let malformed = |Malformed(why)| {
+            if let Some(coding) = &coding {
+                return unrequested_coding(&self.url, coding);
+            }
             let what = format_args!("sent a malformed listing: {why}");
             TransferError::invalid_answer(&self.url, RetryAction::Retry, what)
         };
@@ -191,7 +197,7 @@ impl Listing {
         let left = limits.stall.saturating_sub(self.waited);
         let chunk = tokio::select! {
             biased;
-            failure = self.downloader.cancellation_token().ended(self.deadline) => return Err(failure),
+            failure = self.downloader.cancellation_token().ended_at(self.deadline, &self.url) => return Err(failure),
             chunk = tokio::time::timeout(left, response.chunk()) => chunk,
         };
         self.waited += begun.elapsed();

@@ -84,6 +84,9 @@ impl MultistatusParser {
         let text = std::str::from_utf8(&self.buffer[start..end]).map_err(|_| NOT_UTF_8)?;
         let mut elements = Elements::default();
         elements.read(text.trim_start_matches('\u{feff}'))?;
+        if elements.around.iter().any(|name| name == "response") {
+            return Err(ENDS_EARLY);
+        }
         self.is_multistatus |= elements.is_multistatus;
         self.is_closed |= elements.is_closed;
         Ok(elements.found)
@@ -122,9 +125,36 @@ struct Elements {
     has_properties: bool,
     is_multistatus: bool,
     is_closed: bool,
+    /// The elements around the reader, by their local names. A part of a listing begins at a `response`.
+    around: Vec<String>,
 }
 
 impl Elements {
+    /// Returns whether the reader stands directly inside an element of this name.
+    fn is_in(&self, parent: &str) -> bool {
+        self.around.last().is_some_and(|name| name == parent)
+    }
+
+    /// Returns whether the reader stands where a `response` belongs (RFC 4918 section 14.16).
+    fn is_between_responses(&self) -> bool {
+        self.around.is_empty() || self.is_in("multistatus")
+    }
+
+    /// Returns whether the reader stands directly inside a `response` of the listing, not in a property of that name.
+    fn is_in_response(&self) -> bool {
+        match &self.around[..] {
+            [response] => response == "response",
+            [.., above, response] => above == "multistatus" && response == "response",
+            [] => false,
+        }
+    }
+
+    fn leave(&mut self, name: &str) {
+        if let Some(at) = self.around.iter().rposition(|around| around == name) {
+            self.around.truncate(at);
+        }
+    }
+
     fn read(&mut self, text: &str) -> Result<(), Malformed> {
         let mut reader = Reader::from_str(text);
         reader.config_mut().check_end_names = false;
@@ -135,6 +165,7 @@ impl Elements {
                 Event::Start(start) => {
                     value.clear();
                     self.start(start.local_name().into_inner());
+                    self.around.push(start.local_name().into_inner().to_owned());
                 }
                 Event::Empty(empty) => {
                     self.start(empty.local_name().into_inner());
@@ -149,6 +180,7 @@ impl Elements {
                     ),
                 },
                 Event::End(end) => {
+                    self.leave(end.local_name().into_inner());
                     self.end(end.local_name().into_inner(), value.trim());
                     value.clear();
                 }
@@ -161,20 +193,20 @@ impl Elements {
     fn start(&mut self, name: &str) {
         match name {
             "multistatus" => self.is_multistatus = true,
-            "response" => {
+            "response" if self.is_between_responses() => {
                 (self.current, self.properties) = (Resource::default(), Resource::default());
                 self.hrefs.clear();
                 (self.is_in_propstat, self.is_in_location, self.has_properties) = (false, false, false);
             }
-            "propstat" => {
+            "propstat" if self.is_in_response() => {
                 self.is_in_propstat = true;
                 (self.properties, self.property_status) = (Resource::default(), None);
             }
-            "collection" => self.properties.kind = Some(EntryKind::Directory),
-            "resourcetype" => {
+            "collection" if self.is_in("resourcetype") => self.properties.kind = Some(EntryKind::Directory),
+            "resourcetype" if self.is_in("prop") => {
                 self.properties.kind.get_or_insert(EntryKind::File);
             }
-            "location" => self.is_in_location = true,
+            "location" if self.is_in_response() => self.is_in_location = true,
             _ => {}
         }
     }
@@ -183,14 +215,17 @@ impl Elements {
         let text = || (!value.is_empty()).then(|| value.to_owned());
         match name {
             "multistatus" => self.is_closed = true,
-            "href" if !self.is_in_propstat && !self.is_in_location => self.hrefs.push(value.to_owned()),
-            "location" => self.is_in_location = false,
-            "status" if self.is_in_propstat => self.property_status = status(value),
-            "status" => {
+            "href" if self.is_in_response() && !self.is_in_location => self.hrefs.push(value.to_owned()),
+            "location" if self.is_in_response() => self.is_in_location = false,
+            "status" if self.is_in("propstat") => self.property_status = status(value),
+            "status" if self.is_in_response() => {
                 self.current.failure = status(value).filter(|status| !is_success(*status));
                 self.current.is_confirmed = status(value).is_some_and(is_success);
             }
-            "responsedescription" if !self.is_in_propstat => self.current.description = text(),
+            "responsedescription" if self.is_in_response() => self.current.description = text(),
+            "propstat" if self.is_in_response() => self.end_propstat(),
+            "response" if self.is_between_responses() => self.end_response(),
+            _ if !self.is_in("prop") => {}
             "getcontentlength" => {
                 self.properties.length = value.parse().ok().or(self.properties.length);
             }
@@ -208,8 +243,6 @@ impl Elements {
                 self.properties.last_modified = text().or(self.properties.last_modified.take());
             }
             "getetag" => self.properties.etag = text().or(self.properties.etag.take()),
-            "propstat" => self.end_propstat(),
-            "response" => self.end_response(),
             _ => {}
         }
     }
@@ -411,5 +444,24 @@ mod tests {
         let pushed = (0..100).try_for_each(|_| parser.push(&vec![b'a'; 32 * 1024]).map(drop));
         assert_eq!(pushed, Err(TOO_LONG));
         assert!(parser.buffer.len() <= LONGEST_RESPONSE + 64 * 1024);
+    }
+
+    #[test]
+    fn elements_count_only_where_they_belong() {
+        let xml = r#"<D:multistatus xmlns:D="DAV:" xmlns:x="urn:x"><D:response><D:href>/d/f</D:href><D:propstat><D:prop>
+            <D:resourcetype/><D:getcontentlength>7</D:getcontentlength><x:collection>EGRET</x:collection>
+            <x:note><x:getcontentlength>99</x:getcontentlength><x:response><x:href>/other</x:href></x:response></x:note>
+            <x:status>500 events</x:status></D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>
+            <D:response><D:href>/d/g</D:href><D:status>HTTP/1.1 403 Forbidden</D:status></D:response></D:multistatus>"#;
+        let found = parse(xml).unwrap();
+        let f = Resource {
+            href: "/d/f".to_owned(),
+            kind: Some(EntryKind::File),
+            length: Some(7),
+            is_confirmed: true,
+            ..Resource::default()
+        };
+        let g = Resource { href: "/d/g".to_owned(), failure: Some(403), ..Resource::default() };
+        assert_eq!(found, [f, g]);
     }
 }

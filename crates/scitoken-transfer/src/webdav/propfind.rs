@@ -8,7 +8,6 @@ use url::Url;
 use crate::cancel::Deadline;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
-use crate::exchange::content_coding::{codings, unrequested_coding};
 use crate::exchange::request::require_success;
 use crate::webdav::method::method;
 use scitoken_types::SafeUrl;
@@ -49,9 +48,6 @@ impl Downloader {
         let response = require_success(response, url, self.now()).await?;
         if response.status() != StatusCode::MULTI_STATUS {
             return Err(no_webdav(url).with_status(response.status()));
-        }
-        if let Some(coding) = codings(response.headers()).next() {
-            return Err(unrequested_coding(url, &coding));
         }
         Ok(response)
     }

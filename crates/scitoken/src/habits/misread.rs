@@ -29,7 +29,7 @@ pub(crate) fn misread(arguments: &[String], program: &Command) -> Option<Answer>
         "ls" => arguments.iter().find_map(|argument| misread_ls(argument)),
         "get" => arguments.iter().enumerate().find_map(|(n, argument)| {
             let next = arguments.get(n + 1).map_or("", String::as_str);
-            misread_get(argument, next, &arguments[(n + 2).min(arguments.len())..])
+            misread_get(argument, next, arguments)
         }),
         _ => None,
     }
@@ -135,7 +135,7 @@ fn letters(argument: &str) -> Option<&str> {
 }
 
 /// Answers flags of `get` that mean something else here.
-fn misread_get(argument: &str, next: &str, further: &[String]) -> Option<Answer> {
+fn misread_get(argument: &str, next: &str, all: &[String]) -> Option<Answer> {
     match argument {
         "-x" if next.parse::<u32>().is_err() && (is_url(next) || next.contains(':')) => {
             answer("`-x` takes the number of connections for each file", "`--proxy URL` chooses a proxy")
@@ -152,7 +152,7 @@ fn misread_get(argument: &str, next: &str, further: &[String]) -> Option<Answer>
             "`-P` takes the directory to write into",
             "write `-P DIR` and then the URL; `--progress bar` shows a bar",
         ),
-        "--mirror" if is_url(next) && !further.iter().any(|word| is_url(word)) => answer(
+        "--mirror" if is_url(next) && all.iter().filter(|word| is_url(word)).count() < 2 => answer(
             "`--mirror` takes another URL of the same file",
             "`-r` downloads a directory with everything below it",
         ),

@@ -1,6 +1,7 @@
 //! Integration tests.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
+mod closed_input;
 mod condor_plugin;
 mod copy;
 mod explain;

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::download::job::WebPages;
 use crate::error::{FailureKind, RetryAction, TransferError};
-use crate::exchange::content_coding::{codings, unrequested_coding};
+use crate::exchange::content_coding::{codings, has_name_of, suffixes, unrequested_coding};
 use crate::exchange::error_document::{self, ErrorDocument};
 use crate::exchange::page_answer::{is_declared, is_page_name};
 use crate::exchange::web_page::{PageVerdict, page_verdict};
@@ -135,33 +135,18 @@ pub(crate) fn check_coding(
     target: Option<&Path>,
     headers: &HeaderMap,
 ) -> Result<(), TransferError> {
-    let name = final_name(asked, target).to_ascii_lowercase();
+    let name = final_name(asked, target);
     for (n, coding) in codings(headers).enumerate() {
-        let suffixes = suffixes(&coding);
-        if n == 0 && suffixes.iter().any(|suffix| name.ends_with(&suffix.to_ascii_lowercase())) {
+        if n == 0 && has_name_of(&name, &coding) {
             continue;
         }
         let failure = unrequested_coding(asked, &coding);
-        return Err(match suffixes.first() {
+        return Err(match suffixes(&coding).first() {
             Some(suffix) if n == 0 => failure.with_hint(TransferHint::NameCompressedFile { suffix }),
             _ => failure,
         });
     }
     Ok(())
-}
-
-/// Returns how the names of files end that have a content coding, the usual suffix first.
-fn suffixes(coding: &str) -> &'static [&'static str] {
-    match coding {
-        "gzip" | "x-gzip" => &[".gz", ".tgz"],
-        "bzip2" | "x-bzip2" => &[".bz2", ".tbz", ".tbz2"],
-        "br" => &[".br"],
-        "compress" | "x-compress" => &[".Z", ".taz"],
-        "lzma" | "x-lzma" => &[".lzma", ".tlz"],
-        "xz" | "x-xz" => &[".xz", ".txz"],
-        "zstd" => &[".zst", ".tzst"],
-        _ => &[],
-    }
 }
 
 /// Returns the file's name: that of the target, or of the URL where there is none.

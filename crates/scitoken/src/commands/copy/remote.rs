@@ -240,6 +240,7 @@ impl Copy {
     }
 
     fn failure(&self, source: &Url, error: &TransferError) -> Failure {
+        let is_of_source = error.to_string().starts_with(&format!("`{}`", SafeUrl::new(source)));
         let failure = match (error.kind(), error.status().map(|status| status.as_u16()), error.hint()) {
             (FailureKind::Exists, _, _) => {
                 self.transfer.retry.failure(error).with_hint("without `--no-clobber` the target is replaced")
@@ -249,8 +250,9 @@ impl Copy {
                 .retry
                 .failure(error)
                 .with_hint("end the URL with `/` to copy into the directory"),
+            (_, _, Some(TransferHint::CopyThroughThisMachine)) => self.transfer.retry.failure(error),
             (FailureKind::Rejected | FailureKind::NotFound, Some(400 | 404 | 409), _)
-                if !self.create_dirs =>
+                if !self.create_dirs && !is_of_source =>
             {
                 self.transfer
                     .retry

@@ -104,6 +104,9 @@ fn redirect_hint(problem: &RedirectProblem) -> String {
         RedirectProblem::CredentialInClear { .. } => {
             "ask the operator for `http.desthttps yes` (XRootD), or pass `--allow-cleartext-redirects`"
         }
+        RedirectProblem::ToCollection { .. } => {
+            "to remove the directory, write its URL with a `/` at its end"
+        }
         RedirectProblem::TooMany { .. } => "the server redirects in a loop; report it to the operator",
         _ => "the redirect is invalid; report it to the operator",
     }

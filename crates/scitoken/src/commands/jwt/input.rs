@@ -1,6 +1,6 @@
 //! Reading tokens, secrets and keys.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use scitoken_jwt::keys::KeyError;
@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return files::read(path);
     }
     let mut bytes = Vec::new();
-    io::stdin().lock().take(MAX_LENGTH).read_to_end(&mut bytes)?;
+    files::standard_input()?.take(MAX_LENGTH).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

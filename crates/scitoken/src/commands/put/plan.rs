@@ -13,6 +13,7 @@ use super::args::Put;
 use crate::args::parse_location;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::sanitize;
 use crate::targets::Destinations;
 
@@ -86,7 +87,7 @@ impl Source {
             return Ok(Self { name: shown(file), path: file.to_owned(), target, _copy: None });
         }
         let mut copy = NamedTempFile::new()?;
-        io::copy(&mut io::stdin().lock(), &mut copy)?;
+        io::copy(&mut files::standard_input()?, &mut copy)?;
         copy.flush()?;
         let path = copy.path().to_owned();
         Ok(Self { name: "standard input".to_owned(), path, target, _copy: Some(copy) })

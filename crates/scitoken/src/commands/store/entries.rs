@@ -1,6 +1,6 @@
 //! `scitoken store list`, `get`, `put` and `remove`.
 
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::time::SystemTime;
 
 use clap::Args;
@@ -12,6 +12,7 @@ use crate::args::StorageArgs;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::sanitize;
 use crate::storage::{failure, lock, warn_of_unreadable};
 
@@ -106,7 +107,7 @@ impl PutEntry {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         const MAX_LENGTH: u64 = 1024 * 1024;
         let mut text = String::new();
-        io::stdin().lock().take(MAX_LENGTH).read_to_string(&mut text)?;
+        files::standard_input()?.take(MAX_LENGTH).read_to_string(&mut text)?;
         let data = TokenStorageData::from_json(&text).map_err(|error| {
             Failure::new(Exit::Usage, format!("standard input is not a token entry: {error}"))
                 .with_hint("`scitoken store get --show-secret` prints such an object")

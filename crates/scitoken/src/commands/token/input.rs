@@ -1,6 +1,6 @@
 //! The token that a command works on.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -43,7 +43,7 @@ impl TokenArg {
     ) -> Result<AccessToken, Failure> {
         let Some(path) = self.token.as_deref() else { return token_source::find(context, url, method) };
         if path.as_os_str() == "-" {
-            return read_from("standard input", io::stdin().lock());
+            return read_from("standard input", files::standard_input()?);
         }
         if let Some(text) = path.to_str() {
             if text.contains("://") && !path.exists() {
