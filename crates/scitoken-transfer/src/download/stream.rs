@@ -89,7 +89,10 @@ impl Transfer {
         let digests = if ask.for_digest { header::read(response.headers()) } else { Vec::new() };
         let mut identity = Identity::read(source, response.headers(), extent.total, digests);
         let suspicion = content_check::assess(self.job.pages, url, self.job.target(), response.headers());
+        // The user knows what the file is, and the end shows whether it is that.
+        let is_known = matches!(self.job.checksum, Checksum::Expect(_));
         let inspects = match suspicion {
+            _ if is_known => None,
             // A part of a web page is no part of the data either.
             Suspicion::Declared => return Err(page_answer::failure(url, response.url())),
             // A directory listing has no digest.

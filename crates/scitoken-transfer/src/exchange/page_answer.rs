@@ -23,11 +23,13 @@ pub(crate) fn is_declared(headers: &HeaderMap) -> bool {
 /// Returns whether a web page may have the name.
 pub(crate) fn is_page_name(name: &str) -> bool {
     // Servers give the type of what is compressed.
-    let name =
-        [".gz", ".bz2", ".xz", ".zst"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+    let name = [".gz", ".bz2", ".xz", ".zst", ".Z"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name);
     let Some((_, extension)) = name.rsplit_once('.') else { return false };
     let extension = extension.to_ascii_lowercase();
-    matches!(extension.as_str(), "html" | "htm" | "xhtml" | "shtml" | "php" | "asp" | "aspx" | "jsp")
+    matches!(extension.as_str(), "html" | "htm" | "xhtml" | "xht" | "shtml" | "php" | "asp" | "aspx" | "jsp")
 }
 
 /// Returns the last name in the path of a URL.

@@ -15,8 +15,21 @@ const TAGS: [&[u8]; 18] = [
     b"title", b"b", b"br", b"p", b"meta", b"form", b"center",
 ];
 
+/// The tags that show a web page where the server or the name says that it is text: Markdown begins with the others, too.
+const TAGS_IN_TEXT: [&[u8]; 3] = [b"html", b"head", b"body"];
+
 /// Inspects the first bytes of a body, behind a byte order mark, blanks, comments and XML's declarations.
 pub(crate) fn page_verdict(start: &[u8]) -> PageVerdict {
+    inspect(start, &TAGS)
+}
+
+/// As [`page_verdict`], for a body that is known to be text.
+pub(crate) fn page_verdict_of_text(start: &[u8]) -> PageVerdict {
+    inspect(start, &TAGS_IN_TEXT)
+}
+
+fn inspect(start: &[u8], tags: &[&[u8]]) -> PageVerdict {
+    let inspect_text = |text: &[u8]| inspect_text(text, tags);
     if let [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] = start {
         return inspect_text(&narrow(rest));
     }
@@ -34,7 +47,7 @@ fn narrow(wide: &[u8]) -> Vec<u8> {
     wide.iter().copied().filter(|byte| *byte != 0).collect()
 }
 
-fn inspect_text(text: &[u8]) -> PageVerdict {
+fn inspect_text(text: &[u8], tags: &[&[u8]]) -> PageVerdict {
     let mut rest = text;
     let mut is_xml = false;
     loop {
@@ -52,13 +65,13 @@ fn inspect_text(text: &[u8]) -> PageVerdict {
                 rest = &inside[end + closing.len()..];
             }
             Stripped::Unfinished => return PageVerdict::Undecided,
-            Stripped::Other => return inspect_markup(rest, is_xml),
+            Stripped::Other => return inspect_markup(rest, is_xml, tags),
         }
     }
 }
 
 /// Inspects the first markup that is neither a comment nor a declaration of XML.
-fn inspect_markup(markup: &[u8], is_xml: bool) -> PageVerdict {
+fn inspect_markup(markup: &[u8], is_xml: bool, tags: &[&[u8]]) -> PageVerdict {
     match strip(markup, b"<!doctype") {
         Stripped::Rest(name) => {
             let name = name.trim_ascii_start();
@@ -82,7 +95,7 @@ fn inspect_markup(markup: &[u8], is_xml: bool) -> PageVerdict {
         // Only XHTML is a web page among all that begins as XML.
         name.rsplit(|byte| *byte == b':').next().is_some_and(|name| name.eq_ignore_ascii_case(b"html"))
     } else {
-        TAGS.iter().any(|known| name.eq_ignore_ascii_case(known))
+        tags.iter().any(|known| name.eq_ignore_ascii_case(known))
     };
     if is_page { ended_name(&tag[name.len()..]) } else { PageVerdict::NotPage }
 }
@@ -189,6 +202,17 @@ mod tests {
         }
         assert_eq!(page_verdict(b"\x89HDF\r\n\x1a\n"), PageVerdict::NotPage);
         assert_eq!(page_verdict(&wide("\u{feff}hello", u16::to_le_bytes)), PageVerdict::NotPage);
+    }
+
+    #[test]
+    fn markdown_may_begin_with_an_element() {
+        for text in ["<p align=\"center\">", "<h1>Data</h1>", "<div>", "<br />", "<table>", "<!-- c -->\n<p>"]
+        {
+            assert_eq!(page_verdict_of_text(text.as_bytes()), PageVerdict::NotPage, "{text}");
+        }
+        for page in [PAGE, "<html lang=en>", "<head>", "<body>"] {
+            assert_eq!(page_verdict_of_text(page.as_bytes()), PageVerdict::Page, "{page}");
+        }
     }
 
     #[test]

@@ -32,17 +32,19 @@ pub struct InvalidMetalink(String);
 ///   <url priority="2">https://mirror/run1.root</url><url priority="1">https://h/run1.root</url>
 /// </file></metalink>"#;
 /// let files = scitoken_transfer::read_metalink(text)?;
-/// assert_eq!(files[0].urls[0].as_str(), "https://h/run1.root");
+/// assert_eq!(files[0].as_ref()?.urls[0].as_str(), "https://h/run1.root");
 /// # Ok::<(), scitoken_transfer::InvalidMetalink>(())
 /// ```
 ///
+/// A file that cannot be downloaded does not keep the others from it: it is an error in its place. Its name leads out of the
+/// download directory, its size or a checksum is malformed, or it has no usable URL.
+///
 /// # Errors
-/// The text is not XML or not Metalink 4, a name leads out of the download directory, a checksum is malformed, or a file
-/// has no URL.
-pub fn read_metalink(text: &str) -> Result<Vec<ListEntry>, InvalidMetalink> {
+/// The text is not XML or not Metalink 4.
+pub fn read_metalink(text: &str) -> Result<Vec<Result<ListEntry, InvalidMetalink>>, InvalidMetalink> {
     let mut reader = Reader::from_str(text);
     let mut files = Vec::new();
-    let mut current: Option<FileDescription> = None;
+    let mut current: Option<Result<FileDescription, InvalidMetalink>> = None;
     let mut is_metalink = false;
     let mut element = Element::default();
     // The lines up to `counted` are in `line`: each is counted once.
@@ -65,7 +67,7 @@ pub fn read_metalink(text: &str) -> Result<Vec<ListEntry>, InvalidMetalink> {
                         let passed = text.as_bytes().get(counted..at).unwrap_or_default();
                         line += passed.split(|byte| *byte == b'\n').skip(1).count() as u64;
                         counted = at;
-                        current = Some(FileDescription::named(attribute(&start, "name")?, line)?);
+                        current = Some(FileDescription::named(attribute(&start, "name")?, line));
                     }
                     "pieces" => pieces = Pieces::Inside,
                     _ => {}
@@ -87,9 +89,14 @@ pub fn read_metalink(text: &str) -> Result<Vec<ListEntry>, InvalidMetalink> {
                 match (end.local_name().into_inner(), &mut current) {
                     ("pieces", _) => pieces = Pieces::Outside,
                     ("file", current) => {
-                        files.extend(current.take().map(FileDescription::entry).transpose()?);
+                        files.extend(current.take().map(|file| file.and_then(FileDescription::entry)));
                     }
-                    (name, Some(file)) if pieces == Pieces::Outside => file.take(name, &element)?,
+                    (name, Some(current)) if pieces == Pieces::Outside => {
+                        let taken = current.as_mut().map_or(Ok(()), |file| file.take(name, &element));
+                        if let Err(problem) = taken {
+                            *current = Err(problem);
+                        }
+                    }
                     _ => {}
                 }
                 element = Element::default();
@@ -234,7 +241,24 @@ mod tests {
     fn described(inside: &str) -> Result<Vec<ListEntry>, String> {
         let text =
             format!("<?xml version=\"1.0\"?>\n<metalink xmlns=\"{NAMESPACE}\">\n{inside}\n</metalink>");
-        read_metalink(&text).map_err(|error| error.to_string())
+        let files = read_metalink(&text).and_then(|files| files.into_iter().collect());
+        files.map_err(|error: InvalidMetalink| error.to_string())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_downloaded_does_not_keep_the_others_from_it() {
+        let good = |name: &str| format!("<file name=\"{name}\"><url>https://a/{name}</url></file>");
+        for bad in [
+            "<file name=\"../f\"><url>https://a/f</url></file>",
+            "<file name=\"f\"><url>ftp://a/f</url></file>",
+            "<file name=\"f\"><url>https://a/f</url><size>many</size></file>",
+            "<file name=\"f\"><url>https://a/f</url><hash type=\"md5\">zz</hash><size>7</size></file>",
+            "<file name=\"f\"></file>",
+        ] {
+            let text = format!("<metalink xmlns=\"{NAMESPACE}\">{}{bad}{}</metalink>", good("a"), good("b"));
+            let files = read_metalink(&text).unwrap();
+            assert_eq!([files[0].is_ok(), files[1].is_ok(), files[2].is_ok()], [true, false, true], "{bad}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::content_coding::{codings, has_name_of, suffixes, unrequested_coding};
 use crate::exchange::error_document::{self, ErrorDocument};
 use crate::exchange::page_answer::{is_declared, is_page_name};
-use crate::exchange::web_page::{PageVerdict, page_verdict};
+use crate::exchange::web_page::{PageVerdict, page_verdict, page_verdict_of_text};
 use crate::hint::TransferHint;
 use scitoken_types::{SafeUrl, redact};
 
@@ -38,6 +38,8 @@ pub(crate) enum Documents {
     No,
     Json,
     Xml,
+    /// It is text, which may begin with an element of HTML.
+    Text,
 }
 
 /// The first bytes of a body, held back until they show what it is.
@@ -63,14 +65,18 @@ impl Inspection {
     /// Returns what inspects a body of this length, if it is known.
     pub(crate) fn new(documents: Documents, length: Option<u64>) -> Self {
         let is_short = length.is_none_or(|length| length <= LONGEST_DOCUMENT);
-        Self { held: Vec::new(), documents: if is_short { documents } else { Documents::No } }
+        Self {
+            held: Vec::new(),
+            documents: if is_short || documents == Documents::Text { documents } else { Documents::No },
+        }
     }
 
     /// Takes the next bytes.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Inspected {
         self.held.extend_from_slice(bytes);
-        let may_be_document = self.documents != Documents::No && self.held.len() as u64 <= LONGEST_DOCUMENT;
-        match page_verdict(&self.held) {
+        let may_be_document = matches!(self.documents, Documents::Json | Documents::Xml)
+            && self.held.len() as u64 <= LONGEST_DOCUMENT;
+        match self.verdict() {
             PageVerdict::Page => Inspected::Page,
             PageVerdict::Undecided if self.held.len() < MOST_INSPECTED => Inspected::Held,
             _ if may_be_document => Inspected::Held,
@@ -78,17 +84,25 @@ impl Inspection {
         }
     }
 
+    fn verdict(&self) -> PageVerdict {
+        match self.documents {
+            Documents::Text => page_verdict_of_text(&self.held),
+            _ => page_verdict(&self.held),
+        }
+    }
+
     /// Ends the body.
     pub(crate) fn finish(self) -> Inspected {
+        let verdict = self.verdict();
         let message = match self.documents {
-            Documents::No => None,
+            Documents::No | Documents::Text => None,
             Documents::Json => ErrorDocument::read(&self.held)
                 .filter(ErrorDocument::is_declared)
                 .and_then(|document| document.message()),
             Documents::Xml => error_document::xml_message(&self.held),
         };
         match message {
-            _ if page_verdict(&self.held) == PageVerdict::Page => Inspected::Page,
+            _ if verdict == PageVerdict::Page => Inspected::Page,
             Some(message) => Inspected::Document(redact::text(&message)),
             None => Inspected::Data(self.held),
         }
@@ -108,13 +122,16 @@ pub(crate) fn assess(pages: WebPages, asked: &Url, target: Option<&Path>, header
         let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
             "application/json" | "application/problem+json" => documents = Documents::Json,
+            "text/plain" | "text/markdown" | "text/x-rst" => documents = Documents::Text,
             "application/xml" | "text/xml" | "application/problem+xml" => documents = Documents::Xml,
             _ => {}
         }
     }
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
-    if matches!(extension.as_deref(), Some("json" | "xml")) {
-        documents = Documents::No;
+    match extension.as_deref() {
+        Some("json" | "xml" | "geojson" | "jsonl" | "ipynb") => documents = Documents::No,
+        Some("md" | "markdown" | "rst" | "txt") => documents = Documents::Text,
+        _ => {}
     }
     Suspicion::Inspect(documents)
 }

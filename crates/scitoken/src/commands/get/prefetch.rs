@@ -131,7 +131,10 @@ fn entries(mut list: Box<dyn BufRead + Send>, origin: ListOrigin) -> Box<dyn Ite
         Ok(_) => read_metalink(&text).map_err(|error| error.to_string()),
     };
     match files {
-        Ok(files) => Box::new(files.into_iter().map(|file| (ListOrigin::Others, Ok(file)))),
+        Ok(files) => {
+            let files = files.into_iter().map(|file| file.map_err(|error| error.to_string()));
+            Box::new(files.map(|file| (ListOrigin::Others, file)))
+        }
         Err(problem) => Box::new(std::iter::once((ListOrigin::Others, Err(problem)))),
     }
 }
