@@ -32,7 +32,7 @@ impl TrustAnchors {
         let Some(path) = env.get_non_empty("SSL_CERT_FILE").map(PathBuf::from) else { return Ok(()) };
         match read_bounded(&path, LARGEST_BUNDLE) {
             Ok(_) => Ok(()),
-            Err(error) => Err(Kind::NoCertificates(path, Some(error.into_io())).into()),
+            Err(error) => Err(Kind::SystemCertificates(path, error.into_io()).into()),
         }
     }
 

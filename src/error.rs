@@ -54,6 +54,9 @@ pub(crate) enum Kind {
     #[error("{}", no_certificates(.0, .1.as_ref()))]
     #[cfg(feature = "tls")]
     NoCertificates(PathBuf, #[source] Option<std::io::Error>),
+    #[error("failed to load the certificate authorities that `SSL_CERT_FILE` names, `{}`", .0.display())]
+    #[cfg(feature = "tls")]
+    SystemCertificates(PathBuf, #[source] std::io::Error),
     #[error("the PEM text has no usable certificate authority")]
     #[cfg(feature = "tls")]
     BadCertificate,
@@ -202,7 +205,7 @@ impl Error {
         match &*self.0 {
             Kind::Client(_) => true,
             #[cfg(feature = "tls")]
-            Kind::NoCertificates(..) | Kind::BadCertificate => true,
+            Kind::NoCertificates(..) | Kind::SystemCertificates(..) | Kind::BadCertificate => true,
             #[cfg(feature = "named-certificates")]
             Kind::Tls(_) => true,
             #[cfg(feature = "blocking")]
@@ -231,6 +234,8 @@ impl Error {
             }),
             #[cfg(feature = "tls")]
             Kind::NoCertificates(..) | Kind::BadCertificate => Some(Hint::ProvideCertificates),
+            #[cfg(feature = "tls")]
+            Kind::SystemCertificates(..) => Some(Hint::CorrectCertificateVariable),
             #[cfg(feature = "named-certificates")]
             Kind::Tls(_) => None,
             Kind::Client(_) | Kind::InvalidScope(_) | Kind::InvalidRequest(_) => None,

@@ -72,6 +72,8 @@ pub enum Hint {
     CorrectClock,
     /// Give a PEM file, or a directory of PEM files such as `1a2b3c4d.0`.
     ProvideCertificates,
+    /// Let the variable `SSL_CERT_FILE` name a PEM file, or unset it.
+    CorrectCertificateVariable,
     /// Take the permissions of others off a file.
     RestrictPermissions {
         /// The file.
@@ -131,6 +133,7 @@ impl fmt::Display for Hint {
             Self::FollowRedirectsAbove => "follow redirects one step at a time instead of in the HTTP client",
             Self::WriteTitleCaseHeaders => "write HTTP/1 header names in title case",
             Self::CorrectClock => "set this machine's clock (`timedatectl status`)",
+            Self::CorrectCertificateVariable => "unset `SSL_CERT_FILE`, or let it name a PEM file",
             Self::ProvideCertificates => "give a PEM file, or a directory of PEM files such as `1a2b3c4d.0`",
             Self::RestrictPermissions { path } => {
                 return write!(f, "run `chmod 600 {}`", redact::text(&path.display().to_string()));

@@ -168,6 +168,7 @@ impl TokenSource for CommandSource {
                 read.token.with_origin_label(format!("command {}", self.name())).with_max_age(self.max_age)
             }
             Err(invalid) if invalid.kind() == InvalidTokenKind::Empty => {
+                tracing::warn!("the token command `{}` printed nothing", self.name());
                 request.note(|| format!("command {} printed no token", self.name()));
                 return Ok(None);
             }

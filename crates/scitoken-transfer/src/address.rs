@@ -1,5 +1,7 @@
 //! URLs that a transfer accepts.
 
+use std::borrow::Cow;
+
 use url::Url;
 
 use crate::error::{FailureKind, RetryAction, TransferError};
@@ -62,9 +64,18 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, TransferError> {
     if !names_host(text) {
         return Err(refuse("names no host", None));
     }
-    let url = text.parse().map_err(|_| refuse("is not a URL", None))?;
+    let url = with_http_scheme(text).parse().map_err(|_| refuse("is not a URL", None))?;
     check_url(&url)?;
     Ok(url)
+}
+
+/// Writes `davs` and `dav`, the names of gfal2 and rucio, as `https` and `http`.
+fn with_http_scheme(text: &str) -> Cow<'_, str> {
+    match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("davs") => format!("https://{rest}").into(),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("dav") => format!("http://{rest}").into(),
+        _ => text.into(),
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +100,8 @@ mod tests {
         ] {
             assert_eq!(parse_url(text).unwrap_err().kind(), FailureKind::Usage, "{text}");
         }
+        assert_eq!(parse_url("davs://h/f").unwrap().as_str(), "https://h/f");
+        assert_eq!(parse_url("DAV://h:80/f").unwrap().as_str(), "http://h/f");
         for text in ["https://h/run%232.root", "https://h/a%5Cb?x=\\", "https://h/%C3%BC", "https://h/ü"] {
             assert!(parse_url(text).is_ok(), "{text}");
         }

@@ -142,7 +142,8 @@ impl Downloader {
         &self.retry
     }
 
-    pub(crate) fn limits(&self) -> &TransferLimits {
+    /// Returns the limits.
+    pub fn limits(&self) -> &TransferLimits {
         &self.limits
     }
 

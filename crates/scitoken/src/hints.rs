@@ -102,7 +102,7 @@ fn usual(kind: FailureKind) -> Option<&'static str> {
         FailureKind::Refused => "`scitoken explain URL` compares the token with what the server requires",
         FailureKind::NotFound => "check the path; `scitoken ls URL` lists a directory",
         FailureKind::Incomplete => "run the same command again to resume",
-        FailureKind::Server => "try again later, or use another mirror",
+        FailureKind::Server => "try again later",
         _ => return None,
     })
 }

@@ -57,7 +57,9 @@ impl Targets {
         };
         let url = SafeUrl::new(url);
         let message = format!("{first} and `{url}` have the same target `{}`", target.display());
-        Err(Failure::new(Exit::Usage, message).with_hint("use `-o FILE` for each, or a list with `out=NAME`"))
+        Err(Failure::new(Exit::Usage, message).with_hint(
+            "download each with a command of its own and `-o FILE`, or pass a list with `out=NAME`",
+        ))
     }
 }
 

@@ -12,14 +12,15 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scitoken_transfer::federation::{Federation, FederationUrl};
 use scitoken_transfer::{
-    CancellationToken, Download, Downloaded, FailureKind, ListEntry, TransferError, events,
+    CancellationToken, Download, Downloaded, Downloader, FailureKind, ListEntry, TransferError, events,
 };
 use scitoken_types::SafeUrl;
 use scitoken_types::files::open_output;
+use serde_json::json;
 
 pub(crate) use self::args::Get;
 use self::plan::Plan;
@@ -71,7 +72,7 @@ impl Get {
         }
         let cancellation = engine.downloader.cancellation_token().clone();
         let refused = running.as_ref().map(ProgressThread::refused).unwrap_or_default();
-        let summary = self.download(&engine, federation.as_ref(), &plan, (settings, &refused));
+        let summary = self.download(&engine, federation.as_ref(), &plan, (settings, &refused, options));
         drop(engine);
         if let Some(running) = running {
             running.join();
@@ -94,7 +95,7 @@ impl Get {
         ProgressOptions {
             mode: self.transfer.progress,
             output: context.output,
-            stdout_has_data: plan.stream().is_some(),
+            stdout_has_data: plan.stream().is_some() && self.device().is_none_or(is_standard_output),
             final_lines: if has_few_files { FinalLines::EachFile } else { FinalLines::Summary },
             // An interval of zero would never end.
             interval: self.transfer.progress_interval.duration().max(Duration::from_millis(100)),
@@ -112,7 +113,7 @@ impl Get {
         engine: &Engine,
         federation: Option<&Federation>,
         plan: &Plan,
-        (settings, uncounted): (&Settings, &AtomicU64),
+        (settings, uncounted, options): (&Settings, &AtomicU64, ProgressOptions),
     ) -> Result<RunSummary, Failure> {
         let jobs = settings.choose(self.jobs, settings::JOBS)?.unwrap_or(NonZeroUsize::MIN.saturating_add(3));
         let summary = Mutex::new(RunSummary::default());
@@ -128,7 +129,7 @@ impl Get {
         match (plan.stream(), plan.single()) {
             (Some(job), _) => {
                 let writer: Box<dyn io::Write + Send> = match self.device() {
-                    Some(device) => Box::new(open_device(device, downloader.cancellation_token())?),
+                    Some(device) => Box::new(open_device(device, downloader)?),
                     None => Box::new(io::stdout()),
                 };
                 let result = match federation {
@@ -153,8 +154,13 @@ impl Get {
                 done(&job, result);
             }
             (None, None) => {
-                let refused = |_, failure: Failure| {
+                let refused = |number: u64, failure: Failure| {
                     uncounted.fetch_add(1, Ordering::Relaxed);
+                    // A write that fails shows at the end of the run.
+                    let _ = options.write_event(&json!({
+                        "event": "failed", "file": number, "why": failure.message(), "retryable": false,
+                        "exit": failure.exit() as u8,
+                    }));
                     locked().failed(failure);
                 };
                 let downloads = plan.downloads(engine, &self.transfer.retry, federation, &refused)?;
@@ -170,12 +176,22 @@ impl Get {
     }
 }
 
-/// Opens a device or a fifo. A fifo waits for its reader until the run is cancelled.
-fn open_device(device: &Path, cancellation: &CancellationToken) -> Result<File, Failure> {
+/// Opens a device or a fifo. A fifo waits for its reader until the run is cancelled or its time has passed.
+fn open_device(device: &Path, downloader: &Downloader) -> Result<File, Failure> {
     const POLL_INTERVAL: Duration = Duration::from_millis(50);
+    let (begun, allowed) = (Instant::now(), downloader.limits().max_time);
     loop {
         match open_output(device) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !cancellation.is_cancelled() => {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let shown = device.display();
+                if downloader.cancellation_token().is_cancelled() {
+                    let message = format!("interrupted: no process read `{shown}`");
+                    return Err(Failure::new(Exit::TryLater, message));
+                }
+                if let Some(allowed) = allowed.filter(|allowed| begun.elapsed() >= *allowed) {
+                    let message = format!("no process read `{shown}` within {} s", allowed.as_secs_f32());
+                    return Err(Failure::new(Exit::Timeout, message).with_hint("start what reads it first"));
+                }
                 std::thread::sleep(POLL_INTERVAL);
             }
             result => {
@@ -186,6 +202,22 @@ fn open_device(device: &Path, cancellation: &CancellationToken) -> Result<File, 
             }
         }
     }
+}
+
+/// Returns whether a device or fifo is what standard output is.
+#[cfg(unix)]
+fn is_standard_output(device: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let stdout = rustix::fs::fstat(io::stdout());
+    match (fs_err::metadata(device), stdout) {
+        (Ok(device), Ok(stdout)) => (device.dev(), device.ino()) == (stdout.st_dev, stdout.st_ino),
+        _ => false,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_standard_output(_: &Path) -> bool {
+    false
 }
 
 /// Names the file of a failure, unless its message does.

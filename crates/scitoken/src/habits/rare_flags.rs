@@ -62,8 +62,8 @@ pub(super) const RARE: &[Habit] = &[
             "--metadata",
             "--metadata-set",
         ],
-        "`-r` downloads all files below a WebDAV directory; to choose among them, filter the names of `scitoken ls -r URL`, and \
-         pass the list with `-i LIST`",
+        "`-r` downloads all files below a WebDAV directory; to choose among them, pass a list with `-i LIST`: \
+         `scitoken ls -r --json URL` has the URLs as `url`",
     ),
     habit(
         &[

@@ -180,7 +180,7 @@ fn each_outcome_has_its_code_and_a_next_step() {
     }));
     for (path, code, said) in [
         ("/404", 9, "scitoken ls http://127.0.0.1"),
-        ("/500", 13, "another mirror"),
+        ("/500", 13, "another server"),
         ("/circle", 14, "in a loop"),
         ("/ftp", 14, "`ftp:`"),
         ("/bye", 4, "closed the connection"),

@@ -194,7 +194,8 @@ mod tests {
         for url in ["https://h/f.dat", "https://h/f", "https://h/", "https://h/v1.2/f"] {
             assert_eq!(suspicion(url, "f", "Text/HTML; charset=utf-8"), Suspicion::Declared, "{url}");
             assert_eq!(suspicion(url, "f", ""), Suspicion::Inspect(Documents::No), "{url}");
-            for declared in ["application/octet-stream", "text/plain", "image/fits"] {
+            assert_eq!(suspicion(url, "f", "text/plain"), Suspicion::Inspect(Documents::Text), "{url}");
+            for declared in ["application/octet-stream", "image/fits"] {
                 assert_eq!(
                     suspicion(url, "f", declared),
                     Suspicion::Inspect(Documents::No),

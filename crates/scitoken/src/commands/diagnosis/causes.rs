@@ -159,7 +159,9 @@ impl Diagnosis {
             }
             408 | 425 | 429 | 500..=599 => {
                 self.cause("the server, or one behind it, fails or is overloaded");
-                self.next("try again later, or use another mirror");
+                self.next(
+                    "try again later, or name another server of the file with `scitoken get --mirror URL`",
+                );
             }
             200..=299 | 404 | 416 => {
                 if report.broken_rules().next().is_none() || !report.operation.is_change() {
@@ -226,7 +228,11 @@ mod tests {
             (206, Operation::Read, "`scitoken get https://h.test/vo/f`"),
             (404, Operation::Write, "`scitoken put FILE https://h.test/vo/f`"),
             (404, Operation::Read, "`scitoken ls https://h.test/vo/` lists the directory"),
-            (503, Operation::Read, "try again later, or use another mirror"),
+            (
+                503,
+                Operation::Read,
+                "try again later, or name another server of the file with `scitoken get --mirror URL`",
+            ),
         ] {
             let diagnosis = Diagnosis::of(&Report { operation, ..answered(status) });
             assert_eq!(diagnosis.next, [expected], "{status}");

@@ -120,6 +120,10 @@ impl DownloadRules {
             return Ok(());
         }
         match self.directories {
+            _ if directory.exists() => {
+                let message = format!("`{}` is a file, not a directory", directory.display());
+                Err(Failure::new(Exit::Local, message).with_hint("name another directory"))
+            }
             Directories::MustExist | Directories::WouldUse => {
                 let message = format!("`{}` is not a directory", directory.display());
                 Err(Failure::new(Exit::Local, message).with_hint("create it, or pass `--create-dirs`"))

@@ -10,3 +10,5 @@ mod netrc;
 mod progress;
 mod recursive;
 mod roots;
+#[cfg(target_os = "linux")]
+mod streams;
