@@ -153,7 +153,7 @@ impl Downloader {
     /// Removes what is below a directory and the directory itself, one request for each, the deepest first.
     async fn remove_with_contents(&self, directory: &Url) -> Result<(), TransferError> {
         let mut directories = vec![collection(directory)];
-        let mut walk = self.walk(directory.clone());
+        let mut walk = self.walk(directory.clone()).with_any_names();
         while let Some(found) = walk.next().await {
             let entry = found?.entry;
             match entry.kind {

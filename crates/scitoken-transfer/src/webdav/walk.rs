@@ -10,7 +10,8 @@ use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::name::file_name::safe_name;
 use crate::webdav::entry::{EntryKind, RemoteEntry};
 use crate::webdav::spool::{Spool, SpooledEntries};
-use scitoken_types::SafeUrl;
+use percent_encoding::percent_decode_str;
+use scitoken_types::{SafeUrl, redact};
 
 /// The deepest level: a deeper tree is taken for a loop.
 const DEEPEST: usize = 100;
@@ -20,7 +21,7 @@ const DEEPEST: usize = 100;
 pub struct WalkEntry {
     /// The file or directory.
     pub entry: RemoteEntry,
-    /// Its path below the directory, of safe names only.
+    /// Its path below the directory, of safe names only, unless the walk is [with any names](Walk::with_any_names).
     pub path: PathBuf,
 }
 
@@ -36,6 +37,7 @@ pub struct Walk<'d> {
     /// The path of the current directory, and its depth.
     path: PathBuf,
     depth: usize,
+    has_any_names: bool,
 }
 
 impl Downloader {
@@ -81,7 +83,15 @@ impl<'d> Walk<'d> {
             current: SpooledEntries::default(),
             path: PathBuf::new(),
             depth: 0,
+            has_any_names: false,
         }
+    }
+
+    /// Also returns what no local file could be called, for those who only look or use the URLs: paths are then the server's
+    /// names, for display.
+    pub fn with_any_names(mut self) -> Self {
+        self.has_any_names = true;
+        self
     }
 
     /// Returns the next file or directory; `None` at the end. A directory that cannot be listed, or an unsafe name, is an error of its
@@ -102,11 +112,17 @@ impl<'d> Walk<'d> {
 
     fn classify(&mut self, entry: RemoteEntry) -> Result<WalkEntry, TransferError> {
         let name = entry.url.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let name = safe_name(name).map_err(|error| {
-            let message = format!("skipped `{}`", SafeUrl::new(&entry.url));
-            TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message).with_source(error)
-        })?;
-        let path = self.path.join(name);
+        let path = if self.has_any_names {
+            // Joined as text: a name that is absolute or a prefix is a name all the same.
+            let shown = redact::text(&percent_decode_str(name).decode_utf8_lossy());
+            let above = self.path.to_string_lossy();
+            PathBuf::from(if above.is_empty() { shown } else { format!("{above}/{shown}") })
+        } else {
+            self.path.join(safe_name(name).map_err(|error| {
+                let message = format!("skipped `{}`", SafeUrl::new(&entry.url));
+                TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message).with_source(error)
+            })?)
+        };
         if entry.kind == EntryKind::Directory {
             if self.depth == DEEPEST {
                 let what = "is nested too deeply";

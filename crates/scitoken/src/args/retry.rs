@@ -10,7 +10,7 @@ pub(crate) struct RetryArgs {
     /// Retry up to N times in a row [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) retry: Option<u32>,
-    /// Wait this long before the first retry; each further wait is twice as long [default: 1]
+    /// Wait up to this long before the first retry, and up to twice as long before each further one [default: 1]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) retry_delay: Option<Seconds>,
     /// Start no further attempt after this time; 0 is no limit [default: no limit]

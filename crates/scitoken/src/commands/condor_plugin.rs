@@ -33,7 +33,7 @@ use crate::failure::Failure;
 use crate::runtime::block_on;
 use crate::settings;
 use crate::signals;
-use crate::targets::Targets;
+use crate::targets::{Destinations, Targets};
 
 /// Transfer files for HTCondor, as its file transfer plugin
 ///
@@ -198,8 +198,14 @@ impl CondorPlugin {
     fn upload(&self, context: &Context, orders: &[Order], results: &ResultFile) -> Result<(), Failure> {
         let (engine, requests) = self.engine(context)?;
         let federation = self.federation(context, &engine, orders)?;
+        let mut destinations = Destinations::default();
         for (n, order) in orders.iter().enumerate() {
             let number = FileNumber(n as u64);
+            if let Err(failure) = destinations.claim_named(&order.file.display().to_string(), &order.url) {
+                let (url, file) = (SafeUrl::new(&order.url).to_string(), order.file.display().to_string());
+                results.add(&Transferred::not_started(order.number, &url, &file, &failure).with_type(UPLOAD));
+                continue;
+            }
             let began = SystemClock.now();
             let result: Result<_, TransferError> = block_on(async {
                 if let (Some(names), Ok(name)) = (&federation, FederationUrl::try_from(&order.url)) {

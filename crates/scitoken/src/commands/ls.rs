@@ -78,7 +78,8 @@ impl Ls {
     }
 
     /// Lists everything below a directory.
-    fn walk(&self, context: &Context, mut walk: Walk<'_>) -> Result<Exit, Failure> {
+    fn walk(&self, context: &Context, walk: Walk<'_>) -> Result<Exit, Failure> {
+        let mut walk = walk.with_any_names();
         let mut exit = Exit::Ok;
         let walked = async {
             while let Some(found) = walk.next().await {

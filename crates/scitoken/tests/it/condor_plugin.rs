@@ -174,6 +174,19 @@ async fn under_pelicans_names_all_files_have_its_exit_codes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_files_are_not_uploaded_to_one_url() {
+    let job = Job::new().await;
+    fs_err::write(job.path().join("a"), "a").unwrap();
+    fs_err::write(job.path().join("b"), "b").unwrap();
+    let program = env!("CARGO_BIN_EXE_scitoken");
+    let files = [("osdf:///protected/result", "a"), ("osdf:///protected/result", "b")];
+    let (code, ads) = job.run(program, &["condor-plugin", "-upload"], &files);
+    assert_ne!(code, Some(0), "{ads:?}");
+    assert_has(&ads[0], &["TransferSuccess = true"]);
+    assert_has(&ads[1], &["TransferSuccess = false", "same target"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_orders_are_not_overwritten_by_the_results() {
     let job = Job::new().await;
     let orders = "[ Url = \"osdf:///public/a%20b,c\"; LocalFileName = \"f\" ]\n";

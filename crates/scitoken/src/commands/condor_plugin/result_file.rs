@@ -74,7 +74,8 @@ impl ResultFile {
     pub(super) fn finish(&self) -> Result<Exit, Failure> {
         let mut state = self.state();
         if let Some(error) = state.error.take() {
-            return Err(error.into());
+            let message = format!("failed to write `{}`", state.path.display());
+            return Err(Failure::new(Exit::Local, message).with_cause(&error.to_string()));
         }
         let is_sorted = state.texts.len() < 2 || !state.file.metadata()?.is_file();
         if !is_sorted {

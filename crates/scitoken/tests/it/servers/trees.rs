@@ -287,3 +287,19 @@ fn an_entry_that_fails_does_not_hide_the_others() {
         assert!(ended.err.contains("/d/secret"), "{}", ended.err);
     }
 }
+
+#[test]
+fn a_recursive_listing_has_the_names_of_the_server() {
+    let names = ["-dash.root", "a%0Ab", "..%2e", "sub/"];
+    let (_runtime, server) = serve(move |asked| match asked.path.as_str() {
+        "/d/" => crate::support::listing("/d/", "", &names),
+        _ => crate::support::listing("/d/", "sub/", &["f"]),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let flat = run(scitoken(directory.path()).args(["ls", server.url("d/").as_str()]));
+    let deep = run(scitoken(directory.path()).args(["ls", "-r", server.url("d/").as_str()]));
+    assert_eq!((flat.code, deep.code), (0, 0), "{}{}", flat.err, deep.err);
+    assert!(deep.out.contains("-dash.root\n") && !deep.out.contains("_-dash"), "{}", deep.out);
+    assert!(deep.out.contains("sub/f\n"), "{}", deep.out);
+    assert_eq!(deep.out.lines().count(), flat.out.lines().count() + 1, "{}{}", flat.out, deep.out);
+}
