@@ -26,7 +26,7 @@ pub(crate) fn worded(hint: &Hint) -> String {
         Hint::ProvideCertificates => {
             "pass `--cacert FILE` with a PEM file, or `--capath DIR` with a directory of files such as `1a2b3c4d.0`"
         }
-        Hint::NameNetrc => "pass `--netrc-file FILE` with a file that exists, or name it in `NETRC`",
+        Hint::NameNetrc => "name a file that exists in `NETRC`, or with `--netrc-file FILE` in place of `--netrc`",
         Hint::MatchAudience | Hint::MatchScope => {
             return format!("{hint}; `scitoken token where` lists the tokens that were found");
         }

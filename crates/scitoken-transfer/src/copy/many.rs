@@ -1,7 +1,7 @@
 //! Many copies at once, and the copy of a directory tree.
 
 use std::num::NonZeroUsize;
-use std::path::Component;
+use std::path::{Component, PathBuf};
 
 use tokio::task::JoinSet;
 use url::Url;
@@ -10,6 +10,7 @@ use crate::copy::copier::Copier;
 use crate::copy::job::{Copied, RemoteCopy};
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::FileNumber;
+use crate::name::file_name::file_name;
 use crate::webdav::change::collection;
 use crate::webdav::entry::EntryKind;
 use crate::webdav::walk::WalkEntry;
@@ -71,7 +72,8 @@ impl Copier {
         running.end_all().await;
     }
 
-    /// Copies everything below a directory into another directory, which is created with its parents where it is missing.
+    /// Copies everything below a directory into another directory, which is created with its parents where it is missing. A
+    /// file in place of the directory is copied as one.
     ///
     /// `prepare` sets what each [`RemoteCopy`] needs besides its URLs and its number, which counts from `first`. `done`
     /// gets each file, and each directory that cannot be listed or created, with its result. Returns the number of files.
@@ -103,6 +105,15 @@ impl Copier {
         prepare: impl Fn(RemoteCopy) -> RemoteCopy,
         mut done: impl FnMut(&Url, Result<Copied, TransferError>) + Send,
     ) -> u64 {
+        if let Some(target) = self.target_of_file(source, destination).await {
+            let mut running = self.running(parallel, &mut done);
+            match target.and_then(|target| RemoteCopy::new(source.clone(), target)) {
+                Ok(copy) => running.start(prepare(copy).with_number(first)).await,
+                Err(failure) => (running.done)(source, Err(failure)),
+            }
+            running.end_all().await;
+            return 1;
+        }
         let (source, destination) = (collection(source), collection(destination));
         if let Err(failure) = Box::pin(self.destination.downloader.make_directories(&destination)).await {
             done(&destination, Err(failure));
@@ -146,6 +157,27 @@ impl Copier {
         }
         running.end_all().await;
         files
+    }
+
+    /// Returns where a file goes whose URL was given for a directory; `None` for what is none.
+    async fn target_of_file(&self, source: &Url, destination: &Url) -> Option<Result<Url, TransferError>> {
+        if source.path().ends_with('/') {
+            return None;
+        }
+        let downloader = &self.source.downloader;
+        let described = Box::pin(downloader.describe(source, downloader.deadline())).await.ok()?;
+        if described.entry.kind != EntryKind::File || !described.is_certain {
+            return None;
+        }
+        if !destination.path().ends_with('/') {
+            return Some(Ok(destination.clone()));
+        }
+        let path = file_name(source).map(PathBuf::from).map_err(|error| {
+            let message = format!("`{}` has no usable name", SafeUrl::new(source));
+            TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message).with_source(error)
+        });
+        let entry = described.entry;
+        Some(path.and_then(|path| below(destination, &WalkEntry { entry, path })))
     }
 
     /// Creates a directory at the destination, and its missing parents, with the destination's token.

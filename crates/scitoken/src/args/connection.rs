@@ -89,7 +89,11 @@ impl FromStr for AttachMode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        <Self as ValueEnum>::from_str(text, false)
+        <Self as ValueEnum>::from_str(text, false).map_err(|_| {
+            let names = Self::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+            let names: Vec<_> = names.map(|value| format!("`{}`", value.get_name())).collect();
+            format!("`{text}` is none of {}", names.join(", "))
+        })
     }
 }
 

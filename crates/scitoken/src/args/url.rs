@@ -57,6 +57,10 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, Failure> {
             "write the path without `%2e` and `..`",
         ));
     }
+    if !matches!(url.scheme(), "http" | "https") && has_port(text) {
+        let typed: String = SafeUrl::unparsed(text).chars().take(100).collect();
+        return Err(invalid("it has no scheme".to_owned(), &format!("write `https://{typed}`")));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         let hint = other_scheme(&url).unwrap_or_else(|| FORM.to_owned());
         return Err(invalid(format!("the scheme `{}` is not supported", url.scheme()), &hint));
@@ -75,6 +79,12 @@ fn looks_like_a_host(text: &str) -> bool {
     let host = text.split(['/', ':']).next().unwrap_or_default();
     let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
     is_name && (host == "localhost" || host.trim_matches('.').contains('.'))
+}
+
+/// Whether a text begins with a name and the number of a port, which a parser takes for a scheme and a path.
+fn has_port(text: &str) -> bool {
+    let port = text.split_once(':').map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Whether a part of the path is `.` or `..` with an escape, which a URL parser resolves and a server may not.
@@ -145,6 +155,14 @@ mod tests {
             ("https://h/f?x=%5C", "https://h/f?x=%5C"),
         ] {
             assert_eq!(parse_url(text).unwrap().as_str(), url, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_with_a_port_is_told_to_lack_its_scheme() {
+        for text in ["localhost:19301/d/a", "host:1094/path", "data.example.org:8443"] {
+            let failure = parse_url(text).unwrap_err();
+            assert_eq!(failure.hint(), Some(&*format!("write `https://{text}`")), "{failure:?}");
         }
     }
 

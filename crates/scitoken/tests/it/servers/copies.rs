@@ -75,3 +75,23 @@ fn a_source_that_is_missing_is_not_blamed_on_the_destination() {
     let ended = run(scitoken(directory.path()).args(["copy", "--retry", "0", &from, &to]));
     assert!(ended.code == 9 && !ended.err.contains("--create-dirs"), "{}", ended.err);
 }
+
+#[test]
+fn a_file_in_place_of_a_tree_is_copied_as_one() {
+    static STORED: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    let webdav = plain_webdav("405 Method Not Allowed", &STORED);
+    let (_runtime, server) = serve(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+        ("PROPFIND", "/s") => {
+            let xml = "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>/s</D:href><D:propstat><D:prop><D:resourcetype/>\
+                       <D:getcontentlength>16</D:getcontentlength></D:prop></D:propstat></D:response></D:multistatus>";
+            Reply::sized("207 Multi-Status", &[("Content-Type", "text/xml")], xml)
+        }
+        _ => webdav(asked),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let (from, to) = (server.url("s").to_string(), server.url("t").to_string());
+    let ended = run(scitoken(directory.path()).args(["copy", "-r", "--stream", "--retry", "0", &from, &to]));
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(STORED.get().map(Vec::as_slice), Some(HELLO));
+    assert!(server.seen().iter().all(|asked| asked.method != "MKCOL"));
+}
