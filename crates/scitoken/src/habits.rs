@@ -1,11 +1,13 @@
 //! Flags and commands that users of other programs type, and what does the same here.
 
+mod answer;
 mod by_command;
 mod commands;
 mod foreign_features;
 mod misread;
 mod rare_flags;
 mod table;
+mod urls;
 mod values;
 
 use self::by_command::BY_COMMAND;
@@ -14,7 +16,7 @@ use self::foreign_features::{FOREIGN, PREFIXES};
 pub(crate) use self::misread::misread;
 use self::rare_flags::RARE;
 use self::table::HABITS;
-use self::values::misread_value;
+pub(crate) use self::urls::is_url;
 
 /// Returns the sentence for a flag that `command` does not have. `has` tells which flags it has: what a sentence says of
 /// others is no help, and left out.
@@ -56,14 +58,6 @@ pub(crate) fn complete_offset(arguments: Vec<std::ffi::OsString>) -> Vec<std::ff
         complete.push(argument);
     }
     complete
-}
-
-/// Returns whether a text is a URL, or the name of an object in a federation.
-pub(crate) fn is_url(text: &str) -> bool {
-    const SCHEMES: [&str; 11] =
-        ["http", "https", "dav", "davs", "pelican", "osdf", "stash", "root", "roots", "xroot", "xroots"];
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
-    scheme.is_some_and(|scheme| SCHEMES.contains(&scheme.as_str()))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod argv;
+mod authorities;
 mod commands;
 mod context;
 mod engine;
@@ -14,7 +15,9 @@ mod habits;
 mod hints;
 mod json_events;
 mod key_failure;
+mod key_session;
 mod oauth;
+mod open_session;
 mod output;
 #[cfg(test)]
 mod pages;

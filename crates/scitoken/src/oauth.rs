@@ -3,29 +3,24 @@
 use std::path::Path;
 
 use reqwest_middleware::ClientWithMiddleware;
-use reqwest_scitokens::{Attach, Session, SessionBuilder};
+use reqwest_scitokens::{Attach, SessionBuilder};
 use scitoken_storage::oauth::{OAuthClient, OAuthError, ProviderMetadata};
 use url::Url;
 
-use crate::args::{AuthorityArgs, OAuthClientArgs};
+use crate::args::OAuthClientArgs;
+use crate::authorities;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::hints;
-use crate::sessions::open_session;
+use crate::open_session::open_session;
 
 /// Discovers the issuer's endpoints for the client of the command line.
 pub(crate) async fn connect(context: &Context, client: &OAuthClientArgs) -> Result<OAuthClient, Failure> {
-    let session = session(context, &client.connection.authorities)?;
+    let session = authorities::session(context, &client.connection.authorities)?;
     discover(session, &client.issuer, &client.client_id, client.connection.client_secret_file.as_deref())
         .await
-}
-
-/// Returns a session with the certificate authorities of the flags, or of the settings.
-pub(crate) fn session(context: &Context, authorities: &AuthorityArgs) -> Result<SessionBuilder, Failure> {
-    let authorities = authorities.files(&context.settings()?);
-    Ok(authorities.add_to(Session::builder().env(context.env.clone())))
 }
 
 /// Discovers an issuer's endpoints.

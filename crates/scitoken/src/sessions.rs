@@ -17,12 +17,14 @@ use scitoken_types::{OriginPattern, Seconds};
 use url::Url;
 
 use crate::args::ConnectionArgs;
+use crate::authorities::AuthorityFiles;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hints::worded;
+use crate::open_session::open_session;
 use crate::settings::{self, Settings};
-use crate::sources::{self, AuthorityFiles, FederationLogins};
+use crate::sources::{self, FederationLogins};
 use crate::wire::{
     ExtraHeader, HeaderLog, HeaderMiddleware, NamedOriginMiddleware, RequestLog, SecretRecorder,
 };
@@ -63,7 +65,7 @@ impl SessionFactory {
         } else {
             settings.choose(flags.attach, settings::ATTACH)?.map_or(Attach::WhenFound, Attach::from)
         };
-        let authorities = flags.authorities.files(settings);
+        let authorities = AuthorityFiles::of(&flags.authorities, settings);
         let timeout = settings.choose(flags.connect_timeout, settings::CONNECT_TIMEOUT)?;
         Ok(Self {
             trust: settings.choose_all(flags.trust_redirect.clone(), settings::TRUST_REDIRECT)?,
@@ -225,12 +227,4 @@ fn proxies(env: &Env, flag: Option<&Url>) -> ProxyRules {
         Some(proxy) => rules.with_proxy(proxy.clone(), "--proxy"),
         None => rules,
     }
-}
-
-/// Builds a session, and words the failure.
-pub(crate) fn open_session(builder: SessionBuilder) -> Result<Session, Failure> {
-    builder.build().map_err(|error| {
-        let hint = error.hint().map(|hint| worded(&hint));
-        Failure::from_error(Exit::Usage, &error).with_optional_hint(hint)
-    })
 }

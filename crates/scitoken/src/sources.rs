@@ -1,16 +1,15 @@
 //! The token sources of a run, from its settings.
 
-mod authorities;
 mod logins;
 mod renewing;
 
 use reqwest_scitokens::source::CommandSource;
 use reqwest_scitokens::{Discovery, FileSource, HostMap, SharedTokenSource};
 
-pub(crate) use self::authorities::AuthorityFiles;
 pub(crate) use self::logins::FederationLogins;
 use self::renewing::RenewingTokenSource;
 pub(crate) use self::renewing::finish_renewals;
+use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::settings::{HostToken, Settings};
 

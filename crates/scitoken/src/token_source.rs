@@ -8,6 +8,7 @@ use scitoken_types::{AccessToken, Audience, Origin, OriginPattern};
 use url::Url;
 
 use crate::args::AuthorityArgs;
+use crate::authorities::AuthorityFiles;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -55,7 +56,10 @@ impl TokenQuery {
 
     /// Asks the source that the settings name for the server.
     pub(crate) fn ask_settings(&self) -> Result<Option<AccessToken>, Failure> {
-        let source = sources::from_settings(&self.settings, &AuthorityArgs::default().files(&self.settings))?;
+        let source = sources::from_settings(
+            &self.settings,
+            &AuthorityFiles::of(&AuthorityArgs::default(), &self.settings),
+        )?;
         let request = self.request()?;
         block_on(source.token(&request))?.map_err(|error| no_token(&error))
     }

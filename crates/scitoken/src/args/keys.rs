@@ -3,16 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use reqwest_scitokens::{Attach, Session};
 use scitoken_authz::KeyCache;
 use scitoken_jwt::keys::{Algorithm, KeyKind};
 use scitoken_types::sys::Env;
 
 use super::AuthorityArgs;
-use crate::context::Context;
 use crate::failure::Failure;
 use crate::files;
-use crate::sessions::open_session;
 
 /// How keys are fetched, and where they are cached.
 #[derive(Debug, Args)]
@@ -21,7 +18,7 @@ pub(crate) struct KeyCacheArgs {
     #[arg(long, value_name = "FILE", env = "SCITOKEN_KEY_CACHE", hide_env = true, global = true)]
     key_cache: Option<PathBuf>,
     #[command(flatten)]
-    authorities: AuthorityArgs,
+    pub(crate) authorities: AuthorityArgs,
 }
 
 impl KeyCacheArgs {
@@ -33,12 +30,6 @@ impl KeyCacheArgs {
     /// Fails if the user named a key cache that does not exist.
     pub(crate) fn require_file(&self) -> Result<(), Failure> {
         self.key_cache.as_deref().map_or(Ok(()), files::require)
-    }
-
-    /// Returns a session that fetches keys and sends no token.
-    pub(crate) fn session(&self, context: &Context) -> Result<Session, Failure> {
-        let authorities = self.authorities.files(&context.settings()?);
-        open_session(authorities.add_to(Session::builder().env(context.env.clone()).attach(Attach::Never)))
     }
 }
 

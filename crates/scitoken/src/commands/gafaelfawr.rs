@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use clap::{Args, Subcommand};
 use reqwest_scitokens::auth::Placement;
 use reqwest_scitokens::client::ProxyProblem;
-use reqwest_scitokens::{Attach, Error, FileSource, Session};
+use reqwest_scitokens::{Attach, Error, FileSource};
 use scitoken_gafaelfawr::{
     ApiError, GafaelfawrClient, GafaelfawrError, Scopes, SuggestedAction, TokenInfo, UserInfo, Username,
 };
@@ -15,13 +15,14 @@ use scitoken_types::redact;
 use serde_json::Value;
 
 use crate::args::{AuthorityArgs, parse_url};
+use crate::authorities;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hints::{of_connection, worded};
+use crate::open_session::open_session;
 use crate::runtime::block_on;
 use crate::sanitize;
-use crate::sessions::open_session;
 
 /// Query a Gafaelfawr server (Rubin Science Platform) about tokens and users
 #[derive(Debug, Args)]
@@ -105,9 +106,7 @@ fn members(json: &str) -> Value {
 
 impl GafaelfawrArgs {
     fn client(&self, context: &Context) -> Result<GafaelfawrClient, Failure> {
-        let authorities = self.authorities.files(&context.settings()?);
-        let session = Session::builder().env(context.env.clone()).attach(Attach::Required);
-        let mut session = authorities.add_to(session);
+        let mut session = authorities::session(context, &self.authorities)?.attach(Attach::Required);
         if let Some(path) = &self.token_file {
             session = session.source(FileSource::new(path));
         }

@@ -3,10 +3,10 @@
 use clap::Command;
 use scitoken_types::SafeUrl;
 
-use super::{command_for, is_url, misread_value, sentence_for};
-
-/// What is wrong with a command line, and what to type instead.
-pub(super) type Answer = (String, String);
+use super::answer::Answer;
+use super::urls::is_url;
+use super::values::misread_value;
+use super::{command_for, sentence_for};
 
 /// Returns what is wrong with arguments that clap would take for something else, as message and hint.
 pub(crate) fn misread(arguments: &[String], program: &Command) -> Option<Answer> {

@@ -2,8 +2,8 @@
 
 use clap::Command;
 
-use super::is_url;
-use super::misread::Answer;
+use super::answer::Answer;
+use super::urls::is_url;
 
 /// Answers a value that clap would take for a file, a URL or a flag.
 pub(super) fn misread_value(arguments: &[String], command: &Command) -> Option<Answer> {

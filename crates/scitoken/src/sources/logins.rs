@@ -9,8 +9,8 @@ use scitoken_storage::{DEFAULT_NAMESPACE, IssuerEntry, StorageError, TokenDataMa
 use scitoken_types::AccessToken;
 use scitoken_types::sys::{Clock as _, Env, SystemClock};
 
-use super::authorities::AuthorityFiles;
 use super::renewing::RenewingTokenSource;
+use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::settings::{OAuthClientSettings, StoredTokenSettings};
 use crate::storage::StorageAddress;

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
-use super::authorities::AuthorityFiles;
+use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::oauth;
 use crate::settings::{OAuthClientSettings, StoredTokenSettings};

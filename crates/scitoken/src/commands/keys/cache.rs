@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::key_failure::key_failure;
+use crate::key_session::key_session;
 use crate::runtime::block_on;
 use crate::time;
 
@@ -100,7 +101,7 @@ impl Cache {
             output.result("the cache is empty; nothing to refresh", json!({ "issuers": [] }))?;
             return Ok(Exit::Ok);
         };
-        let client = self.cache.session(context)?.http_client().clone();
+        let client = key_session(context, &self.cache.authorities)?.http_client().clone();
         let builder = Verifier::builder(first, client).key_cache(cache.clone());
         let verifier = issuers.fold(builder, VerifierBuilder::issuer).build();
         let mut failed = None;

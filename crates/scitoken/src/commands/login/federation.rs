@@ -12,6 +12,7 @@ use scitoken_types::sys::{Clock as _, SystemClock};
 use scitoken_types::{SafeUrl, Scope};
 
 use crate::args::{FederationArgs, LoginClientArgs, Operation, RetryArgs};
+use crate::authorities;
 use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -85,7 +86,7 @@ impl NamespaceIssuer {
         order: &NamespaceOrder<'_>,
         context: &Context,
     ) -> Result<Self, Failure> {
-        let session = oauth::session(context, &order.client.connection.authorities)?;
+        let session = authorities::session(context, &order.client.connection.authorities)?;
         let (http, metadata) = oauth::metadata(session, &login.issuer).await?;
         let lacks = |what: &str, hint: &str| {
             let issuer = SafeUrl::new(&login.issuer);

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::{Logout, remove_entry, remove_file};
 use crate::args::{FederationArgs, RetryArgs};
+use crate::authorities;
 use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -128,7 +129,7 @@ impl Logout {
         address: &StorageAddress,
         issuer: &Url,
     ) -> Result<OAuthClient, Failure> {
-        let session = oauth::session(context, &self.client.connection.authorities)?;
+        let session = authorities::session(context, &self.client.connection.authorities)?;
         if let Some(id) = &self.client.client_id {
             let secret = self.client.connection.client_secret_file.as_deref();
             return oauth::discover(session, issuer, id, secret).await;

@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::key_failure::key_failure;
+use crate::key_session::key_session;
 use crate::runtime::block_on;
 
 /// Which issuers are trusted, and when.
@@ -161,7 +162,7 @@ impl TrustArgs {
         others: impl Iterator<Item = Issuer>,
         token: &AccessToken,
     ) -> Result<Result<VerifiedToken, VerifyError>, Failure> {
-        let session = self.keys.session(context)?;
+        let session = key_session(context, &self.keys.authorities)?;
         let mut builder = Verifier::builder(first, session.http_client().clone())
             .profiles(self.profile.iter().copied())
             .clock(self.clock())
