@@ -163,6 +163,11 @@ impl Diagnosis {
                     "try again later, or name another server of the file with `scitoken get --mirror URL`",
                 );
             }
+            200..=299 if report.is_page_in_place_of_data() => {
+                self.cause("the response is a web page: a login page, or a directory listing");
+                self.next(format!("`scitoken get --recursive {url}` downloads a directory"));
+                self.next(format!("`scitoken get --allow-html {url}` saves the page itself"));
+            }
             200..=299 | 404 | 416 => {
                 if report.broken_rules().next().is_none() || !report.operation.is_change() {
                     self.next(match report.operation {
@@ -173,10 +178,6 @@ impl Diagnosis {
                     });
                 } else {
                     self.next("`scitoken token show` shows the token's claims");
-                }
-                let page = answer.content_type.as_ref().is_some_and(|kind| kind.starts_with("text/html"));
-                if page && report.operation == Operation::Read {
-                    self.cause("the response is a web page: a login page, or a directory listing");
                 }
             }
             _ => {}

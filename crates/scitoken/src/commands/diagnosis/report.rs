@@ -145,6 +145,17 @@ impl Report {
         self.checks.iter().filter(|rule| rule.verdict == "fails")
     }
 
+    /// Returns whether a file would be read, and a web page came, which its name does not promise.
+    pub(crate) fn is_page_in_place_of_data(&self) -> bool {
+        const SUFFIXES: [&str; 4] = [".html", ".htm", ".xhtml", ".php"];
+        let path = self.url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+        let kind = self.answer.as_ref().and_then(|answer| answer.content_type.as_deref());
+        self.operation == Operation::Read
+            && self.is_readable()
+            && kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
+            && !SUFFIXES.iter().any(|suffix| path.ends_with(suffix))
+    }
+
     /// Returns whether the server let the file be read.
     pub(crate) fn is_readable(&self) -> bool {
         self.status().is_some_and(|status| (200..300).contains(&status))

@@ -44,6 +44,9 @@ impl ReportVerdict {
             }
             404 | 410 => verdict(Exit::NotFound, format!("not found: {said}")),
             408 | 504 => verdict(Exit::Timeout, format!("the server timed out: {said}")),
+            200..=299 if report.is_page_in_place_of_data() => {
+                verdict(Exit::TokenRefused, format!("a web page in place of data: {said}"))
+            }
             200..=299 if change => allowed(report, "the target exists"),
             200..=299 => verdict(Exit::Ok, format!("ok: {said}")),
             416 if report.operation == Operation::Read => {
@@ -81,6 +84,16 @@ fn is_undecided(report: &Report) -> bool {
 mod tests {
     use super::super::report::examples::{answered, rule, unanswered};
     use super::*;
+
+    #[test]
+    fn a_web_page_is_no_data_unless_it_is_asked_for() {
+        for (url, exit) in [("https://h/f", Exit::TokenRefused), ("https://h/f.html?x", Exit::Ok)] {
+            let mut report = answered(206);
+            report.url = url.to_owned();
+            report.answer.as_mut().unwrap().content_type = Some("text/html; charset=utf-8".to_owned());
+            assert_eq!(ReportVerdict::of(&report).exit, exit, "{url}");
+        }
+    }
 
     fn judged(status: u16, operation: Operation, rules: &[&'static str]) -> Exit {
         let checks = rules.iter().map(|verdict| rule(verdict)).collect();
