@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::error::{Error, Kind};
 use scitoken_types::files::read_bounded;
 use scitoken_types::sys::Env;
+use scitoken_types::without_byte_order_mark;
 
 /// Where grid sites keep their authorities when `X509_CERT_DIR` does not say otherwise.
 const GRID_DIRECTORY: &str = "/etc/grid-security/certificates";
@@ -103,7 +104,7 @@ impl TrustAnchors {
     /// Adds a text's usable certificates and counts them. Directories have links to the same file under two names.
     fn add(&mut self, pem: &[u8]) -> usize {
         let usable = |der: &CertificateDer<'static>| RootCertStore::empty().add(der.clone()).is_ok();
-        CertificateDer::pem_slice_iter(pem)
+        CertificateDer::pem_slice_iter(without_byte_order_mark(pem))
             .filter_map(Result::ok)
             .filter(usable)
             .map(|der| self.seen.insert(der.to_vec()))
@@ -143,6 +144,12 @@ mod tests {
         let mut authorities = TrustAnchors::default();
         authorities.add_directory(dir.path()).unwrap();
         assert_eq!(authorities.into_certificates().len(), 2);
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_a_certificate_does_not_hide_it() {
+        let mut authorities = TrustAnchors::default();
+        assert!(authorities.add_pem(format!("\u{feff}{}", authority()).as_bytes()).is_ok());
     }
 
     #[test]

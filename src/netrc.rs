@@ -130,6 +130,7 @@ impl Netrc {
     /// # Errors
     /// An unknown word, a missing value, or a value that no header can carry.
     pub fn parse(text: &str) -> Result<Self, InvalidNetrc> {
+        let text = text.trim_start_matches('\u{feff}');
         let mut words = Words { rest: text.chars(), line: 1 };
         let mut netrc = Self::default();
         let mut current = None;
@@ -326,6 +327,11 @@ mod tests {
             assert_eq!(sent(text, url, NamedBy::User).as_deref(), Some(expected), "{url}");
         }
         assert_eq!(sent(text, "https://half/", NamedBy::User), None, "half an entry is none");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_word() {
+        assert!(Netrc::parse("\u{feff}machine h login me password pw").is_ok());
     }
 
     #[test]

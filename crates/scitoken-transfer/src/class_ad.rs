@@ -105,6 +105,7 @@ enum Form {
 /// # Errors
 /// The text is neither.
 pub fn read_class_ads(text: &str) -> Result<Vec<ClassAd>, InvalidClassAd> {
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('[') {
         return new_form(text);
     }
@@ -194,7 +195,8 @@ mod tests {
     fn both_forms_are_read() {
         let new = "[ Url = \"https://h/a\"; LocalFileName = \"/x y/a\" ][ url=\"https://h/b\"; N = 5; LocalFileName=\"b\"; ]\n";
         let old = "Url = \"https://h/a\"\nLocalFileName = \"/x y/a\"\n\nUrl = \"https://h/b\"\nLocalFileName = \"b\"\n";
-        for text in [new, old] {
+        let marked = format!("\u{feff}{new}");
+        for text in [new, old, &marked] {
             let ads = read_class_ads(text).unwrap();
             assert_eq!(ads.len(), 2, "{text}");
             assert_eq!(ads[0].text("LocalFileName"), Some("/x y/a"));
