@@ -108,6 +108,15 @@ impl Failure {
         self.with_optional_hint(Some(hint.into()))
     }
 
+    /// Adds another sentence to the hint.
+    pub(crate) fn with_further_hint(self, further: &str) -> Self {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint}; {further}"),
+            None => further.to_owned(),
+        };
+        self.with_hint(hint)
+    }
+
     /// Sets or removes the hint.
     pub(crate) fn with_optional_hint(mut self, hint: Option<String>) -> Self {
         self.hint = hint;

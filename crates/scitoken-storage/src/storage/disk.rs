@@ -194,6 +194,16 @@ impl Disk {
         }
     }
 
+    /// Logs a warning if other users have access to the file.
+    pub(super) fn warn_of_loose_permissions(&self, path: &Path) {
+        if let Ok(Some(mode)) = self.loose_permissions(path) {
+            let shown = path.display();
+            tracing::warn!(
+                "other users have access to the token storage `{shown}` (mode {mode:04o}); `chmod 600 {shown}`"
+            );
+        }
+    }
+
     /// Opens a lock file beside `path`, in a directory where other users cannot replace files.
     fn open_lock(&self, path: &Path, ending: &str) -> Result<(PathBuf, File), Kind> {
         #[cfg(test)]
