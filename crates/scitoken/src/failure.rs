@@ -20,12 +20,22 @@ pub(crate) struct Failure {
     hint: Option<String>,
     details: Option<String>,
     is_closed_pipe: bool,
+    is_transient: bool,
 }
 
 impl Failure {
     /// Returns a failure with a message.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, reason: None, message: message.into(), hint: None, details: None, is_closed_pipe: false }
+        let (reason, hint, details) = (None, None, None);
+        Self {
+            exit,
+            reason,
+            message: message.into(),
+            hint,
+            details,
+            is_closed_pipe: false,
+            is_transient: false,
+        }
     }
 
     /// Returns a failure whose message is an error's whole chain, each cause once.
@@ -84,6 +94,16 @@ impl Failure {
     /// Returns the exit code.
     pub(crate) fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// Says whether the same request may succeed later.
+    pub(crate) fn with_transience(self, is_transient: bool) -> Self {
+        Self { is_transient, ..self }
+    }
+
+    /// Returns whether the same request may succeed later.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.is_transient
     }
 
     /// Returns whether the reader of standard output has closed the pipe, which ends a command quietly.

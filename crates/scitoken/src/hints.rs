@@ -5,13 +5,14 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use reqwest_scitokens::auth::Hint;
-use scitoken_storage::DEFAULT_NAMESPACE;
 use scitoken_storage::oauth::OAuthHint;
+use scitoken_storage::{DEFAULT_NAMESPACE, IssuerEntry};
 use scitoken_transfer::{FailureKind, TransferError, TransferHint, connection_hint};
 use scitoken_types::files::FileHint;
 use scitoken_types::sys::Env;
 
 use crate::sanitize;
+use crate::settings::{OAuthClientSettings, StoredTokenSettings};
 use crate::storage::{StorageAddress, StoragePlace};
 
 /// Words a hint of the middleware.
@@ -19,6 +20,7 @@ pub(crate) fn worded(hint: &Hint) -> String {
     match hint {
         Hint::ProvideToken => return provide_token(&Env::process()),
         Hint::ShowSearch => "`scitoken token where` lists the searched places",
+        Hint::CheckSource => "`scitoken token where URL` shows the source of the token and why it failed",
         Hint::RenewToken => "get a new token the way you got this one, or find out why it is not refreshed",
         Hint::InspectToken => "`scitoken token show` shows the token's claims",
         Hint::AskGafaelfawr => "`scitoken gafaelfawr token-info URL` shows what the token permits",
@@ -67,6 +69,32 @@ pub(crate) fn of_oauth(hint: OAuthHint) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Returns the command for a new login that replaces a stored entry, with the scopes of that entry.
+pub(crate) fn log_in_again(entry: &StoredTokenSettings, client: &OAuthClientSettings, scope: &str) -> String {
+    if let Ok(login) = entry.resource_server.parse::<IssuerEntry>()
+        && client.registered.is_some()
+    {
+        return format!(
+            "log in again with `scitoken login NAME`, with a name of the federation below `{}`",
+            sanitize::line(login.path())
+        );
+    }
+    let place = StoragePlace { address: entry.storage.clone(), namespace: &entry.namespace };
+    let mut command = format!(
+        "scitoken login --issuer {} --client-id {}",
+        shell_word(client.issuer.as_str()),
+        shell_word(&client.id)
+    );
+    if let Some(file) = &client.secret_file {
+        command.extend([" --client-secret-file ", &shell_path(file)]);
+    }
+    if !scope.is_empty() {
+        command.extend([" --scope ", &shell_word(scope)]);
+    }
+    command.extend([" --resource-server ", &shell_word(&entry.resource_server), " ", &place.flags()]);
+    format!("log in again: `{command}`")
 }
 
 /// Words the command that repairs the access to a file.

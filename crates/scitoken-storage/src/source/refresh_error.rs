@@ -65,13 +65,14 @@ impl RefreshError {
                 } else {
                     FailureScope::Cooldown
                 };
-                let hint = error.hint();
+                let (hint, is_transient) = (error.hint(), error.is_transient());
                 let error = SourceError::caused_by(message, error);
                 let error = match hint {
                     Some(hint) => error.with_hint(hint.to_string()),
+                    None if is_transient => error.with_hint("try again later: the issuer may answer then"),
                     None => error,
                 };
-                (error, scope)
+                (if is_transient { error.into_transient() } else { error }, scope)
             }
             Self::Answer(problem, _) => (SourceError::caused_by(message, problem), FailureScope::Cooldown),
             Self::Storage(error) => (error, FailureScope::Cooldown),

@@ -2,6 +2,7 @@
 
 mod login;
 mod logout;
+mod refused_renewal;
 mod renewal;
 #[path = "../../../../scitoken-storage/tests/it/samples.rs"]
 mod samples;
