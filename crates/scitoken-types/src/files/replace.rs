@@ -125,7 +125,10 @@ fn write(path: &Path, content: &[u8]) -> io::Result<Durability> {
 }
 
 /// Flushes a file to disk; `false` if the file system cannot flush, which is no reason to lose the content.
-fn sync_file(file: &std::fs::File) -> io::Result<bool> {
+///
+/// # Errors
+/// The system's error, unless it is that there is nothing to flush to.
+pub fn sync_file(file: &std::fs::File) -> io::Result<bool> {
     match file.sync_all() {
         Ok(()) => Ok(true),
         Err(error) if is_flush_unsupported(&error) => Ok(false),
@@ -252,6 +255,15 @@ mod tests {
         for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::BADF] {
             assert!(!is_flush_unsupported(&errno.into()), "{errno}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_flushed_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = fs_err::File::create(directory.path().join("f")).unwrap().into_file();
+        assert!(sync_file(&file).unwrap());
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert!(!sync_file(&std::fs::File::from(std::os::fd::OwnedFd::from(socket))).unwrap());
     }
 
     #[test]

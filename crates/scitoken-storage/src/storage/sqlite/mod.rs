@@ -233,6 +233,11 @@ impl SqliteTokenStorage {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = self.open_file(flags).map_err(|error| self.failed(("failed to open", error)))?;
         connection.busy_timeout(self.busy_timeout).map_err(|error| self.failed(("failed to open", error)))?;
+        if !Disk::can_flush_database(&self.path) {
+            // SQLite takes a failed flush for a failed write.
+            let set = connection.pragma_update(None, "synchronous", "OFF");
+            set.map_err(|error| self.failed(("failed to open", error)))?;
+        }
         match schema::read(&connection).map_err(|error| self.failed(("failed to read", error)))? {
             Schema::Empty => {
                 schema::create_tables(&mut connection)
