@@ -29,6 +29,7 @@ struct Inner {
     hint: Option<Hint>,
     is_expired: bool,
     is_transient: bool,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -75,6 +76,14 @@ impl SourceError {
         self.modified(|inner| inner.is_transient = true)
     }
 
+    /// Marks the error as one that may pass, and says how long the source gives the same answer at least.
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        self.modified(|inner| {
+            inner.is_transient = true;
+            inner.retry_after = Some(wait);
+        })
+    }
+
     fn modified(self, modify: impl FnOnce(&mut Inner)) -> Self {
         let mut inner = match Arc::try_unwrap(self.0) {
             Ok(inner) => inner,
@@ -83,6 +92,7 @@ impl SourceError {
                 hint: shared.hint.clone(),
                 is_expired: shared.is_expired,
                 is_transient: shared.is_transient,
+                retry_after: shared.retry_after,
                 source: Some(Box::new(Self(shared))),
             },
         };
@@ -96,6 +106,11 @@ impl SourceError {
         self.0.is_transient
     }
 
+    /// Returns how long the source gives the same answer at least, if that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
     /// Returns whether the only problem is that the token has expired.
     pub fn is_expired(&self) -> bool {
         self.0.is_expired
@@ -107,7 +122,8 @@ impl SourceError {
     }
 
     fn build(message: String, is_expired: bool, source: Option<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Arc::new(Inner { message, hint: None, is_expired, is_transient: false, source }))
+        let (hint, is_transient, retry_after) = (None, false, None);
+        Self(Arc::new(Inner { message, hint, is_expired, is_transient, retry_after, source }))
     }
 }
 

@@ -111,13 +111,13 @@ fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
 
 /// Locks the storage against renewals, which would overwrite a change with their tokens.
 pub(crate) fn lock(storage: &dyn TokenStorage) -> Result<RenewalLock, Failure> {
-    for _ in 0..600 {
+    for _ in 0..300 {
         if let Some(lock) = storage.try_lock_for_renewal().map_err(|error| failure(&error))? {
             return Ok(lock);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    let message = format!("another process has been renewing tokens of {} for a minute", storage.label());
+    let message = format!("another process has been renewing tokens of {} for 30 s", storage.label());
     Err(Failure::new(Exit::TryLater, message))
 }
 

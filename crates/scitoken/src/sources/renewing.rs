@@ -10,7 +10,7 @@ use scitoken_storage::{StoredSource, TokenStorage};
 use scitoken_types::sys::Env;
 use scitoken_types::{AccessToken, ErrorChain};
 use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 use url::Url;
 
@@ -130,7 +130,7 @@ impl RenewingEntry {
                 Some(hint) => error.with_hint(hint.to_owned()),
                 None => error,
             };
-            if failure.is_transient() { error.into_transient() } else { error }
+            if failure.is_transient() { error.with_retry_after(PAUSE_AFTER_FAILURE) } else { error }
         })
     }
 
@@ -193,15 +193,25 @@ impl TokenSource for RenewingTokenSource {
         }
         let runtime = RUNTIME.as_ref().ok_or_else(|| SourceError::new("failed to start a runtime"))?;
         let (entry, asked) = (Arc::clone(&self.0), RenewalRequest::of(request));
+        // The end of the caller ends what the source does not have to finish.
+        let (caller, caller_is_gone) = oneshot::channel::<()>();
         let renewal = runtime.spawn(async move {
-            let client = entry.settings.client.as_ref().expect("checked above");
-            let source = entry.renewing(client).await?;
-            Ok::<_, SourceError>(match asked.ask(&source).await {
-                Err(error) => Err(entry.with_login(error).await),
-                found => found,
-            })
+            let renewing = async {
+                let client = entry.settings.client.as_ref().expect("checked above");
+                let source = entry.renewing(client).await?;
+                Ok::<_, SourceError>(match asked.ask(&source).await {
+                    Err(error) => Err(entry.with_login(error).await),
+                    found => found,
+                })
+            };
+            tokio::select! {
+                renewed = renewing => renewed,
+                _ = caller_is_gone => Ok(Ok(None)),
+            }
         });
-        match (renewal.await, found) {
+        let renewed = renewal.await;
+        drop(caller);
+        match (renewed, found) {
             (Ok(Ok(renewed)), _) => renewed,
             // The token has not expired yet, or only this server refused it.
             (Ok(Err(why)), Ok(token)) => {
