@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::{Mutex, oneshot};
@@ -139,7 +139,7 @@ impl Renewal {
             RefreshPlan::Refresh(due) => due,
             other => return Ok(other.without_refresh(target)?.expect("only `Refresh` needs a refresh")),
         };
-        let has_token = still_usable(due.clone(), criteria, self.client.now()).is_some();
+        let has_token = criteria.still_usable(due.clone(), self.client.now()).is_some();
         let limit = if has_token { LOCK_TIMEOUT_WITH_TOKEN } else { LOCK_TIMEOUT };
         let locked = tokio::select! {
             locked = target.lock(limit) => locked,
@@ -191,7 +191,7 @@ impl Renewal {
             state.failure.as_ref().filter(|failure| failure.applies_to(stored.as_ref(), now))
         {
             let error = failure.error.clone();
-            return match still_usable(stored, criteria, now) {
+            return match criteria.still_usable(stored, now) {
                 Some(entry) => Ok(RefreshPlan::Use(entry)),
                 None => Err(error),
             };
@@ -329,23 +329,13 @@ impl Renewal {
             error: error.clone(),
             scope,
         });
-        match still_usable(stored, criteria, now) {
+        match criteria.still_usable(stored, now) {
             Some(entry) => {
                 Ok(RenewalResult { token: Some(target.token(&entry)?), note: Some(error.to_string()) })
             }
             None => Err(error),
         }
     }
-}
-
-/// Returns the entry if it is due for renewal but can still be sent.
-fn still_usable(
-    stored: Option<TokenStorageData>,
-    criteria: &TokenCriteria,
-    now: SystemTime,
-) -> Option<TokenStorageData> {
-    stored
-        .filter(|entry| now < entry.expires_at() && !criteria.rejects(entry) && entry.access_token().is_ok())
 }
 
 impl fmt::Debug for Renewal {

@@ -208,7 +208,7 @@ fn remove(context: &Context, cache: &KeyCache, issuer: &str) -> Result<Exit, Fai
         context.output.result(&format!("removed the keys of {shown}"), json!({ "removed": true }))?;
         return Ok(Exit::Ok);
     }
-    Err(Failure::new(Exit::No, format!("the cache has no keys of {shown}"))
+    Err(Failure::new(Exit::NotFound, format!("the cache has no keys of {shown}"))
         .with_reason("not_found")
         .with_hint("`scitoken keys cache list` lists the issuers"))
 }

@@ -175,11 +175,10 @@ impl Login {
     ) -> Result<Exit, Failure> {
         let data = obtained.tokens.token_data();
         let data = data.map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
-        // A name overrides that of the server.
-        let named: TokenDataMap = match (name, data.len()) {
-            (Some(name), 1) => data.into_iter().map(|(_, entry)| (name.clone(), entry)).collect(),
-            _ => data,
-        };
+        // A name overrides that of the server for the token of the answer itself, which is the first.
+        let mut name = name;
+        let named: TokenDataMap =
+            data.into_iter().map(|(servers, entry)| (name.take().unwrap_or(servers), entry)).collect();
         let stored = target.store(named.clone());
         let place = self.place(context, target);
         if let Some(failure) = obtained.lacking {

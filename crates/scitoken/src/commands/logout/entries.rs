@@ -66,12 +66,11 @@ impl<'a> EntryRemoval<'a> {
 
     /// Removes an entry; fails only if its result cannot be written.
     pub(super) async fn remove(&mut self, client: &OAuthClient, name: &str) -> Result<(), Failure> {
-        let removed = match self.tokens.get(name) {
-            Some(data) => self.revoke_and_remove(client, name, data).await,
-            None => {
-                let (storage, shown) = (self.storage.label(), sanitize::line(name));
-                Err(Failure::new(Exit::NoToken, format!("{storage} has no entry `{shown}`")))
-            }
+        let removed = if let Some(data) = self.tokens.get(name) {
+            self.revoke_and_remove(client, name, data).await
+        } else {
+            let (storage, shown) = (self.storage.label(), sanitize::line(name));
+            Err(Failure::new(Exit::NoToken, format!("{storage} has no entry `{shown}`")))
         };
         match removed {
             Ok(()) => {

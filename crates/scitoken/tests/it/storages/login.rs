@@ -277,6 +277,24 @@ fn a_refresh_token_without_an_access_token_is_kept_and_the_login_says_what_is_mi
 }
 
 #[test]
+fn a_name_for_the_token_is_kept_when_the_answer_has_others_beside_it() {
+    let issuer = Issuer::answering(
+        r#"{"access_token": "AT-1234567890", "resource_server": "zzz.example", "other_tokens":
+            [{"access_token": "BT-1234567890", "resource_server": "other.example"}]}"#,
+        || (),
+    );
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["--storage", "json:tokens", "--resource-server", "mine"];
+    let (code, _, shown) = issuer.log_in(home.path(), &arguments, || ());
+    assert_eq!(code, 0, "{shown}");
+    let stored = JsonTokenStorage::new(home.path().join("tokens")).get_token_data_by_resource_server();
+    let stored = stored.unwrap();
+    assert_eq!(stored.len(), 2);
+    assert_eq!(stored.get("mine").unwrap().expose_access_token(), "AT-1234567890");
+    assert_eq!(stored.get("other.example").unwrap().expose_access_token(), "BT-1234567890");
+}
+
+#[test]
 fn what_a_token_file_cannot_hold_is_named() {
     let issuer = Issuer::answering(
         r#"{"access_token": "AT-1234567890", "refresh_token": "RT-1234567890", "other_tokens":

@@ -212,5 +212,5 @@ fn the_keys_of_a_test_issuer_are_left_out_of_a_refresh_by_name_and_removed_by_na
     let removed = desk.run(&words, "");
     assert_eq!(removed.code, 0, "{command}: {}", removed.err);
     assert!(!desk.run(&["keys", "cache", "list"], "").out.contains(&name));
-    assert_eq!(desk.run(&words, "").code, 1);
+    assert_eq!(desk.run(&words, "").code, 9);
 }
