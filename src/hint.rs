@@ -31,6 +31,8 @@ pub enum Hint {
     ProvideToken,
     /// Look at each place that was searched, and why it has no usable token.
     ShowSearch,
+    /// Look at the source that failed: its settings, its files and its server.
+    CheckSource,
     /// Get a new token: the old one expired or was revoked.
     RenewToken,
     /// Get a token whose `aud` claim names the server.
@@ -107,6 +109,7 @@ impl fmt::Display for Hint {
                 "put a token where it is looked for, such as the file that `BEARER_TOKEN_FILE` names"
             }
             Self::ShowSearch => "look at each place that was searched",
+            Self::CheckSource => "look at the source that failed: its settings, its files and its server",
             Self::RenewToken => {
                 "get a new token the way this one was obtained, or find out why it is not renewed"
             }

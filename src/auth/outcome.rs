@@ -45,6 +45,16 @@ pub enum NotAttached {
     PlainHttp,
 }
 
+impl NotAttached {
+    /// Returns the error of the source that failed.
+    pub fn source_error(&self) -> Option<&SourceError> {
+        match self {
+            Self::SourceFailed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for NotAttached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

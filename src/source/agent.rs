@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use super::{SourceError, TokenRequest, TokenSource};
 use scitoken_types::redact;
 use scitoken_types::sys::Env;
-use scitoken_types::{AccessToken, Audience, Scope, TokenJson};
+use scitoken_types::{AccessToken, Audience, LenientObject, Scope, TokenJson};
 
 /// No answer of an agent is larger, in bytes.
 const LARGEST: u64 = 256 * 1024;
@@ -178,7 +178,13 @@ impl AgentSource {
         for note in answer.notes() {
             tracing::debug!("in the answer of oidc-agent, {note}");
         }
-        let token = AccessToken::new(token.as_str())?.with_origin_label(format!("oidc-agent, {self}"));
+        let token = AccessToken::new(token.as_str()).map_err(|error| {
+            SourceError::caused_by(
+                format!("the answer of oidc-agent for {self} is not a bearer token"),
+                error,
+            )
+        })?;
+        let token = token.with_origin_label(format!("oidc-agent, {self}"));
         let token = match answer.expires_at(Some(now)) {
             Some(end) => token.with_expiry(end),
             None => token,
@@ -216,8 +222,6 @@ enum UnreadableAnswer {
     Empty,
     #[error("its answer is encrypted, which is only understood by oidc-agent's own programs")]
     Encrypted,
-    #[error("its answer is not UTF-8 text")]
-    Encoding,
     #[error("its answer is not a JSON object")]
     NotAnObject,
 }
@@ -229,15 +233,15 @@ impl UnreadableAnswer {
                 Some("look at the agent's log; it closes the connection when it refuses a program")
             }
             Self::Encrypted => Some("run `oidc-token` as a token command instead"),
-            Self::Encoding | Self::NotAnObject => None,
+            Self::NotAnObject => None,
         }
     }
 }
 
 fn parse(answer: &[u8]) -> Result<TokenJson, UnreadableAnswer> {
-    // The agent ends its answer with a NUL in some versions.
-    let text = std::str::from_utf8(answer.strip_suffix(b"\0").unwrap_or(answer));
-    let text = text.map_err(|_| UnreadableAnswer::Encoding)?.trim();
+    // A byte of another encoding costs the member that it is in, not the answer.
+    let text = String::from_utf8_lossy(answer);
+    let text = text.trim_end_matches('\0').trim();
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | ':' | '\n');
     match TokenJson::parse(text) {
         Some(json) => Ok(json),
@@ -247,13 +251,26 @@ fn parse(answer: &[u8]) -> Result<TokenJson, UnreadableAnswer> {
     }
 }
 
-/// Sends one request over one connection, without framing: the agent answers and closes.
+/// Sends one request over one connection, without framing: the agent answers and closes. Where the connection is forwarded, it may
+/// stay open after the answer, so a complete JSON object ends it as well.
 async fn talk(socket: &Path, question: &str) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut stream = UnixStream::connect(socket).await?;
     stream.write_all(question.as_bytes()).await?;
     let mut answer = Zeroizing::new(Vec::with_capacity(4096));
-    stream.take(LARGEST + 1).read_to_end(&mut answer).await?;
+    let mut stream = stream.take(LARGEST + 1);
+    while stream.read_buf(&mut *answer).await? > 0 {
+        if is_complete(&answer) {
+            break;
+        }
+    }
     Ok(answer)
+}
+
+/// Returns whether an answer is a whole JSON object.
+fn is_complete(answer: &[u8]) -> bool {
+    let end = answer.iter().rposition(|byte| !byte.is_ascii_whitespace() && *byte != 0);
+    let Some(end) = end.filter(|end| answer[*end] == b'}') else { return false };
+    LenientObject::parse(&answer[..=end]).is_some_and(|object| object.is_complete())
 }
 
 impl fmt::Display for AgentSource {
@@ -360,7 +377,11 @@ mod tests {
             (br#"{"status":"success"}"#, "neither a token nor an error", "oidc-add lab"),
             (br#"{"status":"failure","access_token":"AT","error":"locked"}"#, "locked", "oidc-add lab"),
             (br#"{"status":"success","access_token":"AT","expires_at":999}"#, "expired 1 s ago", ""),
-            (br#"{"status":"success","access_token":"two words"}"#, "not a bearer token", ""),
+            (
+                br#"{"status":"success","access_token":"two words"}"#,
+                "oidc-agent for account `lab` is not a bearer token",
+                "",
+            ),
         ] {
             let directory = tempfile::tempdir().unwrap();
             let (source, _asked) = agent(directory.path(), answer);
@@ -387,6 +408,39 @@ mod tests {
             let seconds = token.expires_at().map(scitoken_types::sys::epoch_seconds);
             assert_eq!((token.expose_secret(), seconds), ("AT", expiry));
         }
+    }
+
+    #[tokio::test]
+    async fn a_complete_answer_is_taken_also_when_the_connection_stays_open() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("agent.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let (done, is_done) = tokio::sync::oneshot::channel::<()>();
+        let agent = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut question = vec![0; 4096];
+            let _ = stream.read(&mut question).await.unwrap();
+            for part in [r#"{"status":"success","x":{"a":"}"}"#, r#","access_token":"AT"}"#, "\n"] {
+                stream.write_all(part.as_bytes()).await.unwrap();
+            }
+            // The connection is open until the test has its token.
+            let _ = is_done.await;
+        });
+        // An hour, so that only the answer can end the question.
+        let source = AgentSource::account("lab")
+            .with_env(Env::given([("OIDC_SOCK", socket)]))
+            .with_time_limit(Duration::from_secs(3_600));
+        assert_eq!(token(&source).await.unwrap().unwrap().expose_secret(), "AT");
+        drop(done);
+        agent.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_byte_of_another_encoding_costs_only_its_member() {
+        let directory = tempfile::tempdir().unwrap();
+        let answer = b"{\"status\":\"success\",\"name\":\"J\xfcrgen\",\"access_token\":\"AT\"}\0";
+        let (source, _asked) = agent(directory.path(), answer);
+        assert_eq!(token(&source).await.unwrap().unwrap().expose_secret(), "AT");
     }
 
     #[tokio::test]

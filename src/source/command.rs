@@ -51,6 +51,8 @@ pub struct CommandSource {
 
 /// The most output that is read, in bytes.
 const MOST_OUTPUT: u64 = 1024 * 1024;
+/// How long the streams of a program that has ended are read: what it printed is in them already.
+const AFTER_END: Duration = Duration::from_millis(200);
 /// How much of standard error is kept, in bytes.
 const MOST_COMPLAINT: usize = 4 * 1024;
 
@@ -215,32 +217,51 @@ struct Output {
     stderr: Vec<u8>,
 }
 
-/// Reads both streams to their bounds, then waits for the end.
+/// Reads both streams to their bounds until the program ends. A process that it started may keep them open longer (`ssh -f`, an
+/// agent that is started on demand): what the program printed is there by then.
 async fn collect(child: &mut Child) -> io::Result<Output> {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr) = tokio::try_join!(bounded(stdout, MOST_OUTPUT), tail(stderr))?;
-    if stdout.len() as u64 > MOST_OUTPUT {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut reading =
+        Box::pin(async { tokio::try_join!(bounded(out, MOST_OUTPUT, &mut stdout), tail(err, &mut stderr)) });
+    let ended = tokio::select! {
+        read = &mut reading => {
+            read?;
+            None
+        }
+        status = child.wait() => {
+            if let Ok(read) = tokio::time::timeout(AFTER_END, &mut reading).await {
+                read?;
+            }
+            Some(status?)
+        }
+    };
+    drop(reading);
+    if ended.is_none() && stdout.len() as u64 > MOST_OUTPUT {
         child.start_kill()?;
     }
-    Ok(Output { status: child.wait().await?, stdout, stderr })
+    let status = match ended {
+        Some(status) => status,
+        None => child.wait().await?,
+    };
+    Ok(Output { status, stdout, stderr })
 }
 
-async fn bounded(stream: Option<impl AsyncRead + Unpin>, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+async fn bounded(stream: Option<impl AsyncRead + Unpin>, most: u64, bytes: &mut Vec<u8>) -> io::Result<()> {
     if let Some(stream) = stream {
-        stream.take(most + 1).read_to_end(&mut bytes).await?;
+        stream.take(most + 1).read_to_end(bytes).await?;
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// The end of a stream, where programs say what went wrong.
-async fn tail(stream: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
-    let Some(mut stream) = stream else { return Ok(Vec::new()) };
-    let (mut kept, mut buffer) = (Vec::new(), [0; MOST_COMPLAINT]);
+async fn tail(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) -> io::Result<()> {
+    let Some(mut stream) = stream else { return Ok(()) };
+    let mut buffer = [0; MOST_COMPLAINT];
     loop {
         let read = stream.read(&mut buffer).await?;
         if read == 0 {
-            return Ok(kept);
+            return Ok(());
         }
         kept.extend_from_slice(&buffer[..read]);
         kept.drain(..kept.len().saturating_sub(MOST_COMPLAINT));
@@ -358,6 +379,16 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("process {pid} is still there");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_outlives_it_with_its_output_open_is_not_waited_for() {
+        let hour = Duration::from_secs(3_600);
+        let printed = CommandSource::shell("echo tok; sleep 3600 &").with_time_limit(hour);
+        assert_eq!(ask(printed).await.unwrap(), Some("tok".into()));
+        let failed = CommandSource::shell("echo no ticket >&2; sleep 3600 & exit 3").with_time_limit(hour);
+        let error = ask(failed).await.unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.contains("no ticket"), "{error}");
     }
 
     #[tokio::test]

@@ -28,6 +28,8 @@ struct Inner {
     message: String,
     hint: Option<Hint>,
     is_expired: bool,
+    is_transient: bool,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -53,29 +55,60 @@ impl SourceError {
     /// Adds what the user can do about it; a text becomes [`Hint::Other`].
     pub fn with_hint(self, hint: impl Into<Hint>) -> Self {
         let hint = Some(hint.into());
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Self(Arc::new(Inner { hint, ..inner })),
-            Err(shared) => Self(Arc::new(Inner {
-                message: shared.message.clone(),
-                hint,
-                is_expired: shared.is_expired,
-                source: Some(Box::new(Self(shared))),
-            })),
-        }
+        self.modified(|inner| inner.hint = hint)
     }
 
     /// Marks the error as one that a renewal ends: [`is_expired`](Self::is_expired) holds, and a
     /// [`ChainSource`](super::ChainSource) asks its next source.
     pub fn into_expired(self) -> Self {
-        match Arc::try_unwrap(self.0) {
-            Ok(inner) => Self(Arc::new(Inner { is_expired: true, ..inner })),
-            Err(shared) => Self(Arc::new(Inner {
+        self.modified(|inner| inner.is_expired = true)
+    }
+
+    /// Marks the error as one that may pass: [`is_transient`](Self::is_transient) holds.
+    ///
+    /// ```
+    /// use reqwest_scitokens::source::SourceError;
+    ///
+    /// let error = SourceError::new("the issuer answered 503 Service Unavailable").into_transient();
+    /// assert!(error.is_transient());
+    /// ```
+    pub fn into_transient(self) -> Self {
+        self.modified(|inner| inner.is_transient = true)
+    }
+
+    /// Marks the error as one that may pass, and says how long the source gives the same answer at least.
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        self.modified(|inner| {
+            inner.is_transient = true;
+            inner.retry_after = Some(wait);
+        })
+    }
+
+    fn modified(self, modify: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = match Arc::try_unwrap(self.0) {
+            Ok(inner) => inner,
+            Err(shared) => Inner {
                 message: shared.message.clone(),
                 hint: shared.hint.clone(),
-                is_expired: true,
+                is_expired: shared.is_expired,
+                is_transient: shared.is_transient,
+                retry_after: shared.retry_after,
                 source: Some(Box::new(Self(shared))),
-            })),
-        }
+            },
+        };
+        modify(&mut inner);
+        Self(Arc::new(inner))
+    }
+
+    /// Returns whether the source may have a token later, without a change by the user: its server is busy or cannot be
+    /// reached.
+    pub fn is_transient(&self) -> bool {
+        self.0.is_transient
+    }
+
+    /// Returns how long the source gives the same answer at least, if that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
 
     /// Returns whether the only problem is that the token has expired.
@@ -89,7 +122,8 @@ impl SourceError {
     }
 
     fn build(message: String, is_expired: bool, source: Option<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(Arc::new(Inner { message, hint: None, is_expired, source }))
+        let (hint, is_transient, retry_after) = (None, false, None);
+        Self(Arc::new(Inner { message, hint, is_expired, is_transient, retry_after, source }))
     }
 }
 

@@ -12,8 +12,9 @@ use url::Url;
 pub use crate::failure_kind::FailureKind;
 use crate::hint::TransferHint;
 use crate::throttle_reason::ThrottleReason;
+use reqwest_scitokens::SourceError;
 use reqwest_scitokens::auth::{Explanation, NotAttached};
-use scitoken_types::SafeUrl;
+use scitoken_types::{ErrorChain, SafeUrl};
 
 /// A step from the name of an object to its servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,7 @@ impl TransferError {
         // A caller's time limit ends a transfer that another run may resume.
         self.0.kind == FailureKind::Timeout
             || !matches!(
-                self.0.retry_action,
+                self.retry_action(),
                 RetryAction::GiveUp | RetryAction::OtherSource | RetryAction::OtherToken
             )
     }
@@ -131,6 +132,15 @@ impl TransferError {
     /// [`AuthMiddleware`](reqwest_scitokens::AuthMiddleware); `None` if it carried one.
     pub fn not_attached(&self) -> Option<&NotAttached> {
         self.0.explanation.as_ref().and_then(Explanation::not_attached).or(self.0.not_attached.as_ref())
+    }
+
+    /// Returns the error of the token source that failed, where that is why the request carried no token, or no other one
+    /// after the first was refused.
+    pub fn source_error(&self) -> Option<&SourceError> {
+        let explained = self.0.explanation.as_ref().and_then(Explanation::source_error);
+        let not_attached = || self.0.not_attached.as_ref().and_then(NotAttached::source_error);
+        let cause = || ErrorChain::new(self).iter().find_map(|error| error.downcast_ref::<SourceError>());
+        explained.or_else(not_attached).or_else(cause)
     }
 
     pub(crate) fn new(kind: FailureKind, retry_action: RetryAction, message: impl Into<String>) -> Self {
@@ -250,8 +260,14 @@ impl TransferError {
         Self(Box::new(outer)).with_source(self)
     }
 
+    /// Returns what may help. A source of tokens that failed for now is asked again with the next attempt.
     pub(crate) fn retry_action(&self) -> RetryAction {
-        self.0.retry_action
+        match self.0.retry_action {
+            RetryAction::OtherToken if self.source_error().is_some_and(SourceError::is_transient) => {
+                RetryAction::Retry
+            }
+            action => action,
+        }
     }
 }
 
@@ -296,4 +312,27 @@ pub(crate) fn with_causes(failure: &TransferError) -> String {
         cause = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_failed_for_now_is_asked_again_and_one_that_is_broken_is_not() {
+        let refused = || TransferError::new(FailureKind::Refused, RetryAction::OtherToken, "refused");
+        let busy = || SourceError::new("the issuer is busy").into_transient();
+        let failed = |error| refused().with_not_attached(Some(NotAttached::SourceFailed(error)));
+        for (failure, is_transient) in [
+            (refused(), false),
+            (failed(SourceError::new("no refresh token")), false),
+            (failed(busy()), true),
+            (refused().with_source(busy()), true),
+            (refused().with_source(busy()).wrapped("listing failed".to_owned()), true),
+            (failed(busy()).with_retry_action(RetryAction::GiveUp), false),
+        ] {
+            assert_eq!(failure.retry_action() == RetryAction::Retry, is_transient, "{failure:?}");
+            assert_eq!(failure.is_worth_retrying(), is_transient, "{failure:?}");
+        }
+    }
 }

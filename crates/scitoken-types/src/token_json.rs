@@ -88,7 +88,8 @@ impl TokenJson {
     }
 
     fn lifetime(&self) -> Option<Duration> {
-        let seconds = self.0.seconds("expires_in").ok().flatten()?;
+        // Some writers state zero or -1 where they do not know the lifetime.
+        let seconds = self.0.seconds("expires_in").ok().flatten().filter(|seconds| *seconds > 0.0)?;
         Seconds::saturating(seconds).ok().map(Seconds::duration)
     }
 }
@@ -122,6 +123,9 @@ mod tests {
             (r#""expires_in": "60""#, Some(1_060)),
             (r#""expires_in": " 6e1 ""#, Some(1_060)),
             (r#""expires_in": -5"#, None),
+            (r#""expires_in": 0"#, None),
+            (r#""expires_in": "0""#, None),
+            (r#""expires_in": 0.0, "expires_at": 5000"#, Some(5_000)),
             (r#""expires_at": 5000"#, Some(5_000)),
             (r#""expires_at": "5000""#, Some(5_000)),
             (r#""expires_at": "2001-09-09T01:46:40Z""#, Some(1_000_000_000)),
@@ -159,6 +163,26 @@ mod tests {
             "the object is cut off or not valid JSON; what could be read counts",
         ];
         assert_eq!(notes, expected);
+    }
+
+    #[test]
+    fn a_number_that_is_cut_off_is_no_expiry() {
+        for (text, expected) in [
+            (r#"{"access_token": "abc", "expires_at": 50"#, None),
+            (r#"{"access_token": "abc", "expires_at": 5"#, None),
+            (r#"{"access_token": "abc", "expires_at": -"#, None),
+            (r#"{"access_token": "abc", "expires_in": 6"#, None),
+            (r#"{"access_token": "abc", "expires_at": "50"#, None),
+            // The writer went on after the number.
+            (r#"{"access_token": "abc", "expires_at": 5000,"#, Some(5_000)),
+            ("{\"access_token\": \"abc\", \"expires_at\": 5000\n", Some(5_000)),
+            (r#"{"expires_at": 5000, "access_token": "abc"#, Some(5_000)),
+            (r#"{"expires_at": 5000, "access_token": "abc", "x": 1"#, Some(5_000)),
+        ] {
+            let json = json(text);
+            assert_eq!(json.expires_at(Some(at(1_000))), expected.map(at), "{text}");
+            assert!(json.notes().contains(&TokenJsonNote::Incomplete), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From the bytes of a variable, a file or a command's output to a token.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::{AccessToken, InvalidToken, InvalidTokenKind, TokenJson, TokenJsonNote};
@@ -40,7 +41,13 @@ impl TokenText {
         if let Some(kind) = encoding(bytes) {
             return invalid(kind);
         }
-        let Ok(text) = std::str::from_utf8(bytes) else { return invalid(InvalidTokenKind::Encoding) };
+        // A byte of another encoding costs the member that it is in, not the object.
+        let text = match (String::from_utf8_lossy(bytes), bytes) {
+            (Cow::Owned(lossy), [b'{', ..]) => Cow::Owned(lossy),
+            (Cow::Owned(_), _) => return invalid(InvalidTokenKind::Encoding),
+            (text, _) => text,
+        };
+        let text = &*text;
         let Some(json) = TokenJson::parse(text) else {
             return Ok(Self { token: AccessToken::new(text)?, notes: Vec::new() });
         };
@@ -113,6 +120,13 @@ mod tests {
         assert_eq!(secret("\u{a0}token".as_bytes()), Err(InvalidTokenKind::Encoding));
         assert_eq!(secret(b" \n\x0b"), Err(InvalidTokenKind::Empty));
         assert_eq!(secret(b"x"), Ok("x".into()));
+    }
+
+    #[test]
+    fn a_byte_of_another_encoding_costs_only_its_member() {
+        assert_eq!(secret(b"{\"access_token\": \"abc\", \"name\": \"J\xfcrgen\"}"), Ok("abc".into()));
+        assert!(secret(b"{\"access_token\": \"a\xfcc\"}").is_err());
+        assert_eq!(secret(b"a\xfcc"), Err(InvalidTokenKind::Encoding));
     }
 
     #[test]

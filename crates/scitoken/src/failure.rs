@@ -20,12 +20,22 @@ pub(crate) struct Failure {
     hint: Option<String>,
     details: Option<String>,
     is_closed_pipe: bool,
+    is_transient: bool,
 }
 
 impl Failure {
     /// Returns a failure with a message.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, reason: None, message: message.into(), hint: None, details: None, is_closed_pipe: false }
+        let (reason, hint, details) = (None, None, None);
+        Self {
+            exit,
+            reason,
+            message: message.into(),
+            hint,
+            details,
+            is_closed_pipe: false,
+            is_transient: false,
+        }
     }
 
     /// Returns a failure whose message is an error's whole chain, each cause once.
@@ -86,6 +96,16 @@ impl Failure {
         self.exit
     }
 
+    /// Says whether the same request may succeed later.
+    pub(crate) fn with_transience(self, is_transient: bool) -> Self {
+        Self { is_transient, ..self }
+    }
+
+    /// Returns whether the same request may succeed later.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.is_transient
+    }
+
     /// Returns whether the reader of standard output has closed the pipe, which ends a command quietly.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         self.is_closed_pipe
@@ -106,6 +126,15 @@ impl Failure {
     /// Adds a sentence that says what to do next.
     pub(crate) fn with_hint(self, hint: impl Into<String>) -> Self {
         self.with_optional_hint(Some(hint.into()))
+    }
+
+    /// Adds another sentence to the hint.
+    pub(crate) fn with_further_hint(self, further: &str) -> Self {
+        let hint = match &self.hint {
+            Some(hint) => format!("{hint}; {further}"),
+            None => further.to_owned(),
+        };
+        self.with_hint(hint)
     }
 
     /// Sets or removes the hint.

@@ -2,17 +2,25 @@
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::path::Path;
 
 use reqwest_scitokens::auth::Hint;
 use scitoken_storage::oauth::OAuthHint;
+use scitoken_storage::{DEFAULT_NAMESPACE, IssuerEntry};
 use scitoken_transfer::{FailureKind, TransferError, TransferHint, connection_hint};
+use scitoken_types::files::FileHint;
 use scitoken_types::sys::Env;
+
+use crate::sanitize;
+use crate::settings::{OAuthClientSettings, StoredTokenSettings};
+use crate::storage::{StorageAddress, StoragePlace};
 
 /// Words a hint of the middleware.
 pub(crate) fn worded(hint: &Hint) -> String {
     match hint {
         Hint::ProvideToken => return provide_token(&Env::process()),
         Hint::ShowSearch => "`scitoken token where` lists the searched places",
+        Hint::CheckSource => "`scitoken token where URL` shows the source of the token and why it failed",
         Hint::RenewToken => "get a new token the way you got this one, or find out why it is not refreshed",
         Hint::InspectToken => "`scitoken token show` shows the token's claims",
         Hint::AskGafaelfawr => "`scitoken gafaelfawr token-info URL` shows what the token permits",
@@ -61,6 +69,96 @@ pub(crate) fn of_oauth(hint: OAuthHint) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// Returns the command for a new login that replaces a stored entry, with the scopes of that entry.
+pub(crate) fn log_in_again(entry: &StoredTokenSettings, client: &OAuthClientSettings, scope: &str) -> String {
+    if let Ok(login) = entry.resource_server.parse::<IssuerEntry>()
+        && client.registered.is_some()
+    {
+        return format!(
+            "log in again with `scitoken login NAME`, with a name of the federation below `{}`",
+            sanitize::line(login.path())
+        );
+    }
+    let place = StoragePlace { address: entry.storage.clone(), namespace: &entry.namespace };
+    let mut command = format!(
+        "scitoken login --issuer {} --client-id {}",
+        shell_word(client.issuer.as_str()),
+        shell_word(&client.id)
+    );
+    if let Some(file) = &client.secret_file {
+        command.extend([" --client-secret-file ", &shell_path(file)]);
+    }
+    if !scope.is_empty() {
+        command.extend([" --scope ", &shell_word(scope)]);
+    }
+    command.extend([" --resource-server ", &shell_word(&entry.resource_server), " ", &place.flags()]);
+    format!("log in again: `{command}`")
+}
+
+/// Words the command that repairs the access to a file.
+pub(crate) fn of_file(hint: &FileHint) -> String {
+    match hint {
+        FileHint::ForbidWriting(path) => {
+            format!("if you trust its content, run `chmod go-w {}`", shell_path(path))
+        }
+        FileHint::TakeOver(path) => {
+            format!("if you trust its content, run `chown \"$USER\" {}`", shell_path(path))
+        }
+        FileHint::Remove(path) => format!("run `rm {}`", shell_path(path)),
+        other => format!("run `{other}`"),
+    }
+}
+
+/// Says where tokens are that were to be stored, and how to get them there; without a place, in any storage.
+pub(crate) fn import_kept_tokens(kept: &Path, place: Option<&StoragePlace<'_>>) -> String {
+    let flags = place.map_or_else(|| "--storage STORAGE".to_owned(), StoragePlace::flags);
+    let from = StorageAddress::Json(kept.to_owned());
+    format!(
+        "the tokens are in `{}`: copy them with `scitoken store import --from {} {flags}`, and remove the file",
+        kept.display(),
+        shell_word(&from.to_string())
+    )
+}
+
+/// Says where the tokens are that were to go to a token file, and how to see them.
+pub(crate) fn print_kept_token(kept: &Path, name: &str) -> String {
+    let from = StoragePlace { address: StorageAddress::Json(kept.to_owned()), namespace: DEFAULT_NAMESPACE };
+    format!(
+        "the tokens are in `{}`: print them with `scitoken store get {} {} --show-secret`, and remove the file",
+        kept.display(),
+        shell_word(name),
+        from.flags()
+    )
+}
+
+/// Says how to remove an entry whose tokens cannot be revoked.
+pub(crate) fn remove_entry(name: &str, place: &StoragePlace<'_>) -> String {
+    format!(
+        "`scitoken store remove {} {}` removes the tokens without revoking them",
+        shell_word(name),
+        place.flags()
+    )
+}
+
+/// Says how to remove a token file whose token cannot be revoked.
+pub(crate) fn remove_token_file(file: &Path) -> String {
+    format!("`rm {}` removes the token without revoking it", shell_path(file))
+}
+
+/// Returns a text as one word of a shell, without control characters.
+pub(crate) fn shell_word(text: &str) -> String {
+    let text = sanitize::line(text);
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn shell_path(path: &Path) -> String {
+    shell_word(&path.to_string_lossy())
 }
 
 /// Returns the command of a command line, if it only looks at something and hints recommend it.
@@ -209,6 +307,18 @@ mod tests {
             ("`scitoken get URL`", "", Some("`scitoken get URL`")),
         ] {
             assert_eq!(for_command(hint, command).as_deref(), left, "{command}: {hint}");
+        }
+    }
+
+    #[test]
+    fn names_in_commands_are_one_word_of_the_shell() {
+        for (text, word) in [
+            ("json:/home/me/t.json", "json:/home/me/t.json"),
+            ("https://h/p?q#f", "'https://h/p?q#f'"),
+            ("it's $(x)", "'it'\\''s $(x)'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell_word(text), word);
         }
     }
 

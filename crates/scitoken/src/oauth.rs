@@ -65,7 +65,7 @@ pub(crate) fn failure(error: &OAuthError) -> Failure {
         Exit::Server
     };
     let hint = error.hint().map(hints::of_oauth).or_else(|| hints::of_connection(error));
-    Failure::from_error(exit, error).with_optional_hint(hint)
+    Failure::from_error(exit, error).with_optional_hint(hint).with_transience(error.is_transient())
 }
 
 /// Reads the secret in a file, without the line end that editors append.

@@ -3,6 +3,8 @@
 mod logins;
 mod renewing;
 
+#[cfg(unix)]
+use reqwest_scitokens::SourceError;
 use reqwest_scitokens::source::CommandSource;
 use reqwest_scitokens::{Discovery, FileSource, HostMap, SharedTokenSource};
 
@@ -12,6 +14,8 @@ pub(crate) use self::renewing::finish_renewals;
 use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::settings::{HostToken, Settings};
+#[cfg(unix)]
+use crate::{hints, sanitize};
 
 /// Returns the host map of the settings, with discovery for all other servers.
 pub(crate) fn from_settings(
@@ -49,6 +53,9 @@ fn from_agent(
 
     use crate::settings::AgentAccount;
 
+    if settings.env().get_non_empty("OIDC_SOCK").is_none() {
+        return Ok(without_agent(&agent.account));
+    }
     let source = match &agent.account {
         AgentAccount::Name(name) => AgentSource::account(name),
         AgentAccount::Issuer(url) => AgentSource::issuer(url),
@@ -58,6 +65,29 @@ fn from_agent(
         Some(audience) => source.with_audience(audience.as_str()).into(),
         None => source.into(),
     })
+}
+
+/// Returns the source of an agent that the settings name, and the environment does not.
+#[cfg(unix)]
+fn without_agent(account: &crate::settings::AgentAccount) -> SharedTokenSource {
+    use crate::settings::AgentAccount;
+
+    let (AgentAccount::Name(name) | AgentAccount::Issuer(name)) = account;
+    let shown = sanitize::line(name);
+    let load = match account {
+        AgentAccount::Name(name) => format!("load the account with `oidc-add {}`", hints::shell_word(name)),
+        AgentAccount::Issuer(_) => format!("load an account of `{shown}` with `oidc-add`"),
+    };
+    let error = SourceError::new(format!(
+        "the settings name oidc-agent (`{shown}`) for this server, and `OIDC_SOCK` is not set"
+    ));
+    let error =
+        error.with_hint(format!("start the agent in this shell with ``eval `oidc-agent` ``, and {load}"));
+    reqwest_scitokens::source::from_fn(move |_| {
+        let error = error.clone();
+        async move { Err(error) }
+    })
+    .into()
 }
 
 #[cfg(not(unix))]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use scitoken_storage::login::UnsavedTokens;
 use scitoken_storage::{
-    JsonTokenStorage, RenewalLock, SqliteTokenStorage, StorageError, TokenDataMap, TokenStorage,
+    DEFAULT_NAMESPACE, JsonTokenStorage, RenewalLock, SqliteTokenStorage, StorageError, TokenDataMap,
+    TokenStorage,
 };
 
 use scitoken_types::sys::Env;
@@ -15,6 +16,7 @@ use scitoken_types::sys::Env;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
+use crate::hints;
 use crate::output;
 
 /// Where tokens are stored.
@@ -23,6 +25,24 @@ pub(crate) enum StorageAddress {
     Json(PathBuf),
     Sqlite(PathBuf),
     Keyring,
+}
+
+/// A namespace of a storage.
+#[derive(Clone, Debug)]
+pub(crate) struct StoragePlace<'a> {
+    pub(crate) address: StorageAddress,
+    pub(crate) namespace: &'a str,
+}
+
+impl StoragePlace<'_> {
+    /// Returns the flags that name it, for a command in a hint.
+    pub(crate) fn flags(&self) -> String {
+        let storage = format!("--storage {}", hints::shell_word(&self.address.to_string()));
+        if self.namespace == DEFAULT_NAMESPACE {
+            return storage;
+        }
+        format!("{storage} --namespace {}", hints::shell_word(self.namespace))
+    }
 }
 
 impl FromStr for StorageAddress {
@@ -73,24 +93,6 @@ impl StorageAddress {
             Self::Keyring => keyring(namespace)?,
         })
     }
-
-    /// Warns about a file that other users can read. The file is used all the same, and a write to it tightens the mode.
-    pub(crate) fn warn_of_loose_permissions(&self) {
-        let mode = match self {
-            Self::Json(path) => JsonTokenStorage::new(path).loose_permissions().ok().flatten(),
-            Self::Sqlite(path) => {
-                let storage = SqliteTokenStorage::new(path).ok();
-                storage.and_then(|storage| storage.loose_permissions().ok().flatten())
-            }
-            Self::Keyring => None,
-        };
-        if let (Some(mode), Some(path)) = (mode, self.file()) {
-            let path = path.display();
-            output::warn(&format!(
-                "`{path}` has mode {mode:o}, so other users can read it; run `chmod 600 {path}`"
-            ));
-        }
-    }
 }
 
 #[cfg(feature = "keyring")]
@@ -109,20 +111,20 @@ fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
 
 /// Locks the storage against renewals, which would overwrite a change with their tokens.
 pub(crate) fn lock(storage: &dyn TokenStorage) -> Result<RenewalLock, Failure> {
-    for _ in 0..600 {
+    for _ in 0..300 {
         if let Some(lock) = storage.try_lock_for_renewal().map_err(|error| failure(&error))? {
             return Ok(lock);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    let message = format!("another process has been renewing tokens of {} for a minute", storage.label());
+    let message = format!("another process has been renewing tokens of {} for 30 s", storage.label());
     Err(Failure::new(Exit::TryLater, message))
 }
 
 /// Returns what a storage's error means to the shell.
 pub(crate) fn failure(error: &StorageError) -> Failure {
     let exit = if error.is_locked() { Exit::TryLater } else { Exit::Local };
-    Failure::from_error(exit, error)
+    Failure::from_error(exit, error).with_optional_hint(error.file_hint().as_ref().map(hints::of_file))
 }
 
 /// Reports entries that cannot be read, and returns the exit code.
@@ -134,14 +136,17 @@ pub(crate) fn warn_of_unreadable(tokens: &TokenDataMap) -> Exit {
 }
 
 /// Keeps tokens that could not be stored in a file of their own, or offers them on standard output.
-pub(crate) fn rescue(env: &Env, unsaved: &UnsavedTokens) -> Failure {
-    failure(unsaved.error()).with_hint(rescued(env, unsaved))
+pub(crate) fn rescue(env: &Env, unsaved: &UnsavedTokens, place: Option<&StoragePlace<'_>>) -> Failure {
+    failure(unsaved.error()).with_hint(rescued(env, unsaved, place))
 }
 
-/// As [`rescue`]; returns what the user can do.
-pub(crate) fn rescued(env: &Env, unsaved: &UnsavedTokens) -> String {
+/// As [`rescue`]; returns what the user can do. Without a place, they were to go to a token file.
+pub(crate) fn rescued(env: &Env, unsaved: &UnsavedTokens, place: Option<&StoragePlace<'_>>) -> String {
     match unsaved.rescue(env) {
-        Ok(path) => kept(&path),
+        Ok(path) => match (place, unsaved.tokens().iter().next()) {
+            (None, Some((name, _))) => hints::print_kept_token(&path, name),
+            (place, _) => hints::import_kept_tokens(&path, place),
+        },
         Err(_) if output::bytes(unsaved.expose_json().as_bytes()).is_ok() => {
             "the tokens are on standard output: keep them in a file of mode 600".to_owned()
         }
@@ -156,7 +161,7 @@ pub(crate) fn rescue_renewed(env: &Env, unsaved: &[UnsavedTokens]) {
         // Standard output may be a file's content, so only a file will do.
         let hint = tokens.rescue(env).map_or_else(
             |error| format!("the tokens could not be kept ({error}): log in again"),
-            |path| kept(&path),
+            |path| hints::import_kept_tokens(&path, None),
         );
         output::note(&format!(
             "scitoken: warning: renewed tokens could not be stored: {}",
@@ -164,11 +169,4 @@ pub(crate) fn rescue_renewed(env: &Env, unsaved: &[UnsavedTokens]) {
         ));
         output::note(&format!("hint: {hint}"));
     }
-}
-
-fn kept(path: &Path) -> String {
-    let path = path.display();
-    format!(
-        "the tokens are in `{path}`: copy them with `scitoken store import --from json:{path}`, and remove the file"
-    )
 }

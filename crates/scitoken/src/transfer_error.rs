@@ -25,7 +25,10 @@ impl RetryArgs {
         if let Some(why) = error.not_attached() {
             failure = failure.with_cause(&without_token(why));
             if error.explanation().is_none() {
-                return failure.with_hint(hints::worded(&Hint::ShowSearch));
+                let hint = why
+                    .source_error()
+                    .map_or(Hint::ShowSearch, |error| error.hint().cloned().unwrap_or(Hint::CheckSource));
+                return failure.with_hint(hints::worded(&hint));
             }
         }
         if let Some(explanation) = error.explanation() {

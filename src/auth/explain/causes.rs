@@ -9,6 +9,7 @@ use super::super::trace::{Attempt, AuthTrace, HeaderCase, RefusalAnswer};
 use super::check::{TokenCheck, Verdict};
 use crate::challenge::{Challenge, ChallengeError};
 use crate::hint::Hint;
+use crate::source::SourceError;
 use scitoken_types::{AccessToken, HumanDuration, Origin, redact, sys};
 
 /// The plausible causes of a refusal besides failed checks, and what to do, the most promising first.
@@ -43,6 +44,7 @@ impl Causes {
             }
             AuthOutcome::Refused(ReplayRefusal::NoOtherToken(Some(why))) => {
                 causes.add(format!("the token was refused, and there is no other: {why}"));
+                causes.hints.extend(why.source_error().map(of_source));
             }
             _ => {}
         }
@@ -78,7 +80,8 @@ impl Causes {
     fn without_token(&mut self, why: &NotAttached, last: &Attempt) {
         self.add(format!("the request was sent without a token: {why}"));
         self.hints.push(match why {
-            NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => Hint::ShowSearch,
+            NotAttached::NoToken(_) => Hint::ShowSearch,
+            NotAttached::SourceFailed(error) => of_source(error),
             NotAttached::UntrustedOrigin => match Origin::try_from(last.summary.url()) {
                 Ok(origin) => Hint::TrustRedirectTarget { origin },
                 Err(_) => Hint::UseHttps,
@@ -157,6 +160,11 @@ impl Causes {
     fn add(&mut self, cause: impl Into<String>) {
         self.texts.push(cause.into());
     }
+}
+
+/// Returns what to do about a source that failed.
+fn of_source(error: &SourceError) -> Hint {
+    error.hint().cloned().unwrap_or(Hint::CheckSource)
 }
 
 /// Returns how far this machine's clock is off, where it is more than 30 seconds.

@@ -17,6 +17,7 @@ pub use self::check::{TokenCheck, Verdict, check_token};
 use super::outcome::{AuthOutcome, NotAttached, ReplayRefusal};
 use super::trace::AuthTrace;
 use crate::hint::Hint;
+use crate::source::SourceError;
 
 /// Why a request was refused: the request, the token's claims against it, other causes, and what to do.
 ///
@@ -28,6 +29,7 @@ pub struct Explanation {
     status: StatusCode,
     server_said: Option<String>,
     not_attached: Option<NotAttached>,
+    source_error: Option<SourceError>,
     checks: Vec<TokenCheck>,
     causes: Causes,
 }
@@ -50,15 +52,21 @@ impl AuthTrace {
             context.checks(token)
         });
         let checks = checks.unwrap_or_default();
+        let not_attached = match self.outcome() {
+            AuthOutcome::Refused(ReplayRefusal::SentWithoutToken(why)) => Some(why),
+            _ => last.not_attached(),
+        };
+        let source_error = match self.outcome() {
+            AuthOutcome::Refused(ReplayRefusal::NoOtherToken(Some(why))) => why.source_error(),
+            _ => not_attached.and_then(NotAttached::source_error),
+        };
         let evidence = Evidence { trace: self, last, status: answer.status, refusal, checks: &checks };
         Some(Explanation {
             request: format!("{} {}", last.method(), last.url()),
             status: answer.status,
             server_said: refusal.challenge.as_ref().map(ToString::to_string),
-            not_attached: match self.outcome() {
-                AuthOutcome::Refused(ReplayRefusal::SentWithoutToken(why)) => Some(why.clone()),
-                _ => last.not_attached().cloned(),
-            },
+            not_attached: not_attached.cloned(),
+            source_error: source_error.cloned(),
             causes: Causes::find(evidence),
             checks,
         })
@@ -79,6 +87,12 @@ impl Explanation {
     /// Returns why the refused request carried no token; `None` if it carried one.
     pub fn not_attached(&self) -> Option<&NotAttached> {
         self.not_attached.as_ref()
+    }
+
+    /// Returns the error of the source that failed, where that is why the request carried no token, or no other one after the
+    /// first was refused.
+    pub fn source_error(&self) -> Option<&SourceError> {
+        self.source_error.as_ref()
     }
 
     /// Returns the token's claims against the request; a failed check is a likely cause.
@@ -269,6 +283,28 @@ mod tests {
         let report = explain(Method::GET, 401, &[], sent, HeaderCase::Title);
         assert!(report.causes()[0].contains("`BEARER_TOKEN`: not set"));
         assert_eq!(report.next_steps()[0], Hint::ShowSearch);
+    }
+
+    #[test]
+    fn what_a_source_that_failed_says_to_do_comes_first() {
+        let failed = |error: SourceError| NotAttached::SourceFailed(error);
+        let error = SourceError::new("the vault is sealed").with_hint("unseal it");
+        let report =
+            explain(Method::GET, 401, &[], Credential::None(failed(error.clone())), HeaderCase::Title);
+        assert_eq!(report.next_steps()[0].to_string(), "unseal it");
+        assert_eq!(report.source_error(), Some(&error));
+        let silent = Credential::None(failed(SourceError::new("the vault is sealed")));
+        let report = explain(Method::GET, 401, &[], silent, HeaderCase::Title);
+        assert_eq!(report.next_steps()[0], Hint::CheckSource);
+        // After a refusal of the first token.
+        let sent = jwt(&format!(r#"{{"exp":{}}}"#, NOW + 600));
+        let url = Url::parse("https://data.example/f").unwrap();
+        let mut trace = AuthTrace::default();
+        trace.append(attempt(Method::GET, url, sent, 401, &HeaderMap::new()), HeaderCase::Title);
+        trace.end(AuthOutcome::Refused(ReplayRefusal::NoOtherToken(Some(failed(error.clone())))));
+        let report = trace.explain().unwrap();
+        assert_eq!(report.next_steps()[0].to_string(), "unseal it");
+        assert_eq!((report.source_error(), report.not_attached()), (Some(&error), None));
     }
 
     #[test]

@@ -125,12 +125,21 @@ impl KeyCache {
     /// # Errors
     /// [`KeyCacheError`] if the file cannot be written; this cache and its clones drop the keys all the same.
     pub fn remove(&self, issuer: &Issuer) -> Result<bool, KeyCacheError> {
-        let removed = self.memory().forget(issuer.as_str());
+        self.remove_name(issuer.as_str())
+    }
+
+    /// As [`remove`](Self::remove), by the name that [`list`](Self::list) returns: the file may have keys of test issuers, and of
+    /// names that other programs stored.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_name(&self, issuer: &str) -> Result<bool, KeyCacheError> {
+        let removed = self.memory().forget(issuer);
         #[cfg(feature = "sqlite")]
         let in_file = self.0.file.as_ref().map_or(Ok(false), |file| {
-            let outcome = file.remove(issuer.as_str());
-            if let (Err(_), Ok(Some(keys))) = (&outcome, file.load(issuer.as_str())) {
-                self.memory().hide(issuer.as_str(), keys);
+            let outcome = file.remove(issuer);
+            if let (Err(_), Ok(Some(keys))) = (&outcome, file.load(issuer)) {
+                self.memory().hide(issuer, keys);
             }
             outcome
         });

@@ -8,8 +8,10 @@ use crate::storage::{BearerTokenFile, RenewalLock, StorageError, TokenStorage};
 use scitoken_types::sys::Env;
 
 /// How long a login waits for a renewal of another process before it stores its tokens all the same.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const LOCK_INTERVAL: Duration = Duration::from_millis(50);
+/// A longer wait is told of.
+const NOTED_WAIT: Duration = Duration::from_secs(2);
 
 /// Where the tokens of a login go: a storage, or a token file.
 ///
@@ -104,7 +106,7 @@ impl PreparedTarget {
 
     /// Stores the tokens; a token file gets the first one. Blocks on files and locks.
     ///
-    /// If another process renews tokens for more than a minute, the tokens are stored without its lock: a renewal does not
+    /// If another process renews tokens for more than half a minute, the tokens are stored without its lock: a renewal does not
     /// replace an entry that changed during it.
     ///
     /// # Errors
@@ -127,6 +129,10 @@ fn wait_for_renewals(storage: &dyn TokenStorage) -> RenewalLock {
         match storage.try_lock_for_renewal() {
             Ok(Some(lock)) => return lock,
             Ok(None) if waited < LOCK_TIMEOUT => {
+                if waited == NOTED_WAIT {
+                    let label = storage.label();
+                    tracing::warn!("another process is renewing tokens of {label}: waiting for it");
+                }
                 std::thread::sleep(LOCK_INTERVAL);
                 waited += LOCK_INTERVAL;
             }

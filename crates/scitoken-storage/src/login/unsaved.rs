@@ -90,11 +90,19 @@ impl UnsavedTokens {
         // Mode 0600 and a free name: both are what `tempfile` makes sure of.
         let mut file =
             tempfile::Builder::new().prefix("scitoken-login-").suffix(".json").tempfile_in(directory)?;
-        file.write_all(self.expose_json().as_bytes())?;
-        file.as_file().sync_all()?;
+        write(file.as_file_mut(), self.expose_json().as_bytes())?;
         let (_, path) = file.keep().map_err(|failed| failed.error)?;
         Ok(std::path::absolute(&path).unwrap_or(path))
     }
+}
+
+/// Writes tokens for which there is no other place: a file that is written and not flushed is better than none.
+fn write(file: &mut std::fs::File, content: &[u8]) -> io::Result<()> {
+    file.write_all(content)?;
+    if let Err(error) = file.sync_all() {
+        tracing::warn!(%error, "the file with the tokens cannot be flushed: a power failure can damage it");
+    }
+    Ok(())
 }
 
 impl fmt::Debug for UnsavedTokens {
@@ -112,5 +120,26 @@ impl fmt::Display for UnsavedTokens {
 impl Error for UnsavedTokens {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.0.error.source()
+    }
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn tokens_are_kept_where_files_cannot_be_flushed() {
+        // A socket cannot be flushed.
+        let (socket, mut other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut file = std::fs::File::from(std::os::fd::OwnedFd::from(socket));
+        assert!(file.sync_all().is_err());
+        write(&mut file, b"tokens").unwrap();
+        drop(file);
+        let mut kept = String::new();
+        other.read_to_string(&mut kept).unwrap();
+        assert_eq!(kept, "tokens");
     }
 }

@@ -9,6 +9,7 @@
 //! | obtain a token for the client itself | [`OAuthClient::client_credentials`] | RFC 6749 section 4.4 |
 //! | exchange a token for another one | [`OAuthClient::exchange`] | RFC 8693 |
 //! | revoke a token | [`OAuthClient::revoke`] | RFC 7009 |
+//! | revoke the tokens of a login | [`OAuthClient::revoke_entry`] | RFC 7009 |
 //!
 //! The result is a [`TokenResponse`], which a [`TokenStorage`](crate::TokenStorage) stores. After that, a
 //! [`StoredSource`](crate::StoredSource) renews the stored token.
@@ -29,6 +30,7 @@ mod id_token;
 mod metadata;
 mod registration;
 mod response;
+mod revocation;
 
 pub use client::{GrantRequest, OAuthClient, TokenTypeHint};
 pub use device::DeviceAuthorization;
@@ -37,3 +39,4 @@ pub use exchange::TokenExchange;
 pub use metadata::ProviderMetadata;
 pub use registration::{ClientRegistration, RegisteredClient};
 pub use response::{InvalidTokenResponse, TokenResponse};
+pub use revocation::RevokedLogin;

@@ -52,6 +52,16 @@ impl TokenCriteria {
         }
     }
 
+    /// Returns the entry if it is due for renewal but can still be sent.
+    pub(super) fn still_usable(
+        &self,
+        stored: Option<TokenStorageData>,
+        now: SystemTime,
+    ) -> Option<TokenStorageData> {
+        stored
+            .filter(|entry| now < entry.expires_at() && !self.rejects(entry) && entry.access_token().is_ok())
+    }
+
     /// Returns whether a server has rejected the token of this entry.
     pub(super) fn rejects(&self, entry: &TokenStorageData) -> bool {
         self.rejected.as_ref().is_some_and(|rejected| rejected.expose_secret() == entry.expose_access_token())

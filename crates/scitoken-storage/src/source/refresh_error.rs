@@ -12,6 +12,8 @@ use reqwest_scitokens::SourceError;
 
 /// How long the token endpoint is not asked again after a failure.
 const COOLDOWN: Duration = Duration::from_secs(5);
+/// As [`COOLDOWN`], where no answer came: a connection that was closed costs the server nothing.
+const COOLDOWN_AFTER_SILENCE: Duration = Duration::from_secs(1);
 
 /// Why there is no new token.
 pub(super) enum RefreshError {
@@ -39,8 +41,8 @@ pub(super) struct PastFailure {
 /// How long a failure counts.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum FailureScope {
-    /// For the cooldown: the server may answer soon.
-    Cooldown,
+    /// For this time: the server may answer soon.
+    Cooldown(Duration),
     /// As long as the storage has this refresh token: it is no longer valid.
     UntilEntryChanges,
 }
@@ -62,19 +64,27 @@ impl RefreshError {
                 // A wrong secret, a proxy's page or a server error is repaired without a new login.
                 let scope = if error.is_invalid_grant() {
                     FailureScope::UntilEntryChanges
+                } else if error.is_unreachable() {
+                    FailureScope::Cooldown(COOLDOWN_AFTER_SILENCE)
                 } else {
-                    FailureScope::Cooldown
+                    FailureScope::Cooldown(COOLDOWN)
                 };
-                let hint = error.hint();
+                let (hint, is_transient) = (error.hint(), error.is_transient());
                 let error = SourceError::caused_by(message, error);
                 let error = match hint {
                     Some(hint) => error.with_hint(hint.to_string()),
+                    None if is_transient => error.with_hint("try again later: the issuer may answer then"),
                     None => error,
                 };
-                (error, scope)
+                match scope {
+                    FailureScope::Cooldown(wait) if is_transient => (error.with_retry_after(wait), scope),
+                    _ => (error, scope),
+                }
             }
-            Self::Answer(problem, _) => (SourceError::caused_by(message, problem), FailureScope::Cooldown),
-            Self::Storage(error) => (error, FailureScope::Cooldown),
+            Self::Answer(problem, _) => {
+                (SourceError::caused_by(message, problem), FailureScope::Cooldown(COOLDOWN))
+            }
+            Self::Storage(error) => (error, FailureScope::Cooldown(COOLDOWN)),
         }
     }
 }
@@ -85,7 +95,11 @@ impl PastFailure {
         let same_credential =
             self.credential.as_ref().map(ExposeSecret::expose_secret) == entry.and_then(refresh_token);
         // If the clock was moved back, the age of the failure is unknown.
-        let recent = now.duration_since(self.at).is_ok_and(|age| age < COOLDOWN);
+        let cooldown = match self.scope {
+            FailureScope::Cooldown(cooldown) => cooldown,
+            FailureScope::UntilEntryChanges => COOLDOWN,
+        };
+        let recent = now.duration_since(self.at).is_ok_and(|age| age < cooldown);
         let permanent = self.scope == FailureScope::UntilEntryChanges && self.credential.is_some();
         same_credential && (recent || permanent)
     }

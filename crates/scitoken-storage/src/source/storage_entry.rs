@@ -10,9 +10,6 @@ use reqwest_scitokens::SourceError;
 use reqwest_scitokens::auth::Hint;
 use scitoken_types::AccessToken;
 
-/// How long to wait for another process's renewal; a renewal has half of that.
-const RENEWAL_LOCK_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// One entry of a storage.
 #[derive(Clone)]
 pub(super) struct StorageEntry {
@@ -57,20 +54,22 @@ impl StorageEntry {
         .await
     }
 
-    /// Waits until no other process renews tokens of this storage.
-    pub(super) async fn lock(&self) -> Result<RenewalLock, SourceError> {
+    /// Waits until no other process renews tokens of this storage, for `limit` at most.
+    pub(super) async fn lock(&self, limit: Duration) -> Result<RenewalLock, SourceError> {
         let start = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(5);
         loop {
             let lock = self.blocking(|storage, _| storage.try_lock_for_renewal()).await;
             match lock {
                 Ok(Some(lock)) => return Ok(lock),
-                Ok(None) if start.elapsed() < RENEWAL_LOCK_TIMEOUT => {}
+                Ok(None) if start.elapsed() < limit => {}
                 Ok(None) => {
+                    let (label, seconds) = (self.label(), limit.as_secs());
                     let message =
-                        format!("another process has held the renewal lock of {} for a minute", self.label());
+                        format!("another process has held the renewal lock of {label} for {seconds} s");
                     return Err(SourceError::new(message)
-                        .with_hint("look for a stopped process that uses the storage"));
+                        .with_hint("look for a stopped process that uses the storage")
+                        .into_transient());
                 }
                 Err(error) => {
                     let message = format!("failed to lock {} for renewal", self.label());

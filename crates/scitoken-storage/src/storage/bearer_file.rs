@@ -3,7 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use scitoken_types::files::{Durability, Ownership, SecretFile, create_private_dir, replace_secret};
+use scitoken_types::files::{
+    Durability, Ownership, SecretFile, check_replaceable, create_private_dir, replace_secret,
+};
 use secrecy::zeroize::Zeroizing;
 
 use super::error::{Kind, StorageError};
@@ -95,7 +97,8 @@ impl BearerTokenFile {
 
     /// Replaces the file atomically, with mode 0600.
     ///
-    /// A symbolic link is replaced, not followed: in `/tmp` another user could have created it.
+    /// A symbolic link is replaced, not followed: in `/tmp` another user could have created it. Devices, fifos, sockets and
+    /// directories are not replaced.
     pub fn write(&self, token: &AccessToken) -> Result<(), StorageError> {
         self.create_directory()?;
         let text = Zeroizing::new(format!("{}\n", token.expose_secret()));
@@ -133,8 +136,9 @@ impl BearerTokenFile {
     /// Checks that the file can be written, without changing it: creates the directory, and writes a temporary file.
     ///
     /// # Errors
-    /// Also when other users could replace the file, which discovery would refuse to read.
+    /// Also when other users could replace the file, which discovery would refuse to read, and when it is no regular file.
     pub fn prepare(&self) -> Result<(), StorageError> {
+        check_replaceable(&self.0).map_err(|error| Kind::File(error).at(self.label()))?;
         self.create_directory()?;
         let mut name = std::ffi::OsString::from(".");
         name.push(self.0.file_name().unwrap_or_default());
@@ -218,6 +222,10 @@ mod tests {
         assert_eq!(prepared(&file), fallback);
         assert_eq!(prepared(directory.path()), directory.path().join(format!("bt_u{uid}")));
         assert_eq!(fs_err::read_dir(&shared).unwrap().count(), 0);
+        let taken = directory.path().join(format!("bt_u{uid}"));
+        fs_err::create_dir(&taken).unwrap();
+        assert_eq!(prepared(directory.path()), fallback, "a directory has the name of the token file");
+        assert!(taken.is_dir());
     }
 
     #[test]
@@ -227,6 +235,14 @@ mod tests {
         fs_err::write(&file, "").unwrap();
         let named = |path: PathBuf| BearerTokenFile::prepared(&Env::given([("BEARER_TOKEN_FILE", path)]));
         assert!(named(file.join("token")).is_err(), "a file is not a directory");
+        for (path, problem) in [
+            (directory.path(), "directory"),
+            (Path::new("/dev/null"), "device"),
+            (Path::new("/dev/fd/1"), ""),
+        ] {
+            let error = named(path.to_owned()).unwrap_err().to_string();
+            assert!(error.contains(problem) && error.contains("not a regular file"), "{path:?}: {error}");
+        }
         let made = directory.path().join("made/token");
         assert_eq!(named(made.clone()).unwrap().unwrap().path(), made);
         assert!(!made.exists());

@@ -18,7 +18,7 @@ use scitoken_types::files::check_database;
 use scitoken_types::files::has_record_locks;
 use scitoken_types::files::{
     Durability, FileError, Lock, Ownership, SecretFile, create_private_dir, open_lock_file, remove_leftovers,
-    replace_secret, try_lock,
+    replace_secret, sync_file, try_lock,
 };
 use secrecy::zeroize::Zeroizing;
 
@@ -185,12 +185,34 @@ impl Disk {
         has_locks
     }
 
+    /// Returns whether the file system of a database flushes files, by the lock file beside it; yes if there is none.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn can_flush_database(path: &Path) -> bool {
+        let lock_path = resolve(path).map(|path| hidden_beside(&path, ".lock"));
+        let Some(lock_path) = lock_path.ok().filter(|path| path.exists()) else { return true };
+        let flushes = open_lock_file(&lock_path).and_then(|file| sync_file(&file)).unwrap_or(true);
+        if !flushes {
+            warn_once(path, "the file system cannot flush files: a power failure can damage the last write");
+        }
+        flushes
+    }
+
     /// Returns the permission bits if they give access to other users.
     pub(super) fn loose_permissions(&self, path: &Path) -> Result<Option<u32>, FileError> {
         match SecretFile::open(path, self.ownership) {
             Ok(file) => Ok(file.loose_mode().map(|mode| mode & 0o777)),
             Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Logs a warning if other users have access to the file.
+    pub(super) fn warn_of_loose_permissions(&self, path: &Path) {
+        if let Ok(Some(mode)) = self.loose_permissions(path) {
+            let shown = path.display();
+            tracing::warn!(
+                "other users have access to the token storage `{shown}` (mode {mode:04o}); `chmod 600 {shown}`"
+            );
         }
     }
 

@@ -1,8 +1,10 @@
 //! Repeats what failed: counts failures, decides about another attempt, and waits.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use scitoken_types::SafeUrl;
+use reqwest_scitokens::SourceError;
+use scitoken_types::{ErrorChain, SafeUrl, redact};
 use tokio::time::{Instant, sleep};
 use url::Url;
 
@@ -105,12 +107,14 @@ impl Attempts {
         let closed =
             if is_missing { operation.urls.len() } else { self.closed.len() + usize::from(is_refusal) };
         let policy = downloader.retry();
+        let source_error = failure.source_error().filter(|error| error.is_transient());
+        let source_wait = source_error.and_then(SourceError::retry_after);
         let facts = RetryFacts {
             retry_action: failure.retry_action(),
             failures: self.failures,
             refusals: self.refusals,
             elapsed: self.started.elapsed(),
-            retry_after: failure.retry_after(),
+            retry_after: failure.retry_after().or(source_wait),
             refused_for: self.refused_since.map(|since| since.elapsed()).unwrap_or_default(),
             token_worked: operation.token_worked,
             sources: u32::try_from(operation.urls.len()).unwrap_or(u32::MAX),
@@ -137,7 +141,11 @@ impl Attempts {
             if failure.retry_action() == RetryAction::OtherToken && keeps_source {
                 reporter.send(number, EventKind::TokenRefused).await;
             }
-            let (failures, kind, why) = (self.failures, failure.kind(), with_causes(&failure));
+            let (failures, kind) = (self.failures, failure.kind());
+            let mut why = with_causes(&failure);
+            if let Some(error) = failure.source_error().filter(|error| !why.contains(&error.to_string())) {
+                let _ = write!(why, ": {}", redact::text(&ErrorChain::new(error).to_string()));
+            }
             let other = next_source.filter(|next| *next != operation.source);
             let next = other.map(|next| SafeUrl::new(&operation.urls[next]).to_string());
             reporter.send(number, EventKind::Retrying { failures, after, kind, why, next }).await;

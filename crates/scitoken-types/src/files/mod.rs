@@ -52,5 +52,5 @@ pub use open::{open_output, open_regular, read_bounded};
 #[cfg(feature = "write-files")]
 pub use private::{create_private_dir, make_private};
 #[cfg(feature = "write-files")]
-pub use replace::{Durability, remove_leftovers, replace_secret};
+pub use replace::{Durability, check_replaceable, remove_leftovers, replace_secret, sync_file};
 pub use secret::{Ownership, SecretFile};

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::{FileError, FileProblem};
+use super::{FileError, FileKind, FileProblem};
 
 /// How sure it is that a replaced file survives a power failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +25,52 @@ pub enum Durability {
 /// root, the owner of an existing file is kept.
 ///
 /// # Errors
-/// [`FileError`] with the action that failed; the old file is unchanged then.
+/// [`FileError`] with the action that failed; the old file is unchanged then. Also what [`check_replaceable`] refuses.
 pub fn replace_secret(path: impl AsRef<Path>, content: &[u8]) -> Result<Durability, FileError> {
     let path = path.as_ref();
+    check_replaceable(path)?;
     write(path, content).map_err(|error| FileError::new(path, FileProblem::io("write")(error)))
+}
+
+/// Checks that a write to `path` makes a file or replaces a regular one, also where links lead: a device, a fifo, a socket
+/// and a directory are not replaced, nor is a link to an open file of a process (`/dev/stdout`).
+///
+/// ```
+/// use scitoken_types::files::{FileKind, FileProblem, check_replaceable};
+///
+/// # #[cfg(unix)] {
+/// let error = check_replaceable("/dev/null").unwrap_err();
+/// assert!(matches!(error.problem(), FileProblem::NotRegular(FileKind::Device)));
+/// # }
+/// ```
+///
+/// # Errors
+/// [`FileError`] with [`FileProblem::NotRegular`].
+pub fn check_replaceable(path: impl AsRef<Path>) -> Result<(), FileError> {
+    let path = path.as_ref();
+    let refused = |kind| Err(FileError::new(path, FileProblem::NotRegular(kind)));
+    // What the system does not tell, such as the target of a dangling link, the write itself meets.
+    match fs_err::metadata(path) {
+        Ok(found) if !found.is_file() => refused(found.file_type().into()),
+        _ if leads_to_open_file(path) => refused(FileKind::Other),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether a path, or a link on the way from it, names an open file of a process.
+fn leads_to_open_file(path: &Path) -> bool {
+    const MOST_LINKS: usize = 40;
+    let mut next = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let directory = directory_of(&next);
+        let real = fs_err::canonicalize(&directory).unwrap_or_default();
+        if ["/proc", "/dev/fd"].iter().any(|place| real.starts_with(place)) {
+            return true;
+        }
+        let Ok(target) = fs_err::read_link(&next) else { return false };
+        next = directory.join(target);
+    }
+    false
 }
 
 /// Removes the temporary files that killed processes left of their writes to `path`. Only for the holder of the lock
@@ -83,7 +125,10 @@ fn write(path: &Path, content: &[u8]) -> io::Result<Durability> {
 }
 
 /// Flushes a file to disk; `false` if the file system cannot flush, which is no reason to lose the content.
-fn sync_file(file: &std::fs::File) -> io::Result<bool> {
+///
+/// # Errors
+/// The system's error, unless it is that there is nothing to flush to.
+pub fn sync_file(file: &std::fs::File) -> io::Result<bool> {
     match file.sync_all() {
         Ok(()) => Ok(true),
         Err(error) if is_flush_unsupported(&error) => Ok(false),
@@ -160,6 +205,48 @@ mod tests {
     }
 
     #[test]
+    fn only_regular_files_are_replaced_and_no_open_files_of_processes() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let made = |name: &str, kind, device| {
+            rustix::fs::mknodat(rustix::fs::CWD, at(name), kind, rustix::fs::Mode::RUSR, device)
+        };
+        made("fifo", rustix::fs::FileType::Fifo, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        fs_err::create_dir(at("directory")).unwrap();
+        symlink("/dev/null", at("link to a device")).unwrap();
+        symlink("fifo", at("link to a fifo")).unwrap();
+        let held = fs_err::File::create(at("held")).unwrap();
+        let number = std::os::fd::AsRawFd::as_raw_fd(held.file());
+        symlink(format!("/dev/fd/{number}"), at("link to an open file")).unwrap();
+        symlink("link to an open file", at("link to that link")).unwrap();
+        let mut refused = 0;
+        for (name, kind) in [
+            ("fifo", FileKind::Fifo),
+            ("socket", FileKind::Socket),
+            ("directory", FileKind::Directory),
+            ("link to a device", FileKind::Device),
+            ("link to a fifo", FileKind::Fifo),
+            ("link to an open file", FileKind::Other),
+            ("link to that link", FileKind::Other),
+        ] {
+            let before = fs_err::symlink_metadata(at(name)).unwrap().file_type();
+            let error = replace_secret(at(name), b"secret").unwrap_err();
+            assert!(
+                matches!(error.problem(), FileProblem::NotRegular(found) if *found == kind),
+                "{name}: {error}"
+            );
+            assert_eq!(fs_err::symlink_metadata(at(name)).unwrap().file_type(), before, "{name}");
+            refused += 1;
+        }
+        assert_eq!(refused, 7);
+        symlink("nowhere", at("dangling")).unwrap();
+        for name in ["held", "dangling", "new"] {
+            assert_eq!(replace_secret(at(name), b"secret").unwrap(), Durability::Full, "{name}");
+        }
+    }
+
+    #[test]
     fn an_error_of_the_disk_is_none_of_a_file_system_that_cannot_flush() {
         use rustix::io::Errno;
         for errno in [Errno::INVAL, Errno::NOTSUP, Errno::OPNOTSUPP, Errno::NOSYS] {
@@ -168,6 +255,15 @@ mod tests {
         for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT, Errno::ROFS, Errno::BADF] {
             assert!(!is_flush_unsupported(&errno.into()), "{errno}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_flushed_is_no_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = fs_err::File::create(directory.path().join("f")).unwrap().into_file();
+        assert!(sync_file(&file).unwrap());
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert!(!sync_file(&std::fs::File::from(std::os::fd::OwnedFd::from(socket))).unwrap());
     }
 
     #[test]

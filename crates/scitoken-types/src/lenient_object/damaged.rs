@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 /// Reads each member on its own: one that is not valid JSON costs no other member.
 ///
 /// Names and texts may be in single quotation marks, as Python shows a `dict`, and texts may have control characters.
-/// What follows the object is ignored.
+/// What follows the object is ignored. A number at the end of the text is not read: the rest of it may be missing.
 pub(super) fn members(text: &str) -> Vec<(String, Box<RawValue>)> {
     let mut members = Vec::new();
     let Some(start) = text.find('{') else { return members };
@@ -38,7 +38,9 @@ fn next(text: &str) -> Option<(Option<Member>, &str)> {
     };
     let end = value_end(value_start);
     let (value, after) = value_start.split_at(end);
-    let member = name.and_then(|name| Some((name, read(value.trim())?)));
+    let is_cut_off = after.is_empty() && value.ends_with(|c: char| c.is_ascii_digit());
+    let value = Some(value.trim()).filter(|_| !is_cut_off);
+    let member = name.and_then(|name| Some((name, read(value?)?)));
     // A stray character such as a second colon or bracket.
     let after = if after.len() == text.len() { after.get(1..).unwrap_or_default() } else { after };
     Some((member, after))

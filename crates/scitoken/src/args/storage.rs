@@ -29,24 +29,22 @@ pub(crate) struct OptionalStorageArgs {
 }
 
 impl StorageArgs {
-    /// Returns the storage, which must exist, and warns about a file that other users can read.
+    /// Returns the storage, which must exist.
     pub(crate) fn open_existing(&self) -> Result<Box<dyn TokenStorage>, Failure> {
         self.storage.require_file()?;
         self.open()
     }
 
-    /// Returns the storage, and warns about a file that other users can read.
+    /// Returns the storage; reads and creates nothing yet.
     pub(crate) fn open(&self) -> Result<Box<dyn TokenStorage>, Failure> {
-        self.storage.warn_of_loose_permissions();
         self.storage.open(&self.namespace)
     }
 }
 
 impl OptionalStorageArgs {
-    /// Returns the storage, if one is named, and warns about a file that other users can read.
+    /// Returns the storage, if one is named.
     pub(crate) fn open(&self) -> Result<Option<Box<dyn TokenStorage>>, Failure> {
         let Some(storage) = &self.storage else { return Ok(None) };
-        storage.warn_of_loose_permissions();
         storage.open(&self.namespace).map(Some)
     }
 }

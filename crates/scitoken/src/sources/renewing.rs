@@ -5,21 +5,23 @@ use std::time::{Duration, SystemTime};
 
 use reqwest_scitokens::{Session, SourceError, TokenRequest, TokenSource};
 use scitoken_storage::login::UnsavedTokens;
+use scitoken_storage::oauth::OAuthError;
 use scitoken_storage::{StoredSource, TokenStorage};
-use scitoken_types::AccessToken;
 use scitoken_types::sys::Env;
+use scitoken_types::{AccessToken, ErrorChain};
 use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 use url::Url;
 
 use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
+use crate::hints;
 use crate::oauth;
 use crate::settings::{OAuthClientSettings, StoredTokenSettings};
 
 /// How long an issuer that could not be reached is not contacted again.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(30);
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// How long the end of the program waits for a renewal that is running.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
@@ -59,7 +61,7 @@ pub(super) struct RenewingTokenSource(Arc<RenewingEntry>);
 #[derive(Debug)]
 struct RenewingEntry {
     stored: StoredSource,
-    client: Option<OAuthClientSettings>,
+    settings: StoredTokenSettings,
     authorities: AuthorityFiles,
     env: Env,
     renewing: Mutex<RenewalState>,
@@ -81,7 +83,7 @@ impl RenewingTokenSource {
         let storage: Box<dyn TokenStorage> = settings.storage.open(&settings.namespace)?;
         Ok(Self(Arc::new(RenewingEntry {
             stored: StoredSource::new(storage, settings.resource_server.as_str()),
-            client: settings.client.clone(),
+            settings: settings.clone(),
             authorities,
             env,
             renewing: Mutex::new(RenewalState::NotYet),
@@ -121,9 +123,34 @@ impl RenewingEntry {
             None => oauth::discover(session, &client.issuer, &client.id, client.secret_file.as_deref()).await,
         };
         found.map_err(|failure| {
-            SourceError::new(format!("failed to refresh the stored token: {}", failure.message()))
-                .with_hint("log in again with `scitoken login`")
+            let message = format!("failed to refresh the stored token: {}", failure.message());
+            let error = SourceError::new(message);
+            let later = failure.is_transient().then_some("try again later: the issuer may answer then");
+            let error = match failure.hint().or(later) {
+                Some(hint) => error.with_hint(hint.to_owned()),
+                None => error,
+            };
+            if failure.is_transient() { error.with_retry_after(PAUSE_AFTER_FAILURE) } else { error }
         })
+    }
+
+    /// Adds the command for a new login to the error of a refresh token that is no longer valid.
+    async fn with_login(&self, error: SourceError) -> SourceError {
+        let is_dead = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<OAuthError>().is_some_and(OAuthError::is_invalid_grant)
+        };
+        let Some(client) = &self.settings.client else { return error };
+        if !ErrorChain::new(&error).iter().any(is_dead) {
+            return error;
+        }
+        let settings = self.settings.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let storage = settings.storage.open(&settings.namespace).ok()?;
+            let entry = storage.get_token_data(&settings.resource_server).ok()??;
+            Some(entry.scope().to_owned())
+        });
+        let scope = read.await.ok().flatten().unwrap_or_default();
+        error.with_hint(hints::log_in_again(&self.settings, client, &scope))
     }
 }
 
@@ -161,19 +188,30 @@ impl RenewalRequest {
 impl TokenSource for RenewingTokenSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         let found = self.0.stored.token(request).await;
-        if self.0.client.is_none() || !is_due(&found, request) {
+        if self.0.settings.client.is_none() || !is_due(&found, request) {
             return found;
         }
         let runtime = RUNTIME.as_ref().ok_or_else(|| SourceError::new("failed to start a runtime"))?;
         let (entry, asked) = (Arc::clone(&self.0), RenewalRequest::of(request));
+        // The end of the caller ends what the source does not have to finish.
+        let (caller, caller_is_gone) = oneshot::channel::<()>();
         let renewal = runtime.spawn(async move {
-            let client = entry.client.as_ref().expect("checked above");
-            match entry.renewing(client).await {
-                Ok(source) => Ok(asked.ask(&source).await),
-                Err(why) => Err(why),
+            let renewing = async {
+                let client = entry.settings.client.as_ref().expect("checked above");
+                let source = entry.renewing(client).await?;
+                Ok::<_, SourceError>(match asked.ask(&source).await {
+                    Err(error) => Err(entry.with_login(error).await),
+                    found => found,
+                })
+            };
+            tokio::select! {
+                renewed = renewing => renewed,
+                _ = caller_is_gone => Ok(Ok(None)),
             }
         });
-        match (renewal.await, found) {
+        let renewed = renewal.await;
+        drop(caller);
+        match (renewed, found) {
             (Ok(Ok(renewed)), _) => renewed,
             // The token has not expired yet, or only this server refused it.
             (Ok(Err(why)), Ok(token)) => {

@@ -351,7 +351,7 @@ async fn a_logout_by_name_revokes_the_tokens_for_the_path_and_all_below_with_the
     let shown = place.must(&["logout", &place.fake.name("/protected/dir")]);
     assert_eq!(shown.matches("logged out of").count(), 2, "{shown}");
     assert_eq!(place.entries(), ["/", "/other"]);
-    assert_eq!(place.revocations(), ["access_token", "refresh_token", "access_token", "refresh_token"]);
+    assert_eq!(place.revocations(), ["refresh_token", "access_token", "refresh_token", "access_token"]);
     let known: Vec<_> = refresh_tokens.iter().map(|token| place.issuer.knows(token)).collect();
     assert_eq!(known, [true, false, false, true]);
     let revoked = place.issuer.seen().into_iter().filter(|asked| asked.path == "/revoke");

@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use secrecy::SecretString;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use super::criteria::{Freshness, TokenCriteria, refresh_token};
 use super::refresh_error::{FailedRefresh, PastFailure, RefreshError};
@@ -17,6 +17,11 @@ use crate::login::UnsavedTokens;
 use crate::oauth::{GrantRequest, OAuthClient, OAuthError};
 use reqwest_scitokens::{SourceError, TokenRequest};
 use scitoken_types::AccessToken;
+
+/// How long to wait for a renewal of another process, as for its writes to the storage.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
+/// As [`LOCK_TIMEOUT`], while the stored token can be sent.
+const LOCK_TIMEOUT_WITH_TOKEN: Duration = Duration::from_secs(5);
 
 /// How a token is renewed, and what earlier renewals left behind.
 pub(super) struct Renewal {
@@ -92,7 +97,7 @@ impl Renewal {
     /// Renews the entry unless another request or process has done so by now.
     ///
     /// The work continues when the caller is cancelled: once the server has rotated the refresh token, the new one
-    /// must reach the storage.
+    /// must reach the storage. Only the wait for other renewals ends with the caller.
     pub(super) async fn renew(
         self: &Arc<Self>,
         target: &StorageEntry,
@@ -100,11 +105,17 @@ impl Renewal {
         request: &TokenRequest<'_>,
     ) -> Result<Option<AccessToken>, SourceError> {
         let (renewal, target) = (Arc::clone(self), target.clone());
+        let (caller, mut caller_is_gone) = oneshot::channel();
         let work = tokio::spawn(async move {
-            let mut state = Arc::clone(&renewal.state).lock_owned().await;
-            renewal.renew_exclusively(&mut state, &target, &criteria).await
+            let mut state = tokio::select! {
+                state = Arc::clone(&renewal.state).lock_owned() => state,
+                _ = &mut caller_is_gone => return Ok(RenewalResult::nothing()),
+            };
+            renewal.renew_exclusively(&mut state, &target, &criteria, caller_is_gone).await
         });
-        let result = match work.await {
+        let result = work.await;
+        drop::<oneshot::Sender<()>>(caller);
+        let result = match result {
             Ok(result) => result,
             Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         };
@@ -122,11 +133,22 @@ impl Renewal {
         state: &mut RenewalState,
         target: &StorageEntry,
         criteria: &TokenCriteria,
+        caller_is_gone: oneshot::Receiver<()>,
     ) -> Result<RenewalResult, SourceError> {
-        if let Some(done) = self.plan(state, target, criteria).await?.without_refresh(target)? {
-            return Ok(done);
-        }
-        let _lock = target.lock().await?;
+        let due = match self.plan(state, target, criteria).await? {
+            RefreshPlan::Refresh(due) => due,
+            other => return Ok(other.without_refresh(target)?.expect("only `Refresh` needs a refresh")),
+        };
+        let has_token = criteria.still_usable(due.clone(), self.client.now()).is_some();
+        let limit = if has_token { LOCK_TIMEOUT_WITH_TOKEN } else { LOCK_TIMEOUT };
+        let locked = tokio::select! {
+            locked = target.lock(limit) => locked,
+            _ = caller_is_gone => return Ok(RenewalResult::nothing()),
+        };
+        let _lock = match locked {
+            Ok(lock) => lock,
+            Err(error) => return self.fail(state, target, criteria, due, RefreshError::Storage(error)),
+        };
         // Another process may have renewed the entry during the wait for the lock.
         let old = match self.plan(state, target, criteria).await? {
             RefreshPlan::Refresh(old) => old,
@@ -169,7 +191,7 @@ impl Renewal {
             state.failure.as_ref().filter(|failure| failure.applies_to(stored.as_ref(), now))
         {
             let error = failure.error.clone();
-            return match still_usable(stored, criteria, now) {
+            return match criteria.still_usable(stored, now) {
                 Some(entry) => Ok(RefreshPlan::Use(entry)),
                 None => Err(error),
             };
@@ -307,23 +329,13 @@ impl Renewal {
             error: error.clone(),
             scope,
         });
-        match still_usable(stored, criteria, now) {
+        match criteria.still_usable(stored, now) {
             Some(entry) => {
                 Ok(RenewalResult { token: Some(target.token(&entry)?), note: Some(error.to_string()) })
             }
             None => Err(error),
         }
     }
-}
-
-/// Returns the entry if it is due for renewal but can still be sent.
-fn still_usable(
-    stored: Option<TokenStorageData>,
-    criteria: &TokenCriteria,
-    now: SystemTime,
-) -> Option<TokenStorageData> {
-    stored
-        .filter(|entry| now < entry.expires_at() && !criteria.rejects(entry) && entry.access_token().is_ok())
 }
 
 impl fmt::Debug for Renewal {

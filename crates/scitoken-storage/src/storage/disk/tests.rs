@@ -151,3 +151,18 @@ mod unix {
         assert!(disk.prepare(&shared.join("tokens.json")).is_ok());
     }
 }
+
+#[cfg(all(feature = "sqlite", unix))]
+#[test]
+fn a_database_whose_file_system_cannot_flush_is_known_by_the_lock_file_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tokens.db");
+    assert!(Disk::can_flush_database(&path));
+    drop(Disk::default().lock_for_writing(&path).unwrap());
+    assert!(Disk::can_flush_database(&path));
+    // A fifo cannot be flushed.
+    let lock_path = hidden_beside(&path, ".lock");
+    fs_err::remove_file(&lock_path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&lock_path).status().unwrap().success());
+    assert!(!Disk::can_flush_database(&path));
+}

@@ -119,13 +119,7 @@ impl JsonTokenStorage {
     fn load(&self) -> Result<Option<Document>, StorageError> {
         let content = self.disk.read(&self.path).map_err(|kind| kind.at(self.label()))?;
         let Some(content) = content else { return Ok(None) };
-        if let Ok(Some(mode)) = self.disk.loose_permissions(&self.path) {
-            tracing::warn!(
-                path = %self.path.display(),
-                mode = format_args!("{mode:o}"),
-                "other users have access to this token storage; the next write sets mode 600"
-            );
-        }
+        self.disk.warn_of_loose_permissions(&self.path);
         Document::read(&content).map(Some).map_err(|kind| kind.at(self.label()))
     }
 

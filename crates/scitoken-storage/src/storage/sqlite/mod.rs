@@ -228,17 +228,16 @@ impl SqliteTokenStorage {
 
     fn open(&self) -> Result<Connection, StorageError> {
         self.disk.check_database(&self.path).map_err(|kind| kind.at(self.label()))?;
-        if let Ok(Some(mode)) = self.disk.loose_permissions(&self.path) {
-            tracing::warn!(
-                path = %self.path.display(),
-                mode = format_args!("{mode:o}"),
-                "other users have access to this token storage; set mode 600"
-            );
-        }
+        self.disk.warn_of_loose_permissions(&self.path);
         // No `SQLITE_OPEN_URI`: a path that starts with `file:` is a path.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = self.open_file(flags).map_err(|error| self.failed(("failed to open", error)))?;
         connection.busy_timeout(self.busy_timeout).map_err(|error| self.failed(("failed to open", error)))?;
+        if !Disk::can_flush_database(&self.path) {
+            // SQLite takes a failed flush for a failed write.
+            let set = connection.pragma_update(None, "synchronous", "OFF");
+            set.map_err(|error| self.failed(("failed to open", error)))?;
+        }
         match schema::read(&connection).map_err(|error| self.failed(("failed to read", error)))? {
             Schema::Empty => {
                 schema::create_tables(&mut connection)

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use scitoken_authz::{CacheTimes, CachedKeys, Issuer, KeyCache, KeyCacheError, Verifier, VerifierBuilder};
+use scitoken_authz::{
+    CacheTimes, CachedKeys, InvalidIssuer, Issuer, KeyCache, KeyCacheError, Verifier, VerifierBuilder,
+};
 use scitoken_jwt::keys::{JwkSet, VerifyingKey};
 use scitoken_types::sys::{Clock as _, SystemClock};
 use serde_json::json;
@@ -14,9 +16,12 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
+use crate::hints;
 use crate::key_failure::key_failure;
 use crate::key_session::key_session;
+use crate::output;
 use crate::runtime::block_on;
+use crate::sanitize;
 use crate::time;
 
 /// List, add, remove and refresh the cached keys of issuers
@@ -49,13 +54,15 @@ enum Command {
     },
     /// Remove the keys of an issuer
     Remove {
-        /// Issuer
-        issuer: Issuer,
+        /// Issuer, as `list` shows it
+        issuer: String,
     },
     /// Fetch the keys of issuers now
+    ///
+    /// Keys are fetched over TLS only: test issuers are left out.
     Refresh {
         /// Issuers [default: all that are cached]
-        issuers: Vec<Issuer>,
+        issuers: Vec<String>,
     },
 }
 
@@ -89,23 +96,36 @@ impl Cache {
         }
     }
 
-    fn refresh(&self, context: &Context, cache: &KeyCache, issuers: &[Issuer]) -> Result<Exit, Failure> {
+    fn refresh(&self, context: &Context, cache: &KeyCache, named: &[String]) -> Result<Exit, Failure> {
         let output = context.output;
-        let mut issuers = issuers.to_vec();
-        if issuers.is_empty() {
-            let cached = cache.list().map_err(|error| failure(&error))?;
-            issuers = cached.iter().filter_map(|(name, _)| name.parse().ok()).collect();
+        let mut list = Vec::new();
+        let mut issuers: Vec<Issuer> = Vec::new();
+        for name in named {
+            issuers.push(name.parse().map_err(|error| not_refreshed(name, &error))?);
+        }
+        if named.is_empty() {
+            for (name, _) in cache.list().map_err(|error| failure(&error))? {
+                match name.parse() {
+                    Ok(issuer) => issuers.push(issuer),
+                    Err(error) => {
+                        let failure = not_refreshed(&name, &error);
+                        output::warn(&format!("not refreshed: {}", failure.message()));
+                        list.push(json!({ "issuer": name, "ok": false, "error": failure.message() }));
+                    }
+                }
+            }
         }
         let mut issuers = issuers.into_iter();
         let Some(first) = issuers.next() else {
-            output.result("the cache is empty; nothing to refresh", json!({ "issuers": [] }))?;
+            let why =
+                if list.is_empty() { "the cache is empty" } else { "no cached issuer is reached over TLS" };
+            output.result(&format!("{why}; nothing to refresh"), json!({ "issuers": list }))?;
             return Ok(Exit::Ok);
         };
         let client = key_session(context, &self.cache.authorities)?.http_client().clone();
         let builder = Verifier::builder(first, client).key_cache(cache.clone());
         let verifier = issuers.fold(builder, VerifierBuilder::issuer).build();
         let mut failed = None;
-        let mut list = Vec::new();
         for (issuer, outcome) in block_on(verifier.refresh())? {
             match outcome {
                 Ok(count) => {
@@ -157,7 +177,8 @@ fn list(context: &Context, cache: &KeyCache) -> Result<Exit, Failure> {
             format!("valid until {}, refresh due {due}", time::show(keys.expires()))
         };
         let ids = key_ids(keys);
-        context.output.text(&format!("{issuer}  {state}  keys: {}", ids.join(", ")))?;
+        let shown = sanitize::line(issuer);
+        context.output.text(&format!("{shown}  {state}  keys: {}", ids.join(", ")))?;
         issuers.push(json!({
             "issuer": issuer, "keys": ids, "expires": time::show(keys.expires()),
             "next_update": time::show(keys.next_update()),
@@ -182,12 +203,13 @@ fn add(
     Ok(Exit::Ok)
 }
 
-fn remove(context: &Context, cache: &KeyCache, issuer: &Issuer) -> Result<Exit, Failure> {
-    if cache.remove(issuer).map_err(|error| failure(&error))? {
-        context.output.result(&format!("removed the keys of {issuer}"), json!({ "removed": true }))?;
+fn remove(context: &Context, cache: &KeyCache, issuer: &str) -> Result<Exit, Failure> {
+    let shown = sanitize::line(issuer);
+    if cache.remove_name(issuer).map_err(|error| failure(&error))? {
+        context.output.result(&format!("removed the keys of {shown}"), json!({ "removed": true }))?;
         return Ok(Exit::Ok);
     }
-    Err(Failure::new(Exit::No, format!("the cache has no keys of {issuer}"))
+    Err(Failure::new(Exit::NotFound, format!("the cache has no keys of {shown}"))
         .with_reason("not_found")
         .with_hint("`scitoken keys cache list` lists the issuers"))
 }
@@ -220,6 +242,13 @@ fn read(path: &PathBuf, kid: Option<&str>) -> Result<JwkSet, Failure> {
 fn added(issuer: &Issuer, count: usize) -> String {
     let keys = if count == 1 { "key" } else { "keys" };
     format!("cached {count} {keys} of {issuer}")
+}
+
+/// Returns the failure of an issuer whose keys are not fetched.
+fn not_refreshed(name: &str, error: &InvalidIssuer) -> Failure {
+    let remove = format!("scitoken keys cache remove {}", hints::shell_word(name));
+    Failure::from_error(Exit::Usage, error)
+        .with_hint(format!("keys are fetched from https issuers; `{remove}` removes keys from the cache"))
 }
 
 fn failure(error: &KeyCacheError) -> Failure {

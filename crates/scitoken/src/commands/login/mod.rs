@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use scitoken_storage::login::{LoginTarget, PreparedTarget};
 use scitoken_storage::oauth::GrantRequest;
-use scitoken_storage::{BearerTokenFile, DEFAULT_NAMESPACE, TokenDataMap};
+use scitoken_storage::{BearerTokenFile, DEFAULT_NAMESPACE, StorageError, TokenDataMap};
 use scitoken_transfer::federation::FederationHost;
 use scitoken_types::{Audience, Scope};
 use serde_json::json;
@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::runtime::block_on;
 use crate::sanitize;
-use crate::storage::{self, StorageAddress, failure};
+use crate::storage::{self, StorageAddress, StoragePlace, failure};
 use crate::{oauth, settings};
 
 /// Log in with a browser, on this machine or another, and store the token
@@ -93,7 +93,7 @@ impl Login {
             Some(path) => LoginTarget::bearer_file(BearerTokenFile::new(path)),
             None => LoginTarget::storage(storage.open(&self.storage.namespace)?),
         };
-        let target = target.prepare().map_err(|error| failure(&error))?;
+        let target = target.prepare().map_err(|error| target_failure(&error))?;
         let order = NamespaceOrder {
             client: &self.client,
             op: self.op,
@@ -116,7 +116,7 @@ impl Login {
 
     async fn log_in(&self, context: &Context, client: &OAuthClientArgs) -> Result<Exit, Failure> {
         // Fails before the user logs in if the token cannot be stored.
-        let target = self.target(context)?.prepare().map_err(|error| failure(&error))?;
+        let target = self.target(context)?.prepare().map_err(|error| target_failure(&error))?;
         self.show_target(context, &target);
         let client = oauth::connect(context, client).await?;
         let mut request = GrantRequest::new();
@@ -160,7 +160,7 @@ impl Login {
         if let Some(path) = &self.bearer_file {
             return Ok(LoginTarget::bearer_file(BearerTokenFile::new(path)));
         }
-        LoginTarget::discovered(&context.env).map_err(|error| failure(&error))?.ok_or_else(|| {
+        LoginTarget::discovered(&context.env).map_err(|error| target_failure(&error))?.ok_or_else(|| {
             Failure::new(Exit::Usage, "this system has no default token file")
                 .with_hint("pass `--bearer-file FILE` or `--storage json:FILE`")
         })
@@ -175,23 +175,23 @@ impl Login {
     ) -> Result<Exit, Failure> {
         let data = obtained.tokens.token_data();
         let data = data.map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
-        // A name overrides that of the server.
-        let named: TokenDataMap = match (name, data.len()) {
-            (Some(name), 1) => data.into_iter().map(|(_, entry)| (name.clone(), entry)).collect(),
-            _ => data,
-        };
+        // A name overrides that of the server for the token of the answer itself, which is the first.
+        let mut name = name;
+        let named: TokenDataMap =
+            data.into_iter().map(|(servers, entry)| (name.take().unwrap_or(servers), entry)).collect();
         let stored = target.store(named.clone());
+        let place = self.place(context, target);
         if let Some(failure) = obtained.lacking {
             let hint = match stored {
                 Ok(()) => format!(
                     "the refresh token is in {}: the next command that needs the token refreshes it",
                     target.label()
                 ),
-                Err(unsaved) => storage::rescued(&context.env, &unsaved),
+                Err(unsaved) => storage::rescued(&context.env, &unsaved, place.as_ref()),
             };
             return Err(failure.with_hint(hint));
         }
-        stored.map_err(|unsaved| storage::rescue(&context.env, &unsaved))?;
+        stored.map_err(|unsaved| storage::rescue(&context.env, &unsaved, place.as_ref()))?;
         if let Some(file) = target.file() {
             show_dropped(&named);
             let path = file.path().display().to_string();
@@ -211,6 +211,18 @@ impl Login {
             }
         }
         Ok(Exit::Ok)
+    }
+
+    /// Returns the storage that the tokens go to, if it is one.
+    fn place(&self, context: &Context, target: &PreparedTarget) -> Option<StoragePlace<'_>> {
+        if target.file().is_some() {
+            return None;
+        }
+        let address = match (&self.storage.storage, &self.name) {
+            (None, Some(_)) => context.federation_storage(None).ok()?,
+            (named, _) => named.clone()?,
+        };
+        Some(StoragePlace { address, namespace: &self.storage.namespace })
     }
 
     /// Shows the lines of `scitoken.toml` with which the transfer commands use the stored token.
@@ -254,6 +266,15 @@ fn show_federation_settings(context: &Context, storage: &StorageAddress) -> Resu
         settings::quote(&address)
     ));
     Ok(())
+}
+
+/// Returns the failure of a place that tokens cannot be stored in, with another place as the hint.
+fn target_failure(error: &StorageError) -> Failure {
+    let failed = failure(error);
+    if failed.hint().is_some() || error.is_locked() {
+        return failed;
+    }
+    failed.with_hint("name another place with `--bearer-file FILE` or `--storage json:FILE`")
 }
 
 fn absolute(path: &Path) -> String {

@@ -1,12 +1,13 @@
 //! `scitoken logout`.
 
+mod entries;
 mod namespaces;
 
 use std::path::PathBuf;
 
 use clap::Args;
-use scitoken_storage::oauth::{OAuthClient, TokenTypeHint};
-use scitoken_storage::{BearerTokenFile, TokenStorage, TokenStorageData};
+use scitoken_storage::BearerTokenFile;
+use scitoken_storage::oauth::OAuthClient;
 use scitoken_transfer::federation::FederationHost;
 use scitoken_types::AccessToken;
 use serde_json::json;
@@ -17,15 +18,19 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
+use crate::hints;
 use crate::oauth;
 use crate::runtime::block_on;
 use crate::sanitize;
-use crate::storage::{failure, lock};
+use crate::storage::{StoragePlace, failure};
+
+use self::entries::EntryRemoval;
 
 /// Revoke tokens at the issuer and remove them
 ///
-/// Without `--storage`, this is the token in the file where programs look for tokens. An entry whose tokens cannot be
-/// revoked stays; `scitoken store remove` removes it without revoking.
+/// Without `--storage`, this is the token in the file where programs look for tokens. An entry whose refresh token cannot be
+/// revoked stays; `scitoken store remove` removes it without revoking. An issuer need not revoke access tokens: one that does
+/// not is told, and the token is valid until it expires.
 ///
 /// With the name of a federation's namespace, such as `osdf:///vo` or `pelican://HOST/vo/dir`, these are the tokens of logins for
 /// this path and all below. The director names the issuer, and the client is the one of the login.
@@ -79,10 +84,12 @@ impl Logout {
             storage.require_file()?;
         }
         let client = self.client.required()?;
-        match self.storage.open()? {
-            Some(storage) => block_on(async {
+        match &self.storage.storage {
+            Some(address) => block_on(async {
+                let place = StoragePlace { address: address.clone(), namespace: &self.storage.namespace };
+                let opened = address.open(place.namespace)?;
                 let client = oauth::connect(context, &client).await?;
-                self.remove_from_storage(context, &*storage, &client).await
+                EntryRemoval::new(context, &*opened, place)?.remove_named(&client, &self.name).await
             })?,
             None => block_on(async {
                 let (file, token) = self.token_file(context)?;
@@ -110,33 +117,6 @@ impl Logout {
         };
         Ok((file, token))
     }
-
-    async fn remove_from_storage(
-        &self,
-        context: &Context,
-        storage: &dyn TokenStorage,
-        client: &OAuthClient,
-    ) -> Result<Exit, Failure> {
-        // A concurrent refresh would store a token that is not revoked.
-        let _lock = lock(storage)?;
-        let tokens = storage.get_token_data_by_resource_server().map_err(|error| failure(&error))?;
-        let names: Vec<String> = if self.name.is_empty() {
-            tokens.iter().map(|(name, _)| name.to_owned()).collect()
-        } else {
-            self.name.clone()
-        };
-        if names.is_empty() {
-            return Err(Failure::new(Exit::NoToken, format!("{} is empty", storage.label())));
-        }
-        for name in names {
-            let data = tokens.get(&name).ok_or_else(|| {
-                let shown = sanitize::line(&name);
-                Failure::new(Exit::NoToken, format!("{} has no entry `{shown}`", storage.label()))
-            })?;
-            remove_entry(context, client, storage, &name, data).await?;
-        }
-        Ok(Exit::Ok)
-    }
 }
 
 async fn remove_file(
@@ -145,39 +125,15 @@ async fn remove_file(
     file: &BearerTokenFile,
     token: &AccessToken,
 ) -> Result<Exit, Failure> {
-    client
-        .revoke(token.expose_secret(), TokenTypeHint::AccessToken)
-        .await
-        .map_err(|error| oauth::failure(&error))?;
-    file.remove().map_err(|error| failure(&error))?;
     let path = file.path().display().to_string();
+    let revoked = client
+        .revoke_access_token(token)
+        .await
+        .map_err(|error| oauth::failure(&error).with_further_hint(&hints::remove_token_file(file.path())))?;
+    if let Some(error) = revoked.unrevoked_access_token() {
+        entries::warn_of_unrevoked(&format!("in {path}"), error);
+    }
+    file.remove().map_err(|error| failure(&error))?;
     context.output.result(&format!("removed {path}"), json!({ "bearer_file": path }))?;
     Ok(Exit::Ok)
-}
-
-async fn remove_entry(
-    context: &Context,
-    client: &OAuthClient,
-    storage: &dyn TokenStorage,
-    name: &str,
-    data: &TokenStorageData,
-) -> Result<(), Failure> {
-    revoke(client, data).await?;
-    storage.remove_token_data(name).map_err(|error| failure(&error))?;
-    let shown = sanitize::line(name);
-    context.output.result(&format!("logged out of `{shown}`"), json!({ "resource_server": name }))?;
-    Ok(())
-}
-
-/// Revokes the access token first, as the Globus SDK does: some servers forget it together with the refresh token.
-async fn revoke(client: &OAuthClient, data: &TokenStorageData) -> Result<(), Failure> {
-    let access = Some((data.expose_access_token(), TokenTypeHint::AccessToken));
-    let refresh = data.expose_refresh_token().map(|token| (token, TokenTypeHint::RefreshToken));
-    for (token, kind) in access.into_iter().chain(refresh).filter(|(token, _)| !token.is_empty()) {
-        client.revoke(token, kind).await.map_err(|error| {
-            oauth::failure(&error)
-                .with_hint("`scitoken store remove` removes the tokens without revoking them")
-        })?;
-    }
-    Ok(())
 }

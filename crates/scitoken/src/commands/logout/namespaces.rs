@@ -10,16 +10,18 @@ use scitoken_types::sys::{Clock as _, SystemClock};
 use scitoken_types::{SafeUrl, same_issuer};
 use url::Url;
 
-use super::{Logout, remove_entry, remove_file};
+use super::entries::EntryRemoval;
+use super::{Logout, remove_file};
 use crate::args::{FederationArgs, RetryArgs};
 use crate::authorities;
 use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::hints;
 use crate::oauth;
 use crate::runtime::block_on;
-use crate::storage::{StorageAddress, failure, lock};
+use crate::storage::{StorageAddress, StoragePlace, failure};
 
 /// An issuer of a namespace, and the path that a login at it is for.
 struct LoginPlace {
@@ -33,15 +35,17 @@ impl Logout {
         let storage = context.federation_storage(self.storage.storage.as_ref())?;
         let flags = FederationArgs { federation: self.federation.clone(), ..FederationArgs::default() };
         let federation = resolver(context, &flags, &self.client.connection.authorities)?;
+        let mut exit = Exit::Ok;
         for name in names {
             let places = self.places(&find_namespace(&federation, name)?, name)?;
-            if self.bearer_file.is_some() {
-                block_on(self.remove_token_file(context, &storage, &places))??;
+            let removed = if self.bearer_file.is_some() {
+                block_on(self.remove_token_file(context, &storage, &places))??
             } else {
-                block_on(self.remove_login(context, &storage, &places, name))??;
-            }
+                block_on(self.remove_login(context, &storage, &places, name))??
+            };
+            exit = exit.more_severe(removed);
         }
-        Ok(Exit::Ok)
+        Ok(exit)
     }
 
     /// Returns the issuers of a namespace, or the one of the flag.
@@ -71,7 +75,7 @@ impl Logout {
         address: &StorageAddress,
         places: &[LoginPlace],
         name: &FederationUrl,
-    ) -> Result<(), Failure> {
+    ) -> Result<Exit, Failure> {
         let none = || {
             Failure::new(Exit::NoToken, format!("not logged in for `{name}`: {address} has no token for it"))
                 .with_hint(format!("`scitoken store list --storage {address}` lists the tokens"))
@@ -81,10 +85,9 @@ impl Logout {
         }
         let storage = address.open(&self.storage.namespace)?;
         let mut clients = HashMap::new();
-        // A concurrent refresh would store a token that is not revoked.
-        let _lock = lock(&*storage)?;
-        let tokens = storage.get_token_data_by_resource_server().map_err(|error| failure(&error))?;
-        let entries = entries(&tokens, places);
+        let place = StoragePlace { address: address.clone(), namespace: &self.storage.namespace };
+        let mut removal = EntryRemoval::new(context, &*storage, place)?;
+        let entries = entries(removal.tokens(), places);
         if entries.is_empty() {
             return Err(none());
         }
@@ -92,13 +95,17 @@ impl Logout {
             let client = if let Some(client) = clients.get(entry.issuer()) {
                 client
             } else {
-                let client = self.client(context, address, entry.issuer()).await?;
-                clients.entry(entry.issuer().clone()).or_insert(client)
+                match self.client(context, address, entry.issuer()).await {
+                    Ok(client) => clients.entry(entry.issuer().clone()).or_insert(client),
+                    Err(failure) => {
+                        removal.add_failure(failure);
+                        continue;
+                    }
+                }
             };
-            let Some(data) = tokens.get(&name) else { continue };
-            remove_entry(context, client, &*storage, &name, data).await?;
+            removal.remove(client, &name).await?;
         }
-        Ok(())
+        removal.finish()
     }
 
     /// Revokes the token in a file, at the issuer that it names, else at the first of the namespace.
@@ -107,7 +114,7 @@ impl Logout {
         context: &Context,
         address: &StorageAddress,
         places: &[LoginPlace],
-    ) -> Result<(), Failure> {
+    ) -> Result<Exit, Failure> {
         let (file, token) = self.token_file(context)?;
         let claimed = token.claims().and_then(|claims| claims.issuer());
         let place = match claimed {
@@ -119,7 +126,7 @@ impl Logout {
             return Err(Failure::new(Exit::Usage, format!("the token in `{path}` is of another issuer")));
         };
         let client = self.client(context, address, &place.issuer).await?;
-        remove_file(context, &client, &file, &token).await.map(drop)
+        remove_file(context, &client, &file, &token).await
     }
 
     /// Returns the client of the command line, or the one that obtained the tokens of an issuer.
@@ -139,10 +146,11 @@ impl Logout {
         let Some(known) = known.map_err(|error| failure(&error))? else {
             let issuer = SafeUrl::new(issuer);
             let message = format!("{address} has no client of `{issuer}` whose secret is valid");
-            return Err(Failure::new(Exit::NoToken, message).with_hint(
-                "pass `--client-id ID` and `--client-secret-file FILE`, or remove the token without revoking it: `scitoken \
-                 store remove`",
-            ));
+            return Err(Failure::new(Exit::NoToken, message).with_hint(format!(
+                "pass `--client-id ID` and `--client-secret-file FILE`, or remove the tokens without revoking them: \
+                 `scitoken store remove NAME --storage {}`",
+                hints::shell_word(&address.to_string())
+            )));
         };
         let (http, metadata) = oauth::metadata(session, issuer).await?;
         Ok(known.client(http, metadata))

@@ -29,7 +29,6 @@ pub(super) struct Import {
 impl Import {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         self.from.require_file()?;
-        self.from.warn_of_loose_permissions();
         let source = self.from.open(&self.from_namespace)?;
         let tokens = source.get_token_data_by_resource_server().map_err(|error| failure(&error))?;
         if !tokens.is_empty() {

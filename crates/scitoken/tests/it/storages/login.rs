@@ -168,6 +168,46 @@ fn a_target_that_cannot_be_written_fails_before_the_first_request() {
     assert_eq!(fs_err::read_to_string(home.path().join("file")).unwrap(), "[]");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_token_file_that_is_no_regular_file_is_refused_before_the_first_request_and_stays() {
+    use std::os::unix::fs::symlink;
+
+    let issuer = Issuer::start();
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    fs_err::create_dir(at("directory")).unwrap();
+    assert!(Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+    symlink("/dev/null", at("null")).unwrap();
+    symlink("/proc/self/fd/1", at("stdout")).unwrap();
+    for name in ["directory", "fifo", "socket", "null", "stdout"] {
+        let before = fs_err::symlink_metadata(at(name)).unwrap().file_type();
+        let (code, out, shown) = issuer.log_in(home.path(), &["--bearer-file", name], || panic!("asked"));
+        assert_eq!((code, out.as_str()), (3, ""), "{name}: {shown}");
+        assert!(shown.contains(name) && shown.contains("not a regular file"), "{name}: {shown}");
+        assert!(shown.contains("--bearer-file FILE"), "{name}: {shown}");
+        let variable = issuer.command(home.path(), &[]).env("BEARER_TOKEN_FILE", name).output().unwrap();
+        assert_eq!(variable.status.code(), Some(3), "{name}");
+        assert_eq!(fs_err::symlink_metadata(at(name)).unwrap().file_type(), before, "{name}");
+    }
+    assert_eq!(issuer.requests(), 0);
+}
+
+/// Runs the first command of a hint, and returns its standard output.
+fn follow(shown: &str, home: &Path) -> String {
+    let (_, rest) = shown.split_once("`scitoken ").unwrap_or_else(|| panic!("no command: {shown}"));
+    let line = rest.split('`').next().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", &format!("\"$0\" {line}"), env!("CARGO_BIN_EXE_scitoken")])
+        .env("HOME", home)
+        .current_dir(home)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
 fn tokens_whose_place_is_lost_during_the_login_are_kept_in_a_private_file_that_is_named() {
     for arguments in [["--storage", "json:place"], ["--bearer-file", "place"], ["--storage", "json:d/place"]]
@@ -184,6 +224,15 @@ fn tokens_whose_place_is_lost_during_the_login_are_kept_in_a_private_file_that_i
         assert_eq!(tokens.len(), 1);
         assert_eq!(tokens.iter().next().unwrap().1.expose_refresh_token(), Some("RT-1234567890"));
         assert!(!shown.contains("-1234567890"), "{shown}");
+        // The hint does what it says.
+        fs_err::remove_dir(&place).unwrap();
+        let printed = follow(&shown, home.path());
+        if arguments[0] == "--bearer-file" {
+            assert!(printed.contains("AT-1234567890"), "{printed}");
+        } else {
+            let stored = JsonTokenStorage::new(&place).get_token_data_by_resource_server().unwrap();
+            assert_eq!(stored, tokens);
+        }
     }
 }
 
@@ -225,6 +274,24 @@ fn a_refresh_token_without_an_access_token_is_kept_and_the_login_says_what_is_mi
             assert_eq!(tokens.iter().next().unwrap().1.expose_refresh_token(), Some("RT-1234567890"));
         }
     }
+}
+
+#[test]
+fn a_name_for_the_token_is_kept_when_the_answer_has_others_beside_it() {
+    let issuer = Issuer::answering(
+        r#"{"access_token": "AT-1234567890", "resource_server": "zzz.example", "other_tokens":
+            [{"access_token": "BT-1234567890", "resource_server": "other.example"}]}"#,
+        || (),
+    );
+    let home = tempfile::tempdir().unwrap();
+    let arguments = ["--storage", "json:tokens", "--resource-server", "mine"];
+    let (code, _, shown) = issuer.log_in(home.path(), &arguments, || ());
+    assert_eq!(code, 0, "{shown}");
+    let stored = JsonTokenStorage::new(home.path().join("tokens")).get_token_data_by_resource_server();
+    let stored = stored.unwrap();
+    assert_eq!(stored.len(), 2);
+    assert_eq!(stored.get("mine").unwrap().expose_access_token(), "AT-1234567890");
+    assert_eq!(stored.get("other.example").unwrap().expose_access_token(), "BT-1234567890");
 }
 
 #[test]

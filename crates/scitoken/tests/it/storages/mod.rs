@@ -1,6 +1,8 @@
 //! `scitoken store` and `scitoken login`.
 
 mod login;
+mod logout;
+mod refused_renewal;
 mod renewal;
 #[path = "../../../../scitoken-storage/tests/it/samples.rs"]
 mod samples;

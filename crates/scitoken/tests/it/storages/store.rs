@@ -170,7 +170,7 @@ fn a_file_that_other_users_can_read_is_reported_and_tightened() {
     fs_err::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
     let place = path.display().to_string();
     let (code, _, said) = store(&["list", "--storage", &json(&place)], "");
-    assert!(code == 0 && said.contains("mode 640") && said.contains("chmod 600"), "{said}");
+    assert!(code == 0 && said.contains("mode 0640") && said.contains("chmod 600"), "{said}");
     store(&["put", "--storage", &json(&place)], &small("rs").expose_json());
     let (_, _, said) = store(&["list", "--storage", &json(&place)], "");
     assert_eq!(said, "");
@@ -271,4 +271,55 @@ fn a_removal_writes_what_the_sdk_writes_also_without_such_an_entry() {
         assert!(code == 7 && said.contains("has no entry `rs`"), "{said}");
         assert_eq!(fs_err::read_to_string(&path).unwrap(), after);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_storage_that_others_can_write_to_is_refused_with_the_command_that_helps() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let set = |path: &Path, mode| {
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let entry = small("rs").with_refresh_token("RT").expose_json().to_string();
+    for (kind, file) in [("json", "its tokens.json"), ("sqlite", "its tokens.db")] {
+        let path = directory.path().join(file);
+        let storage = format!("{kind}:{}", path.display());
+        assert_eq!(store(&["put", "--storage", &storage], &entry).0, 0);
+        for (changed, mode, usual) in [(path.as_path(), 0o666, 0o600), (directory.path(), 0o777, 0o700)] {
+            set(changed, mode);
+            for arguments in [&["list"][..], &["get", "rs"], &["remove", "rs"]] {
+                let (code, _, shown) = store(&with(arguments, &["--storage", &storage]), "");
+                assert_eq!(code, 3, "{arguments:?}: {shown}");
+                let (_, rest) = shown.split_once("run `").unwrap_or_else(|| panic!("no hint: {shown}"));
+                let command = rest.split('`').next().unwrap();
+                assert!(std::process::Command::new("sh").args(["-c", command]).status().unwrap().success());
+                let left = fs_err::metadata(changed).unwrap().permissions().mode() & 0o022;
+                assert_eq!(left, 0, "{command}");
+                let (code, _, shown) = store(&["list", "--storage", &storage], "");
+                assert_eq!(code, 0, "{command}: {shown}");
+                set(changed, mode);
+            }
+            set(changed, usual);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_storage_that_others_can_read_is_warned_of_once_with_the_command_that_helps() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    each_place(|place| {
+        let entry = small("rs").with_refresh_token("RT").expose_json().to_string();
+        assert_eq!(store(&with(&["put"], place), &entry).0, 0);
+        let path = Path::new(place[1].split_once(':').unwrap().1);
+        fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let (code, _, shown) = store(&with(&["list"], place), "");
+        assert_eq!(code, 0, "{shown}");
+        assert_eq!(shown.lines().count(), 1, "{shown}");
+        let command = format!("`chmod 600 {}`", path.display());
+        assert!(shown.contains("(mode 0644)") && shown.contains(&command), "{shown}");
+    });
 }

@@ -186,3 +186,31 @@ fn a_cache_that_others_can_replace_is_refused_with_the_command_that_helps() {
         assert!(answer.err.contains(&hint), "{mode:o}: {}", answer.err);
     }
 }
+
+#[test]
+fn the_keys_of_a_test_issuer_are_left_out_of_a_refresh_by_name_and_removed_by_name() {
+    let desk = Desk::new();
+    let name = issuer(&desk.path("jwks.json"));
+    let create =
+        ["token", "create", "--key", "key.pem", "--kid", "k1", "--issuer", &name, "--claim", "sub=a"];
+    let token = desk.run(&[&create[..], &["--scope", "read:/a", "--insecure-test-issuer"]].concat(), "").out;
+    assert_eq!(desk.run(&["token", "verify", "-", "--insecure-test-issuer"], &token).code, 0);
+    let listed = desk.run(&["keys", "cache", "list"], "");
+    assert!(listed.out.contains(&name), "{}", listed.out);
+    let all = desk.run(&["keys", "cache", "refresh"], "");
+    assert_eq!(all.code, 0, "{}", all.err);
+    assert!(all.err.contains(&name) && all.err.contains("is not https"), "{}", all.err);
+    assert!(!all.out.contains("is empty"), "{}", all.out);
+    let json = desk.run(&["keys", "cache", "refresh", "--json"], "");
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["issuers"][0]["issuer"], name.as_str());
+    let named = desk.run(&["keys", "cache", "refresh", &name], "");
+    assert_eq!(named.code, 2, "{}", named.err);
+    // The hint does what it says.
+    let command = named.err.split('`').find(|part| part.starts_with("scitoken ")).unwrap();
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    let removed = desk.run(&words, "");
+    assert_eq!(removed.code, 0, "{command}: {}", removed.err);
+    assert!(!desk.run(&["keys", "cache", "list"], "").out.contains(&name));
+    assert_eq!(desk.run(&words, "").code, 9);
+}

@@ -135,7 +135,7 @@ fn a_source_of_the_settings_without_a_token_is_told_by_the_exit_code_and_its_rea
         ("token-command = \"exit 3\"", "exit"),
         ("json = \"broken\"\nresource-server = \"rs\"", "broken"),
         ("json = \"none.json\"\nresource-server = \"rs\"", "it has no token"),
-        ("oidc-agent = \"lab\"", "it has no token"),
+        ("oidc-agent = \"lab\"", "`OIDC_SOCK` is not set"),
     ] {
         let job = three_scopes().settings(&format!("[host.\"se.example.org\"]\n{entry}\n"));
         fs_err::write(job.path("quoted"), "\"token\"").unwrap();

@@ -107,3 +107,55 @@ async fn client_credentials_need_no_entry() {
     assert_eq!(storage.get_token_data("rs").unwrap().unwrap().expose_access_token(), "AT2");
     assert_eq!(fake.seen().len(), 2);
 }
+
+/// A storage whose renewal lock another program holds, with one entry.
+fn locked(expires_at: i64) -> (tempfile::TempDir, JsonTokenStorage, RenewalLock) {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = JsonTokenStorage::new(directory.path().join("tokens.json"));
+    storage.store_token_data(entry("AT1", expires_at)).unwrap();
+    let lock = storage.try_lock_for_renewal().unwrap().unwrap();
+    (directory, storage, lock)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_still_valid_is_used_while_another_program_holds_the_lock() {
+    let (_directory, storage, lock) = locked(1_030);
+    let scene = scene(storage, [rotated("AT2", "rt2")]);
+    let started = tokio::time::Instant::now();
+    assert_eq!(scene.ask(None).await.unwrap(), some("AT1"));
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(scene.fake.seen().is_empty());
+    drop(lock);
+    scene.clock.set(UNIX_EPOCH + Duration::from_secs(1_010));
+    assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_another_program_keeps_is_a_failure_that_may_pass() {
+    let (_directory, storage, lock) = locked(900);
+    let scene = scene(storage, [rotated("AT2", "rt2")]);
+    let started = tokio::time::Instant::now();
+    for _ in 0..2 {
+        let error = scene.ask(None).await.unwrap_err();
+        assert!(error.is_transient() && error.to_string().contains("for 30 s"), "{error:?}");
+    }
+    // The second question within the cooldown does not wait again.
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+    assert!(scene.fake.seen().is_empty());
+    drop(lock);
+    scene.clock.set(UNIX_EPOCH + Duration::from_secs(1_010));
+    assert_eq!(scene.ask(None).await.unwrap(), some("AT2"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_given_up_waits_for_no_lock() {
+    let (_directory, storage, _lock) = locked(900);
+    let scene = scene(storage, []);
+    let started = tokio::time::Instant::now();
+    tokio::select! {
+        _ = scene.ask(None) => panic!("nothing ends the wait"),
+        () = tokio::time::sleep(Duration::from_secs(2)) => {}
+    }
+    scene.source.finish().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
