@@ -1,5 +1,6 @@
 //! A server's configuration, its process, and the sign in its log that it is ready.
 
+use std::io::{self, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -96,10 +97,13 @@ impl Running {
             while let Ok(status) = child.wait()
                 && status.signal().is_some()
             {
-                eprintln!("`{}`: {status}; it is started again", log.display());
+                let _ = writeln!(io::stderr(), "`{}`: {status}; it is started again", log.display());
                 match command.spawn() {
                     Ok(again) => child = again,
-                    Err(error) => return eprintln!("`{}`: {error}", log.display()),
+                    Err(error) => {
+                        let _ = writeln!(io::stderr(), "`{}`: {error}", log.display());
+                        return;
+                    }
                 }
             }
         });
