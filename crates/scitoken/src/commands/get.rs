@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use scitoken_transfer::federation::{Federation, FederationUrl};
 use scitoken_transfer::{
@@ -21,6 +21,7 @@ use scitoken_transfer::{
 use scitoken_types::SafeUrl;
 use scitoken_types::files::open_output;
 use serde_json::json;
+use tokio::time::Instant;
 
 pub(crate) use self::args::Get;
 use self::plan::Plan;
