@@ -234,7 +234,12 @@ impl Discovery {
         let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
         if warned.insert(path.clone()) {
             let problem = ErrorChain::new(problem);
-            tracing::warn!(path = %redact::path(path), "{}: {problem}; searching the next place", finding.step);
+            let repair = finding.repair().map(|repair| format!(" ({repair})")).unwrap_or_default();
+            tracing::warn!(
+                path = %redact::path(path),
+                "{}: {problem}{repair}; searching the next place",
+                finding.step
+            );
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{SourceError, TokenRequest, TokenSource};
-use scitoken_types::files::{FileError, FileProblem, Ownership, SecretFile};
+use scitoken_types::files::{FileError, FileHint, FileProblem, Ownership, SecretFile};
 use scitoken_types::{AccessToken, InvalidToken, TokenText, redact};
 
 /// The largest token file that is read, in bytes.
@@ -51,15 +51,20 @@ impl fmt::Debug for FileSource {
 impl TokenSource for FileSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         let token = self.cache.read(&self.path, request.now()).map_err(|problem| {
-            let error =
-                SourceError::caused_by(format!("no token in `{}`", redact::path(&self.path)), problem);
-            error.with_hint("check the path, and that the program that writes the file still runs")
+            let hint = problem.hint(&self.path);
+            SourceError::caused_by(format!("no token in `{}`", redact::path(&self.path)), problem)
+                .with_hint(hint)
         })?;
         if token.is_expired_at(request.now()) {
             return Err(SourceError::expired(&token, request.now()));
         }
         Ok(Some(token))
     }
+}
+
+/// Words the command that makes a file usable.
+pub(super) fn repair(command: &FileHint) -> String {
+    format!("if you trust its content, run `{command}`")
 }
 
 /// Why a token file gives no token. The file's name is not in the message.
@@ -72,6 +77,23 @@ pub enum TokenFileError {
     /// The content is not a token.
     #[error("{0}")]
     NotAToken(InvalidToken),
+}
+
+impl TokenFileError {
+    /// Returns what helps with the file at `path`.
+    pub(super) fn hint(&self, path: &Path) -> String {
+        let command = match self {
+            Self::File(problem) => problem.hint(path),
+            Self::NotAToken(_) => {
+                return "the file has to have the token alone, or a JSON object with `access_token`"
+                    .to_owned();
+            }
+        };
+        match command {
+            Some(command) => repair(&command),
+            None => "check the path, and that the program that writes the file still runs".to_owned(),
+        }
+    }
 }
 
 impl From<FileError> for TokenFileError {

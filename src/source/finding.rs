@@ -188,6 +188,16 @@ impl DiscoveryFinding {
             DiscoveryResult::Unusable(problem) => ErrorChain::new(problem).to_string(),
         }
     }
+
+    /// Returns the command that makes a file usable, in words.
+    pub(super) fn repair(&self) -> Option<String> {
+        match (&self.location, &self.result) {
+            (DiscoveryLocation::File(path), DiscoveryResult::Unusable(problem)) => {
+                Some(file::repair(&problem.hint(path)?))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How long a token is valid, in words.

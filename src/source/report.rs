@@ -68,6 +68,9 @@ impl fmt::Display for DiscoveryReport {
                 write!(f, "{}: ", finding.location)?;
             }
             writeln!(f, "{}", finding.describe(self.now))?;
+            if let Some(repair) = finding.repair() {
+                writeln!(f, "    {repair}")?;
+            }
             if let Some(mode) = finding.loose_mode() {
                 writeln!(f, "    others can read it (mode {mode:04o}): `chmod 600` it")?;
             }

@@ -35,6 +35,8 @@ pub(crate) enum RetryAction {
     Reconnect,
     /// The same request from the first byte: the data so far cannot be trusted.
     Restart,
+    /// One request for the whole file at this server: what came before belongs to other content, or is not proven to belong.
+    WholeFile,
     /// The same request without asking for a digest (XRootD 5.5 answers `500` where none is configured).
     WithoutDigest,
     /// One request for the whole file: the server does not support ranges correctly.
@@ -45,6 +47,13 @@ pub(crate) enum RetryAction {
     OtherSource,
     /// No attempt can succeed.
     GiveUp,
+}
+
+impl RetryAction {
+    /// Returns whether the data that came before cannot be used.
+    pub(crate) fn discards_data(self) -> bool {
+        matches!(self, Self::Restart | Self::WholeFile)
+    }
 }
 
 /// A transfer that failed.

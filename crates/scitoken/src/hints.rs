@@ -5,15 +5,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use reqwest_scitokens::auth::Hint;
+use scitoken_storage::IssuerEntry;
 use scitoken_storage::oauth::OAuthHint;
-use scitoken_storage::{DEFAULT_NAMESPACE, IssuerEntry};
 use scitoken_transfer::{FailureKind, TransferError, TransferHint, connection_hint};
 use scitoken_types::files::FileHint;
 use scitoken_types::sys::Env;
 
 use crate::sanitize;
-use crate::settings::{OAuthClientSettings, StoredTokenSettings};
-use crate::storage::{StorageAddress, StoragePlace};
 
 /// Words a hint of the middleware.
 pub(crate) fn worded(hint: &Hint) -> String {
@@ -71,29 +69,41 @@ pub(crate) fn of_oauth(hint: OAuthHint) -> String {
     }
 }
 
+/// A login that replaces a stored entry.
+pub(crate) struct RepeatedLogin<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) client_id: &'a str,
+    pub(crate) secret_file: Option<&'a Path>,
+    pub(crate) scope: &'a str,
+    pub(crate) resource_server: &'a str,
+    /// The flags that name the storage.
+    pub(crate) place: &'a str,
+    /// The client was registered by a login for a name of a federation.
+    pub(crate) is_registered: bool,
+}
+
 /// Returns the command for a new login that replaces a stored entry, with the scopes of that entry.
-pub(crate) fn log_in_again(entry: &StoredTokenSettings, client: &OAuthClientSettings, scope: &str) -> String {
-    if let Ok(login) = entry.resource_server.parse::<IssuerEntry>()
-        && client.registered.is_some()
+pub(crate) fn log_in_again(login: &RepeatedLogin<'_>) -> String {
+    if let Ok(entry) = login.resource_server.parse::<IssuerEntry>()
+        && login.is_registered
     {
         return format!(
             "log in again with `scitoken login NAME`, with a name of the federation below `{}`",
-            sanitize::line(login.path())
+            sanitize::line(entry.path())
         );
     }
-    let place = StoragePlace { address: entry.storage.clone(), namespace: &entry.namespace };
     let mut command = format!(
         "scitoken login --issuer {} --client-id {}",
-        shell_word(client.issuer.as_str()),
-        shell_word(&client.id)
+        shell_word(login.issuer),
+        shell_word(login.client_id)
     );
-    if let Some(file) = &client.secret_file {
+    if let Some(file) = login.secret_file {
         command.extend([" --client-secret-file ", &shell_path(file)]);
     }
-    if !scope.is_empty() {
-        command.extend([" --scope ", &shell_word(scope)]);
+    if !login.scope.is_empty() {
+        command.extend([" --scope ", &shell_word(login.scope)]);
     }
-    command.extend([" --resource-server ", &shell_word(&entry.resource_server), " ", &place.flags()]);
+    command.extend([" --resource-server ", &shell_word(login.resource_server), " ", login.place]);
     format!("log in again: `{command}`")
 }
 
@@ -111,35 +121,30 @@ pub(crate) fn of_file(hint: &FileHint) -> String {
     }
 }
 
-/// Says where tokens are that were to be stored, and how to get them there; without a place, in any storage.
-pub(crate) fn import_kept_tokens(kept: &Path, place: Option<&StoragePlace<'_>>) -> String {
-    let flags = place.map_or_else(|| "--storage STORAGE".to_owned(), StoragePlace::flags);
-    let from = StorageAddress::Json(kept.to_owned());
+/// Says where tokens are that were to be stored, and how to get them there; without the flags of a place, in any storage.
+pub(crate) fn import_kept_tokens(kept: &Path, place: Option<&str>) -> String {
+    let (shown, from, place) = (kept.display(), json_storage(kept), place.unwrap_or("--storage STORAGE"));
     format!(
-        "the tokens are in `{}`: copy them with `scitoken store import --from {} {flags}`, and remove the file",
-        kept.display(),
-        shell_word(&from.to_string())
+        "the tokens are in `{shown}`: copy them with `scitoken store import --from {from} {place}`, and remove the file"
     )
 }
 
 /// Says where the tokens are that were to go to a token file, and how to see them.
 pub(crate) fn print_kept_token(kept: &Path, name: &str) -> String {
-    let from = StoragePlace { address: StorageAddress::Json(kept.to_owned()), namespace: DEFAULT_NAMESPACE };
+    let (shown, name, from) = (kept.display(), shell_word(name), json_storage(kept));
     format!(
-        "the tokens are in `{}`: print them with `scitoken store get {} {} --show-secret`, and remove the file",
-        kept.display(),
-        shell_word(name),
-        from.flags()
+        "the tokens are in `{shown}`: print them with `scitoken store get {name} --storage {from} --show-secret`, and \
+         remove the file"
     )
 }
 
+fn json_storage(file: &Path) -> String {
+    shell_word(&format!("json:{}", file.display()))
+}
+
 /// Says how to remove an entry whose tokens cannot be revoked.
-pub(crate) fn remove_entry(name: &str, place: &StoragePlace<'_>) -> String {
-    format!(
-        "`scitoken store remove {} {}` removes the tokens without revoking them",
-        shell_word(name),
-        place.flags()
-    )
+pub(crate) fn remove_entry(name: &str, place: &str) -> String {
+    format!("`scitoken store remove {} {place}` removes the tokens without revoking them", shell_word(name))
 }
 
 /// Says how to remove a token file whose token cannot be revoked.

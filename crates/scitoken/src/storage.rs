@@ -145,7 +145,7 @@ pub(crate) fn rescued(env: &Env, unsaved: &UnsavedTokens, place: Option<&Storage
     match unsaved.rescue(env) {
         Ok(path) => match (place, unsaved.tokens().iter().next()) {
             (None, Some((name, _))) => hints::print_kept_token(&path, name),
-            (place, _) => hints::import_kept_tokens(&path, place),
+            (place, _) => hints::import_kept_tokens(&path, place.map(StoragePlace::flags).as_deref()),
         },
         Err(_) if output::bytes(unsaved.expose_json().as_bytes()).is_ok() => {
             "the tokens are on standard output: keep them in a file of mode 600".to_owned()

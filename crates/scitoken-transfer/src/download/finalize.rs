@@ -108,7 +108,7 @@ impl Transfer {
             }
             Err(failure) => {
                 let is_wrong =
-                    failure.kind() == FailureKind::Mismatch || failure.retry_action() == RetryAction::Restart;
+                    failure.kind() == FailureKind::Mismatch || failure.retry_action().discards_data();
                 let sidecar = sidecar.filter(|_| !is_wrong);
                 let is_resumable = sidecar.is_some() && output.file().is_some();
                 run_blocking(output, there, move |output| output.abandon(sidecar)).await?;

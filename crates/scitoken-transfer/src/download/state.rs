@@ -339,7 +339,7 @@ impl TransferState {
 }
 
 fn changed(job: &Download) -> TransferError {
-    TransferError::invalid_answer(job.url(), RetryAction::Restart, "has changed since the transfer began")
+    TransferError::invalid_answer(job.url(), RetryAction::WholeFile, "has changed since the transfer began")
 }
 
 /// The failure of a server that gives another length or digest under the same validator. Nothing of it is kept.
@@ -355,7 +355,7 @@ pub(crate) fn contradictory(job: &Download) -> TransferError {
 fn unproven(url: &Url) -> TransferError {
     TransferError::invalid_answer(
         url,
-        RetryAction::Restart,
+        RetryAction::WholeFile,
         "offers neither a checksum nor a validator, so the rest may belong to other content",
     )
 }

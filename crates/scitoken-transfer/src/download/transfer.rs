@@ -155,8 +155,7 @@ impl Transfer {
                 // Bytes of several requests may not belong together, and bytes may change in transit: so once more
                 // from the start, and once for each mirror. The same wrong bytes again are the server's own.
                 Err(failure)
-                    if failure.retry_action() == RetryAction::Restart
-                        && mismatches < self.job.sources.len() =>
+                    if failure.retry_action().discards_data() && mismatches < self.job.sources.len() =>
                 {
                     mismatches += 1;
                     self.switch_source(self.source() + 1);
@@ -278,7 +277,9 @@ impl Transfer {
             }
         };
         match next.failure.retry_action() {
-            RetryAction::Restart => self.restart_transfer(with_causes(&next.failure)).await?,
+            RetryAction::Restart | RetryAction::WholeFile => {
+                self.restart_transfer(with_causes(&next.failure)).await?
+            }
             RetryAction::WithoutDigest => self.state().ask_digest = false,
             RetryAction::WithoutRanges => self.state().ranges = false,
             _ => {}

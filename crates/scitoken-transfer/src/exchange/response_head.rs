@@ -63,7 +63,7 @@ pub(crate) fn evaluate(
         .with_status(head.status)),
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Err(TransferError::invalid_answer(
             head.url,
-            RetryAction::Restart,
+            RetryAction::WholeFile,
             "reports that the range is outside of the file: the file changed, or the server does not support ranges",
         )
         .with_status(head.status)),
@@ -280,7 +280,7 @@ mod tests {
             let failure = evaluated(status, None, &[]).unwrap_err();
             assert_eq!((failure.kind(), failure.retry_action()), (kind, retry_action), "{status}");
         }
-        assert_eq!(evaluated(416, Some(&(1..2)), &[]).unwrap_err().retry_action(), RetryAction::Restart);
+        assert_eq!(evaluated(416, Some(&(1..2)), &[]).unwrap_err().retry_action(), RetryAction::WholeFile);
     }
 
     #[test]

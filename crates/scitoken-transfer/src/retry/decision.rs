@@ -141,16 +141,19 @@ pub(crate) fn decide(policy: &RetryPolicy, facts: &RetryFacts) -> RetryDecision 
             }
         }
         // No retry of a failure: the request asked for more than this server does, or for the rest of other content.
-        RetryAction::WithoutDigest | RetryAction::WithoutRanges | RetryAction::Restart
+        RetryAction::WithoutDigest | RetryAction::WithoutRanges | RetryAction::WholeFile
             if facts.failures == 1 =>
         {
             retry(Duration::ZERO, false)
         }
         // The server that has other content is the one to fetch all of it from.
-        RetryAction::Restart if facts.failures <= policy.retries => retry(full_jitter(policy, facts), false),
+        RetryAction::WholeFile if facts.failures <= policy.retries => {
+            retry(full_jitter(policy, facts), false)
+        }
         RetryAction::Retry
         | RetryAction::Reconnect
         | RetryAction::Restart
+        | RetryAction::WholeFile
         | RetryAction::WithoutDigest
         | RetryAction::WithoutRanges => {
             if facts.failures > policy.retries && !untried_mirror {

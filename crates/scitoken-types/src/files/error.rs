@@ -137,13 +137,18 @@ impl FileError {
 
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<FileHint> {
-        match &self.problem {
-            FileProblem::WritableDirectory { directory, .. } => {
-                Some(FileHint::ForbidWriting(directory.clone()))
-            }
-            FileProblem::WritableFile { .. } => Some(FileHint::ForbidWriting(self.path.clone())),
-            FileProblem::ForeignOwner { .. } => Some(FileHint::TakeOver(self.path.clone())),
-            FileProblem::ForeignLink { link, .. } => Some(FileHint::Remove(link.clone())),
+        self.problem.hint(&self.path)
+    }
+}
+
+impl FileProblem {
+    /// Returns what the user can do about it, for the file at `path`.
+    pub fn hint(&self, path: &Path) -> Option<FileHint> {
+        match self {
+            Self::WritableDirectory { directory, .. } => Some(FileHint::ForbidWriting(directory.clone())),
+            Self::WritableFile { .. } => Some(FileHint::ForbidWriting(path.to_owned())),
+            Self::ForeignOwner { .. } => Some(FileHint::TakeOver(path.to_owned())),
+            Self::ForeignLink { link, .. } => Some(FileHint::Remove(link.clone())),
             _ => None,
         }
     }

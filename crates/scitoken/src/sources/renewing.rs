@@ -16,9 +16,10 @@ use url::Url;
 
 use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
-use crate::hints;
+use crate::hints::{self, RepeatedLogin};
 use crate::oauth;
 use crate::settings::{OAuthClientSettings, StoredTokenSettings};
+use crate::storage::StoragePlace;
 
 /// How long an issuer that could not be reached is not contacted again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
@@ -150,7 +151,17 @@ impl RenewingEntry {
             Some(entry.scope().to_owned())
         });
         let scope = read.await.ok().flatten().unwrap_or_default();
-        error.with_hint(hints::log_in_again(&self.settings, client, &scope))
+        let entry = &self.settings;
+        let place = StoragePlace { address: entry.storage.clone(), namespace: &entry.namespace };
+        error.with_hint(hints::log_in_again(&RepeatedLogin {
+            issuer: client.issuer.as_str(),
+            client_id: &client.id,
+            secret_file: client.secret_file.as_deref(),
+            scope: &scope,
+            resource_server: &entry.resource_server,
+            place: &place.flags(),
+            is_registered: client.registered.is_some(),
+        }))
     }
 }
 

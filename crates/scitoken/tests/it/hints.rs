@@ -301,3 +301,40 @@ fn a_missing_certificate_authority_is_the_same_failure_in_each_command() {
         assert!(hint(&ended).contains("pass `--cacert FILE`"), "{command:?}: {}", ended.err);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_token_file_that_others_can_write_to_is_refused_with_the_command_that_helps() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tok");
+    fs_err::write(&path, "c2VjcmV0").unwrap();
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let command = format!("run `chmod go-w {}`", path.display());
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_scitoken"))
+            .args(arguments)
+            .env_clear()
+            .env("HOME", directory.path())
+            .env("BEARER_TOKEN_FILE", &path)
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    let (_runtime, server) =
+        serve(|_| Reply::sized("401 Unauthorized", &[("WWW-Authenticate", "Bearer")], ""));
+    let url = server.url("f").to_string();
+    let named = path.display().to_string();
+    for arguments in [
+        &["get", "-o", "-", &url][..],
+        &["get", "-o", "-", &url, "--token-file", &named],
+        &["token", "where"],
+        &["token", "where", &url],
+    ] {
+        let shown = run(arguments);
+        assert!(shown.contains(&command), "{arguments:?}: {shown}");
+    }
+}

@@ -108,7 +108,7 @@ impl<'a> EntryRemoval<'a> {
             let shown = sanitize::line(name);
             oauth::failure(&error)
                 .with_missing_subject(&[], &shown)
-                .with_further_hint(&hints::remove_entry(name, &self.place))
+                .with_further_hint(&hints::remove_entry(name, &self.place.flags()))
         })?;
         if let Some(error) = revoked.unrevoked_access_token().filter(|_| is_valid(data, SystemClock.now())) {
             warn_of_unrevoked(&format!("of `{}`", sanitize::line(name)), error);

@@ -156,16 +156,12 @@ async fn a_refresh_token_that_is_no_longer_valid_is_answered_with_the_command_fo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hints_about_a_renewal_blame_no_searched_place() {
-    type Answer = (&'static str, fn() -> Reply);
     let location = || Reply::new(302).header(HeaderName::from_static("location"), "https://other.example/");
-    let answers: [Answer; 2] = [
-        ("client's id and secret", || json(401, r#"{"error": "invalid_client"}"#)),
-        ("login page or a proxy", || {
-            Reply::new(200).header(CONTENT_TYPE, "text/html").body("<html>log in</html>")
-        }),
-    ];
-    for (words, answer) in answers {
-        let place = Place::new(move |_| answer()).await;
+    for (words, status, kind, body) in [
+        ("client's id and secret", 401, "application/json", r#"{"error": "invalid_client"}"#),
+        ("login page or a proxy", 200, "text/html", "<html>log in</html>"),
+    ] {
+        let place = Place::new(move |_| Reply::new(status).header(CONTENT_TYPE, kind).body(body)).await;
         let output = place.get(&["--retry", "0"]);
         assert_eq!(output.status.code(), Some(7), "{}", said(&output));
         assert!(hint(&output).contains(words), "{}", said(&output));
