@@ -278,7 +278,7 @@ impl Transfer {
         };
         match next.failure.retry_action() {
             RetryAction::Restart | RetryAction::WholeFile => {
-                self.restart_transfer(with_causes(&next.failure)).await?
+                self.restart_transfer(with_causes(&next.failure)).await?;
             }
             RetryAction::WithoutDigest => self.state().ask_digest = false,
             RetryAction::WithoutRanges => self.state().ranges = false,
