@@ -94,7 +94,7 @@ pub enum RedirectProblem {
         /// The URL, without the credential.
         next: String,
     },
-    /// A `DELETE` of what need not be a collection leads to a collection, which it would remove with all its members.
+    /// A request that [refuses collections](crate::auth::RefuseCollections) is led to one with another path.
     ToCollection {
         /// The URL, without secrets.
         next: String,
@@ -111,7 +111,7 @@ impl fmt::Display for RedirectProblem {
             Self::Scheme(scheme) => write!(f, "the server redirects to a `{scheme}:` URL"),
             Self::UserInfo => f.write_str("the server redirects to a URL with a user name"),
             Self::ToCollection { next } => {
-                write!(f, "the server redirects the `DELETE` to the directory `{next}`")
+                write!(f, "the server redirects to the directory `{next}`, which must not be changed instead")
             }
             Self::CredentialInClear { next } => {
                 write!(f, "the server redirects to `{next}`, which carries a token without TLS")

@@ -48,7 +48,7 @@ pub use options::{AuthOptions, ForbiddenReplay, RedirectTrust, ReplayableBody, R
 pub use outcome::{AuthOutcome, NotAttached, ReplayRefusal};
 pub use placement::Placement;
 pub(crate) use redirect::RedirectContext;
-pub use redirect::{CleartextRedirects, RedirectMiddleware};
+pub use redirect::{CleartextRedirects, RedirectMiddleware, RefuseCollections};
 pub(crate) use request_template::SentAgain;
 pub use response_ext::ResponseExt;
 pub use trace::{Attempt, AuthTrace};

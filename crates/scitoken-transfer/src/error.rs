@@ -35,8 +35,10 @@ pub(crate) enum RetryAction {
     Reconnect,
     /// The same request from the first byte: the data so far cannot be trusted.
     Restart,
-    /// One request for the whole file at this server: what came before belongs to other content, or is not proven to belong.
+    /// One request for the whole file at this server: nothing proves that what came before belongs to its file.
     WholeFile,
+    /// The same request from the first byte: this server has other content, or none at that place.
+    Changed,
     /// The same request without asking for a digest (XRootD 5.5 answers `500` where none is configured).
     WithoutDigest,
     /// One request for the whole file: the server does not support ranges correctly.
@@ -52,7 +54,7 @@ pub(crate) enum RetryAction {
 impl RetryAction {
     /// Returns whether the data that came before cannot be used.
     pub(crate) fn discards_data(self) -> bool {
-        matches!(self, Self::Restart | Self::WholeFile)
+        matches!(self, Self::Restart | Self::WholeFile | Self::Changed)
     }
 }
 

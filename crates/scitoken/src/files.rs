@@ -34,14 +34,14 @@ pub(crate) fn failure(error: &FileError) -> Failure {
     Failure::from_error(Exit::Local, error).with_optional_hint(hint)
 }
 
-/// Returns standard input.
+/// Returns standard input, whose content is to be stored or used.
 ///
 /// # Errors
 /// The program was started with it closed: what reads it would take that for an empty file.
 pub(crate) fn standard_input() -> Result<io::Stdin, Failure> {
     let stdin = io::stdin();
     if was_closed(&stdin) {
-        let failure = Failure::new(Exit::Local, "standard input is closed");
+        let failure = Failure::new(Exit::Local, "standard input is closed, or `/dev/null`");
         return Err(failure.with_hint("redirect it from a file or a pipe; for an empty file, `< /dev/null`"));
     }
     Ok(stdin)

@@ -22,6 +22,20 @@ pub enum CleartextRedirects {
     Allow,
 }
 
+/// An extension of a request that follows no redirect to a collection with another path, as of a `DELETE`: that would remove
+/// the collection with all its members (RFC 4918 section 9.6.1).
+///
+/// ```
+/// # fn run(client: reqwest_middleware::ClientWithMiddleware) {
+/// use reqwest_scitokens::auth::RefuseCollections;
+///
+/// let request = client.delete("https://data.example.org/vo/old.root").with_extension(RefuseCollections);
+/// # let _ = request;
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RefuseCollections;
+
 /// What a redirect asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RedirectTarget {
@@ -39,6 +53,8 @@ pub(super) struct RedirectRules<'a> {
     pub(super) redactor: &'a Redactor,
     /// Whether an earlier step went from `https` to `http`.
     pub(super) downgraded: bool,
+    /// Whether a redirect to another collection is refused.
+    pub(super) refuses_collections: bool,
 }
 
 impl RedirectRules<'_> {
@@ -87,8 +103,8 @@ pub(super) fn redirect_target(
     if rules.cleartext == CleartextRedirects::Refuse && rules.exposes(&url, current) {
         return Err(RedirectProblem::CredentialInClear { next: rules.shown(&url) });
     }
-    let is_collection = |url: &Url| url.path().ends_with('/');
-    if *method == Method::DELETE && !changes_to_get && is_collection(&url) && !is_collection(current) {
+    let is_elsewhere = url.path() != current.path();
+    if rules.refuses_collections && !changes_to_get && url.path().ends_with('/') && is_elsewhere {
         return Err(RedirectProblem::ToCollection { next: rules.shown(&url) });
     }
     Ok(Some(if changes_to_get {
@@ -151,7 +167,8 @@ mod tests {
         let status = StatusCode::from_u16(status).unwrap();
         let redactor = Redactor::new();
         let cleartext = CleartextRedirects::Refuse;
-        let rules = RedirectRules { cleartext, redactor: &redactor, downgraded: false };
+        let rules =
+            RedirectRules { cleartext, redactor: &redactor, downgraded: false, refuses_collections: false };
         redirect_target(status, &headers, method, &current, &rules)
     }
 
@@ -236,7 +253,8 @@ mod tests {
         let redactor = Redactor::new();
         redactor.add("AgK8mQz0o7pX2EdYx1b9WwRtPq3");
         let cleartext = CleartextRedirects::Refuse;
-        let rules = RedirectRules { cleartext, redactor: &redactor, downgraded: false };
+        let rules =
+            RedirectRules { cleartext, redactor: &redactor, downgraded: false, refuses_collections: false };
         let current = Url::parse("https://a.example/f").unwrap();
         for (host, expected) in [
             ("agk8mqz0o7px2edyx1b9wwrtpq3.b.example", true),

@@ -12,7 +12,7 @@ use reqwest::{Request, Response};
 use reqwest_middleware::{Middleware, Next};
 
 pub(crate) use self::context::RedirectContext;
-pub use self::location::CleartextRedirects;
+pub use self::location::{CleartextRedirects, RefuseCollections};
 use self::location::{RedirectRules, RedirectTarget};
 use super::options::AuthOptions;
 use super::request_template::{self, RequestTemplate};
@@ -113,6 +113,7 @@ impl RedirectMiddleware {
             let rules = RedirectRules {
                 cleartext: self.cleartext,
                 redactor: &redactor,
+                refuses_collections: extensions.get::<RefuseCollections>().is_some(),
                 downgraded: extensions.get::<RedirectContext>().is_some_and(RedirectContext::is_downgraded),
             };
             let target =

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::Response;
 use reqwest_scitokens::ResponseExt as _;
 use scitoken_types::SafeUrl;
-use scitoken_types::redact::Redactor;
+use scitoken_types::redact::{self, Redactor};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -20,7 +20,7 @@ use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
 use crate::exchange::page_answer::page_in_place_of_change;
 use crate::exchange::request::ServerText;
-use crate::exchange::request::{error_text, head_of, is_passing_refusal};
+use crate::exchange::request::{error_text, head_of};
 use crate::exchange::response_head;
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
@@ -231,11 +231,7 @@ async fn refused(
         // WebDAV servers that copy within themselves only: nginx and Apache miss a `Destination`.
         StatusCode::BAD_REQUEST | StatusCode::BAD_GATEWAY => !is_text,
         // They look for a source of that name, where one that fetches makes it (RFC 4918 section 9.8).
-        StatusCode::NOT_FOUND => {
-            failed.route == CopyRoute::Pulled
-                && !is_about_other_server(&words)
-                && !is_passing_refusal(status, &words)
-        }
+        StatusCode::NOT_FOUND => failed.route == CopyRoute::Pulled && !is_text,
         _ => false,
     };
     if cannot_copy {
@@ -247,7 +243,7 @@ async fn refused(
         return failed.failure(&words);
     }
     let refused = refused.with_explanation(explanation);
-    if is_text { refused.with_source(ServerText(scitoken_types::redact::text(&words))) } else { refused }
+    if is_text { refused.with_source(ServerText(redact::text(&words))) } else { refused }
 }
 
 fn stalled(active: &Url, what: &str, seconds: u64) -> TransferError {

@@ -339,7 +339,7 @@ impl TransferState {
 }
 
 fn changed(job: &Download) -> TransferError {
-    TransferError::invalid_answer(job.url(), RetryAction::WholeFile, "has changed since the transfer began")
+    TransferError::invalid_answer(job.url(), RetryAction::Changed, "has changed since the transfer began")
 }
 
 /// The failure of a server that gives another length or digest under the same validator. Nothing of it is kept.

@@ -92,9 +92,9 @@ impl Transfer {
         // The user knows what the file is, and the end shows whether it is that.
         let is_known = matches!(self.job.checksum, Checksum::Expect(_));
         let inspects = match suspicion {
-            _ if is_known => None,
             // A part of a web page is no part of the data either.
             Suspicion::Declared => return Err(page_answer::failure(url, response.url())),
+            Suspicion::Inspect(_) if is_known => None,
             // A directory listing has no digest.
             Suspicion::Inspect(documents) if extent.start == 0 && identity.digests.is_empty() => {
                 Some(documents)

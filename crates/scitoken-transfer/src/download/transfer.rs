@@ -277,7 +277,7 @@ impl Transfer {
             }
         };
         match next.failure.retry_action() {
-            RetryAction::Restart | RetryAction::WholeFile => {
+            RetryAction::Restart | RetryAction::WholeFile | RetryAction::Changed => {
                 self.restart_transfer(with_causes(&next.failure)).await?;
             }
             RetryAction::WithoutDigest => self.state().ask_digest = false,

@@ -95,10 +95,14 @@ impl Attempts {
             return Ok(NextAttempt { failure, after: Duration::ZERO, next_source: None });
         }
         self.failures += 1;
+        let source_error = failure.source_error().filter(|error| error.is_transient());
         if failure.retry_action() == RetryAction::OtherToken {
             self.refusals += 1;
+        }
+        if failure.retry_action() == RetryAction::OtherToken || source_error.is_some() {
             self.refused_since.get_or_insert_with(Instant::now);
         }
+        let refused_for = self.refused_since.map(|since| since.elapsed()).unwrap_or_default();
         let is_final = matches!(failure.retry_action(), RetryAction::OtherSource | RetryAction::OtherToken);
         let is_refusal = is_final && !self.closed.contains(&operation.source);
         let is_missing = operation.is_missing_final
@@ -107,15 +111,16 @@ impl Attempts {
         let closed =
             if is_missing { operation.urls.len() } else { self.closed.len() + usize::from(is_refusal) };
         let policy = downloader.retry();
-        let source_error = failure.source_error().filter(|error| error.is_transient());
+        // A source that fails for now is waited for as a token is, and tried again after that.
+        let waits_for_source = source_error.is_some() && refused_for < policy.token_wait;
         let source_wait = source_error.and_then(SourceError::retry_after);
         let facts = RetryFacts {
-            retry_action: failure.retry_action(),
+            retry_action: if waits_for_source { RetryAction::OtherToken } else { failure.retry_action() },
             failures: self.failures,
             refusals: self.refusals,
             elapsed: self.started.elapsed(),
             retry_after: failure.retry_after().or(source_wait),
-            refused_for: self.refused_since.map(|since| since.elapsed()).unwrap_or_default(),
+            refused_for,
             token_worked: operation.token_worked,
             sources: u32::try_from(operation.urls.len()).unwrap_or(u32::MAX),
             open_sources: u32::try_from(operation.urls.len().saturating_sub(closed)).unwrap_or(u32::MAX),

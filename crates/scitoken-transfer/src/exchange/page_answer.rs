@@ -5,6 +5,7 @@ use http::{HeaderMap, StatusCode};
 use reqwest::Response;
 use url::Url;
 
+use crate::digest::header;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::request::error_text;
 use crate::exchange::web_page::{PageVerdict, page_verdict};
@@ -20,8 +21,13 @@ pub(crate) fn is_declared(headers: &HeaderMap) -> bool {
     types.any(|essence| matches!(essence.as_str(), "text/html" | "application/xhtml+xml"))
 }
 
-/// Returns whether a web page may have the name.
-pub(crate) fn is_page_name(name: &str) -> bool {
+/// Returns whether a web page may have the name: its content is then the page that a server declares.
+///
+/// # Examples
+/// ```
+/// assert!(scitoken_transfer::is_page_name("index.html") && !scitoken_transfer::is_page_name("run1.root"));
+/// ```
+pub fn is_page_name(name: &str) -> bool {
     // Servers give the type of what is compressed.
     let name = [".gz", ".bz2", ".xz", ".zst", ".Z"]
         .iter()
@@ -42,9 +48,9 @@ pub(crate) fn last_name(url: &Url) -> &str {
 /// # Errors
 /// [`FailureKind::WrongContent`].
 pub(crate) fn check_description(asked: &Url, response: &Response) -> Result<(), TransferError> {
-    let name = last_name(asked);
-    let is_page = is_declared(response.headers()) && !is_page_name(name);
-    if is_page && last_name(response.url()) != name {
+    let headers = response.headers();
+    let is_page = is_login_page(asked, headers) && header::read(headers).is_empty();
+    if is_page && last_name(response.url()) != last_name(asked) {
         return Err(led_to_page(asked, response.url()));
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::exchange::error_document::ErrorDocument;
 use crate::exchange::response_head::ResponseHead;
 use crate::exchange::{response_head, transport_error};
 use crate::hint::TransferHint;
-use reqwest_scitokens::auth::NotAttached;
+use reqwest_scitokens::auth::{NotAttached, RefuseCollections};
 use reqwest_scitokens::client::ProxyProblem;
 use reqwest_scitokens::{Error, ResponseExt as _};
 use scitoken_types::{SafeUrl, redact};
@@ -35,11 +35,13 @@ impl Downloader {
         deadline: Option<Deadline>,
     ) -> Result<Response, TransferError> {
         // The stored bytes are the verified bytes: no content coding.
+        let is_removal = method == Method::DELETE;
         let request = self
             .client()
             .request(method, url.clone())
             .headers(headers)
             .header(http::header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let request = if is_removal { request.with_extension(RefuseCollections) } else { request };
         self.dispatch(request, url, deadline).await
     }
 

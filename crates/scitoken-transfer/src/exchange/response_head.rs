@@ -63,7 +63,7 @@ pub(crate) fn evaluate(
         .with_status(head.status)),
         (StatusCode::RANGE_NOT_SATISFIABLE, Some(_)) => Err(TransferError::invalid_answer(
             head.url,
-            RetryAction::WholeFile,
+            RetryAction::Changed,
             "reports that the range is outside of the file: the file changed, or the server does not support ranges",
         )
         .with_status(head.status)),
@@ -83,7 +83,7 @@ pub(crate) fn evaluate(
 /// Returns whether a status may be the answer to the mere question for a range, which is advisory (RFC 9110 section 14.2).
 /// Not `403`: that is about the token, and the bytes that were fetched are kept for the next one.
 fn refuses_ranges(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 405 | 406 | 412 | 422 | 501)
+    matches!(status.as_u16(), 400 | 405 | 501)
 }
 
 /// Returns whether `Content-Range` says that the body is less than the whole file. It has no meaning in a `200` (RFC 9110
@@ -280,7 +280,7 @@ mod tests {
             let failure = evaluated(status, None, &[]).unwrap_err();
             assert_eq!((failure.kind(), failure.retry_action()), (kind, retry_action), "{status}");
         }
-        assert_eq!(evaluated(416, Some(&(1..2)), &[]).unwrap_err().retry_action(), RetryAction::WholeFile);
+        assert_eq!(evaluated(416, Some(&(1..2)), &[]).unwrap_err().retry_action(), RetryAction::Changed);
     }
 
     #[test]

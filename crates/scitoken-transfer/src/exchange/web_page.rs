@@ -16,7 +16,8 @@ const TAGS: [&[u8]; 18] = [
 ];
 
 /// The tags that show a web page where the server or the name says that it is text: Markdown begins with the others, too.
-const TAGS_IN_TEXT: [&[u8]; 3] = [b"html", b"head", b"body"];
+const TAGS_IN_TEXT: [&[u8]; 8] =
+    [b"html", b"head", b"body", b"script", b"iframe", b"title", b"meta", b"form"];
 
 /// Inspects the first bytes of a body, behind a byte order mark, blanks, comments and XML's declarations.
 pub(crate) fn page_verdict(start: &[u8]) -> PageVerdict {
@@ -210,7 +211,7 @@ mod tests {
         {
             assert_eq!(page_verdict_of_text(text.as_bytes()), PageVerdict::NotPage, "{text}");
         }
-        for page in [PAGE, "<html lang=en>", "<head>", "<body>"] {
+        for page in [PAGE, "<html lang=en>", "<head>", "<body>", "<script>", "<meta http-equiv=refresh>"] {
             assert_eq!(page_verdict_of_text(page.as_bytes()), PageVerdict::Page, "{page}");
         }
     }

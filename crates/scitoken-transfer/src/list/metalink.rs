@@ -32,7 +32,7 @@ pub struct InvalidMetalink(String);
 ///   <url priority="2">https://mirror/run1.root</url><url priority="1">https://h/run1.root</url>
 /// </file></metalink>"#;
 /// let files = scitoken_transfer::read_metalink(text)?;
-/// assert_eq!(files[0].as_ref()?.urls[0].as_str(), "https://h/run1.root");
+/// assert_eq!(files[0].as_ref().unwrap().urls[0].as_str(), "https://h/run1.root");
 /// # Ok::<(), scitoken_transfer::InvalidMetalink>(())
 /// ```
 ///

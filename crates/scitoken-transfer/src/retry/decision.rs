@@ -140,20 +140,21 @@ pub(crate) fn decide(policy: &RetryPolicy, facts: &RetryFacts) -> RetryDecision 
                 RetryDecision::GiveUp
             }
         }
-        // No retry of a failure: the request asked for more than this server does, or for the rest of other content.
-        RetryAction::WithoutDigest | RetryAction::WithoutRanges | RetryAction::WholeFile
-            if facts.failures == 1 =>
-        {
+        // No retry of a failure: the request asked for more than this server does, which may be two things.
+        RetryAction::WithoutDigest | RetryAction::WithoutRanges if facts.failures <= 2 => {
             retry(Duration::ZERO, false)
         }
-        // The server that has other content is the one to fetch all of it from.
-        RetryAction::WholeFile if facts.failures <= policy.retries => {
+        // Nor is it one to fetch a file from its start whose rest belongs to other content, where no other server has it.
+        RetryAction::Changed if facts.sources == 1 && facts.failures == 1 => retry(Duration::ZERO, false),
+        // The server that has a file of the same length is the one to fetch all of it from.
+        RetryAction::WholeFile if facts.failures <= policy.retries.max(1) => {
             retry(full_jitter(policy, facts), false)
         }
         RetryAction::Retry
         | RetryAction::Reconnect
         | RetryAction::Restart
         | RetryAction::WholeFile
+        | RetryAction::Changed
         | RetryAction::WithoutDigest
         | RetryAction::WithoutRanges => {
             if facts.failures > policy.retries && !untried_mirror {

@@ -36,23 +36,28 @@ pub(super) struct SentFile<'u> {
 pub(super) struct Checked {
     pub(super) result: Uploaded,
     /// Whether the server has a file of the sent length or digest.
-    pub(super) is_stored: bool,
+    is_stored: bool,
 }
 
 impl Checked {
+    /// Whether the server has a file with the digest of the one that was sent.
+    pub(super) fn is_verified(&self) -> bool {
+        matches!(self.result.verification, Verification::Verified(_))
+    }
+
     /// Whether the stored file is the reason of a refusal. One that says that the name is taken is believed for an equal
     /// length; others may have another reason.
     pub(super) fn proves(&self, refusal: &TransferError) -> bool {
         match refusal.status() {
             Some(StatusCode::PRECONDITION_FAILED) => self.is_stored,
-            _ => matches!(self.result.verification, Verification::Verified(_)),
+            _ => self.is_verified(),
         }
     }
 }
 
 /// Whether a server does not say what it has: a token with write permission need not permit reading, and a server need not
 /// know `HEAD` (RFC 9110 section 15.6.2).
-pub(super) fn does_not_describe(failure: &TransferError) -> bool {
+fn does_not_describe(failure: &TransferError) -> bool {
     matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected | FailureKind::WrongContent)
         || failure.status() == Some(StatusCode::NOT_IMPLEMENTED)
 }

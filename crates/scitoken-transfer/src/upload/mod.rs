@@ -3,5 +3,6 @@
 pub(crate) mod body;
 pub(crate) mod check;
 pub(crate) mod job;
+mod refusal;
 pub(crate) mod run;
 pub(crate) mod tree;

@@ -29,8 +29,9 @@ use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
 use crate::timings::Timings;
 use crate::upload::body::{FileBody, SentBytes};
-use crate::upload::check::{SentFile, does_not_describe};
+use crate::upload::check::{Checked, SentFile};
 use crate::upload::job::{Upload, Uploaded};
+use crate::upload::refusal::{may_be_stored, may_mean_taken, refuses_digest_header};
 use reqwest_scitokens::RequestBuilderExt as _;
 use scitoken_types::SafeUrl;
 use scitoken_types::files::open_regular;
@@ -104,7 +105,8 @@ impl Downloader {
             // The name is taken: by an attempt whose answer was lost, if the stored file is the sent one.
             Some(refusal) => checked.ok().filter(|checked| checked.proves(&refusal)).ok_or(refusal)?.result,
             None => match (progress.page.into_inner(), checked) {
-                (Some(page), checked) => checked.ok().filter(|checked| checked.is_stored).ok_or(page)?.result,
+                // An older file may have the same length.
+                (Some(page), checked) => checked.ok().filter(Checked::is_verified).ok_or(page)?.result,
                 (None, checked) => checked?.result,
             },
         };
@@ -131,9 +133,14 @@ impl Downloader {
         match Box::pin(self.probe_with_retries(&upload.url, &Checksum::None, deadline)).await {
             Ok(_) => Err(exists(upload)),
             Err(failure) if failure.kind() == FailureKind::NotFound => Ok(()),
-            // The server decides.
-            Err(failure) if does_not_describe(&failure) => Ok(()),
-            Err(failure) => Err(failure),
+            // A token with write permission need not permit reading. The server decides.
+            Err(failure) if failure.kind() == FailureKind::Refused => Ok(()),
+            // A server need not know `HEAD`. What neither way says is free is not replaced.
+            Err(failure) => match Box::pin(self.describe(&upload.url, deadline)).await {
+                Ok(_) => Err(exists(upload)),
+                Err(missing) if missing.kind() == FailureKind::NotFound => Ok(()),
+                Err(_) => Err(failure),
+            },
         }
     }
 
@@ -272,7 +279,13 @@ impl Downloader {
             }
             _ => {
                 let failure = response_head::refused(&head_of(&response, &upload.url), self.now());
-                Err(with_server_text(failure, response, upload.algorithm.is_some()).await)
+                let failure = with_server_text(failure, response, false).await;
+                let has_digest = upload.algorithm.is_some() && progress.sends_digest.load(Ordering::Relaxed);
+                Err(if has_digest && refuses_digest_header(&failure) {
+                    failure.with_retry_action(RetryAction::WithoutDigest)
+                } else {
+                    failure
+                })
             }
         }
     }
@@ -322,17 +335,6 @@ impl PutProgress {
             page: OnceLock::new(),
         }
     }
-}
-
-/// Whether a server may answer so because the file exists: a token that permits to create files need not permit to replace
-/// them.
-fn may_mean_taken(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 403 | 405 | 409 | 412 | 423)
-}
-
-/// Whether the file may be stored in spite of such an answer.
-fn may_be_stored(status: StatusCode) -> bool {
-    status == StatusCode::REQUEST_TIMEOUT || status.is_server_error()
 }
 
 fn open(path: &Path) -> Result<(Arc<File>, u64), TransferError> {

@@ -119,7 +119,7 @@ impl Downloader {
             Err(failure) => return Err(failure),
         }
         self.change(Method::DELETE, url, HeaderMap::new()).await.map_err(|failure| {
-            if leads_to_collection(&failure) {
+            if is_own_collection(&failure, url) {
                 not_a_file(url, "is a directory").with_source(failure)
             } else {
                 failure
@@ -143,7 +143,7 @@ impl Downloader {
             // XRootD removes empty directories only.
             Err(failure) if is_not_empty(&failure) => Box::pin(self.remove_with_contents(&url)).await,
             // The server has a directory of that name, and says so by a redirect.
-            Err(failure) if leads_to_collection(&failure) => {
+            Err(failure) if is_own_collection(&failure, &url) => {
                 self.change(Method::DELETE, &collection(&url), HeaderMap::new()).await
             }
             removed => removed,
@@ -318,10 +318,11 @@ fn is_about_token(failure: &TransferError) -> bool {
         || (failure.status() == Some(StatusCode::UNAUTHORIZED) && has_explanation)
 }
 
-/// Whether the server redirected a `DELETE` to a directory.
-fn leads_to_collection(failure: &TransferError) -> bool {
+/// Whether the server redirected the `DELETE` of a URL to the same with a slash: it has a directory of that name.
+fn is_own_collection(failure: &TransferError, url: &Url) -> bool {
     let problem = Error::find(failure).and_then(Error::redirect_problem);
-    matches!(problem, Some(RedirectProblem::ToCollection { .. }))
+    let own = SafeUrl::new(&collection(url)).to_string();
+    matches!(problem, Some(RedirectProblem::ToCollection { next }) if *next == own)
 }
 
 fn taken_by_file(directory: &Url) -> TransferError {

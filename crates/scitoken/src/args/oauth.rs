@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use scitoken_types::names_host;
 use url::Url;
 
 use super::AuthorityArgs;
@@ -13,7 +14,7 @@ use crate::failure::Failure;
 #[derive(Debug, Args)]
 pub(crate) struct OAuthClientArgs {
     /// Issuer
-    #[arg(long, value_name = "URL", env = "SCITOKEN_ISSUER", hide_env = true)]
+    #[arg(long, value_name = "URL", env = "SCITOKEN_ISSUER", hide_env = true, value_parser = parse_issuer)]
     pub(crate) issuer: Url,
     /// Client id of this program at the issuer
     #[arg(long, value_name = "ID", env = "SCITOKEN_CLIENT_ID", hide_env = true)]
@@ -41,6 +42,7 @@ pub(crate) struct LoginClientArgs {
         value_name = "URL",
         env = "SCITOKEN_ISSUER",
         hide_env = true,
+        value_parser = parse_issuer,
         required_unless_present = "name"
     )]
     pub(crate) issuer: Option<Url>,
@@ -65,5 +67,14 @@ impl LoginClientArgs {
         };
         let connection = self.connection.clone();
         Ok(OAuthClientArgs { issuer: issuer.clone(), client_id: client_id.clone(), connection })
+    }
+}
+
+/// Parses the URL of an issuer, which must name its host.
+fn parse_issuer(text: &str) -> Result<Url, String> {
+    if names_host(text) {
+        text.parse().map_err(|error: url::ParseError| error.to_string())
+    } else {
+        Err("it names no host: write `https://host/path`".to_owned())
     }
 }

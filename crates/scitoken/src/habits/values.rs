@@ -30,7 +30,10 @@ fn negative_number(flag: &str, value: &str, command: &Command) -> Option<Answer>
                 .strip_prefix('-')
                 .is_some_and(|letter| argument.get_short().map(String::from).as_deref() == Some(letter)),
         };
-        is_named && argument.get_action().takes_values()
+        let is_number = argument
+            .get_value_names()
+            .is_some_and(|names| names.iter().any(|name| ["N", "SECONDS", "RATE"].contains(&name.as_str())));
+        is_named && is_number
     });
     takes_value.then(|| {
         (
@@ -45,6 +48,9 @@ fn number_or_space(flag: &str, value: &str, command: &str) -> Option<Answer> {
     if !matches!(flag, "-n" | "-s" | "-S") {
         return None;
     }
+    if std::path::Path::new(value).exists() {
+        return None;
+    }
     if value.parse::<u32>().is_ok() {
         let hint = match command {
             "put" => "each file is uploaded over one connection: leave the flag and the number out",
@@ -53,8 +59,7 @@ fn number_or_space(flag: &str, value: &str, command: &str) -> Option<Answer> {
         return Some((format!("`{flag}` takes no number"), hint.to_owned()));
     }
     let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !is_url(text);
-    let is_space =
-        flag != "-n" && command == "copy" && is_name(value) && !std::path::Path::new(value).exists();
+    let is_space = flag == "-S" && command == "copy" && is_name(value);
     is_space.then(|| {
         let hint = "a space of the storage cannot be chosen: leave the flag and its value out";
         (format!("`{flag}` takes no value"), hint.to_owned())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use scitoken_storage::DEFAULT_NAMESPACE;
 use scitoken_storage::oauth::RegisteredClient;
-use scitoken_types::{OriginPattern, SafeUrl, Scope};
+use scitoken_types::{OriginPattern, SafeUrl, Scope, names_host};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Value;
@@ -207,6 +207,9 @@ impl WrittenStored {
         };
         let client = match (self.issuer, self.client_id) {
             (Some(issuer), Some(id)) => {
+                if !names_host(&issuer) {
+                    return Err("has an invalid `issuer`: it names no host".to_owned());
+                }
                 let issuer = issuer.parse().map_err(|error| format!("has an invalid `issuer`: {error}"))?;
                 let secret_file = self.client_secret_file.as_deref().map(place);
                 Some(OAuthClientSettings { issuer, id, secret_file, registered: None })

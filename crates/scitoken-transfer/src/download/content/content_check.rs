@@ -122,7 +122,9 @@ pub(crate) fn assess(pages: WebPages, asked: &Url, target: Option<&Path>, header
         let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
         match essence.to_ascii_lowercase().as_str() {
             "application/json" | "application/problem+json" => documents = Documents::Json,
-            "text/plain" | "text/markdown" | "text/x-rst" => documents = Documents::Text,
+            "text/markdown" | "text/x-rst" => documents = Documents::Text,
+            // What servers declare for names that they do not know.
+            "text/plain" if !name.contains('.') => documents = Documents::Text,
             "application/xml" | "text/xml" | "application/problem+xml" => documents = Documents::Xml,
             _ => {}
         }
@@ -195,6 +197,7 @@ mod tests {
             assert_eq!(suspicion(url, "f", "Text/HTML; charset=utf-8"), Suspicion::Declared, "{url}");
             assert_eq!(suspicion(url, "f", ""), Suspicion::Inspect(Documents::No), "{url}");
             assert_eq!(suspicion(url, "f", "text/plain"), Suspicion::Inspect(Documents::Text), "{url}");
+            assert_eq!(suspicion(url, "f.root", "text/plain"), Suspicion::Inspect(Documents::No), "{url}");
             for declared in ["application/octet-stream", "image/fits"] {
                 assert_eq!(
                     suspicion(url, "f", declared),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use reqwest_scitokens::auth::TokenCheck;
+use scitoken_transfer::is_page_name;
 use serde::{Serialize, Serializer};
 
 use super::certificate::Certificate;
@@ -147,13 +148,14 @@ impl Report {
 
     /// Returns whether a file would be read, and a web page came, which its name does not promise.
     pub(crate) fn is_page_in_place_of_data(&self) -> bool {
-        const SUFFIXES: [&str; 4] = [".html", ".htm", ".xhtml", ".php"];
-        let path = self.url.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+        let path = self.url.split(['?', '#']).next().unwrap_or_default();
+        let name = path.rsplit('/').next().unwrap_or_default();
         let kind = self.answer.as_ref().and_then(|answer| answer.content_type.as_deref());
         self.operation == Operation::Read
             && self.is_readable()
             && kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html"))
-            && !SUFFIXES.iter().any(|suffix| path.ends_with(suffix))
+            && !name.is_empty()
+            && !is_page_name(name)
     }
 
     /// Returns whether the server let the file be read.

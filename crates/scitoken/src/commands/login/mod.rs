@@ -176,7 +176,9 @@ impl Login {
         let data = obtained.tokens.token_data();
         let data = data.map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
         // A name overrides that of the server for the token of the answer itself, which is the first.
-        let mut name = name;
+        // Where another token has that name, it is the one that is meant, and none replaces it.
+        let is_taken = name.as_deref().is_some_and(|name| data.get(name).is_some());
+        let mut name = name.filter(|_| !is_taken);
         let named: TokenDataMap =
             data.into_iter().map(|(servers, entry)| (name.take().unwrap_or(servers), entry)).collect();
         let stored = target.store(named.clone());

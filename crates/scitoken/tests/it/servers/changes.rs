@@ -4,10 +4,19 @@ use scitoken_test_support::chaos_server::{Asked, Reply};
 
 use crate::support::{HELLO, listing, run, scitoken, serve};
 
+/// Describes a file.
+fn described(path: &str) -> Reply {
+    let xml = format!(
+        "<D:multistatus xmlns:D=\"DAV:\"><D:response><D:href>{path}</D:href><D:propstat><D:prop><D:resourcetype/>\
+         <D:getcontentlength>16</D:getcontentlength></D:prop></D:propstat></D:response></D:multistatus>"
+    );
+    Reply::sized("207 Multi-Status", &[("Content-Type", "text/xml")], xml)
+}
+
 /// A server whose `/d/x` is a file for `PROPFIND`, and a directory for `DELETE`.
 fn redirects_to_directory(status: &'static str) -> impl Fn(&Asked) -> Reply {
     move |asked| match (asked.method.as_str(), asked.path.as_str()) {
-        ("PROPFIND", _) => listing("/d/", "", &["x"]),
+        ("PROPFIND", _) => described("/d/x"),
         ("DELETE", "/d/x") => Reply::sized(status, &[("Location", "/d/x/")], ""),
         _ => Reply::sized("204 No Content", &[], ""),
     }
@@ -32,8 +41,7 @@ fn a_file_is_not_removed_as_the_directory_to_which_the_server_redirects() {
 #[test]
 fn a_limit_of_time_names_what_was_asked() {
     let directory = tempfile::tempdir().unwrap();
-    let (_runtime, server) = serve(|_| Reply::new("200 OK", &[("Content-Length", "9")], "").cut_after(0));
-    // The head arrives, and nothing after it; a listener that never accepts answers nothing at all.
+    // A listener that never accepts answers nothing at all.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/d/", silent.local_addr().unwrap());
     for command in ["ls", "stat", "checksum", "mkdir"] {
@@ -42,7 +50,6 @@ fn a_limit_of_time_names_what_was_asked() {
         assert!(ended.err.contains(&url) && ended.err.contains("0.5 s"), "{command}: {}", ended.err);
         assert!(!ended.err.contains("resumes"), "{command}: {}", ended.err);
     }
-    drop(server);
 }
 
 #[test]
@@ -146,6 +153,8 @@ fn a_digest_that_a_server_does_not_take_is_left_out() {
         fs_err::write(directory.path().join("f"), HELLO).unwrap();
         let ended = run(scitoken(directory.path()).args(["put", "f", server.url("f").as_str()]));
         assert_eq!(ended.code, 0, "{status}: {}", ended.err);
+        let puts = server.seen().iter().filter(|asked| asked.method == "PUT").count();
+        assert_eq!(puts, 2, "{status}: with it, and without");
     }
 }
 
@@ -167,4 +176,39 @@ fn a_listing_that_names_the_coding_of_the_file_is_read_and_the_file_is_compared(
     assert_eq!(described.code, 0, "{}", described.err);
     let ended = run(scitoken(directory.path()).args(["put", "--retry", "0", "x.tar.gz", &url]));
     assert_eq!(ended.code, 12, "5 bytes of 16 are stored: {}", ended.err);
+}
+
+#[test]
+fn bytes_that_do_not_have_their_digest_are_not_sent_again_without_it() {
+    for refusal in
+        ["checksum mismatch: computed deadbeef", "the digest does not match", "name is not allowed here"]
+    {
+        let (_runtime, server) = serve(move |_| Reply::sized("400 Bad Request", &[], refusal));
+        let directory = tempfile::tempdir().unwrap();
+        fs_err::write(directory.path().join("f"), HELLO).unwrap();
+        let ended = run(scitoken(directory.path()).args(["put", "f", server.url("f").as_str()]));
+        assert_ne!(ended.code, 0, "{refusal}");
+        assert!(ended.err.contains(refusal), "{}", ended.err);
+        assert!(server.seen().iter().all(|asked| asked.headers.contains_key("digest")), "{refusal}");
+        assert_eq!(server.seen().len(), 1, "{refusal}: it is final");
+    }
+}
+
+#[test]
+fn a_removal_does_not_follow_a_redirect_to_another_directory() {
+    for (path, location) in [("d/x", "/login/"), ("d/x", "/?next=x"), ("d/x/", "/other/")] {
+        let (_runtime, server) = serve(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
+            ("PROPFIND", _) => described("/d/x"),
+            ("DELETE", "/d/x" | "/d/x/") => Reply::sized("302 Found", &[("Location", location)], ""),
+            _ => Reply::sized("204 No Content", &[], ""),
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let url = server.url(path).to_string();
+        let flags: &[&str] = if path.ends_with('/') { &["--recursive"] } else { &[] };
+        let ended = run(scitoken(directory.path()).args(["rm", "--retry", "0"]).args(flags).arg(&url));
+        assert_eq!(ended.code, 14, "{path} {location}: {}", ended.err);
+        assert!(!ended.err.contains("--recursive"), "{}", ended.err);
+        let removed = server.seen().into_iter().filter(|asked| asked.method == "DELETE").count();
+        assert_eq!(removed, 1, "{path} {location}");
+    }
 }

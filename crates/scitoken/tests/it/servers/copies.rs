@@ -19,7 +19,9 @@ fn plain_webdav(
                 Reply::sized(status, &[("Content-Type", "text/html")], "<html><title>Log in</title></html>")
             }
             // The other server is none of its own (RFC 4918 section 9.8.5).
-            ("COPY", _) if asked.path == "/s" => Reply::sized("502 Bad Gateway", &[], ""),
+            ("COPY", _) if asked.path == "/s" => {
+                Reply::sized("502 Bad Gateway", &[], "<title>Destination on another server</title>")
+            }
             ("COPY", _) => Reply::sized(status, &[], ""),
             ("PUT", _) => {
                 let _ = stored.set(asked.body.clone());

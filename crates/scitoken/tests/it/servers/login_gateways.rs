@@ -2,7 +2,7 @@
 
 use scitoken_test_support::chaos_server::{Asked, Reply};
 
-use crate::support::{run, scitoken, serve};
+use crate::support::{HELLO, run, scitoken, serve};
 
 const PAGE: &[u8] = b"<!DOCTYPE html>\n<html><title>Log in</title></html>";
 const HTML: [(&str, &str); 1] = [("Content-Type", "text/html; charset=utf-8")];
@@ -46,14 +46,21 @@ fn a_login_page_is_no_success_of_a_change() {
 
 #[test]
 fn a_page_with_the_right_file_behind_it_is_a_success() {
-    let (_runtime, server) = serve(|asked| match asked.method.as_str() {
-        "HEAD" => Reply::new("200 OK", &[("Content-Length", "9")], ""),
-        _ => Reply::sized("200 OK", &HTML, "<html>stored</html>"),
-    });
-    let directory = tempfile::tempdir().unwrap();
-    fs_err::write(directory.path().join("f"), "some data").unwrap();
-    let ended = run(scitoken(directory.path()).args(["put", "f", server.url("f").as_str()]));
-    assert_eq!(ended.code, 0, "{}", ended.err);
+    // An older file may have the same length.
+    for (digest, code) in [(Some(("Digest", "adler32=355f0612")), 0), (None, 8)] {
+        let (_runtime, server) = serve(move |asked| match asked.method.as_str() {
+            "HEAD" => {
+                let headers: Vec<_> =
+                    [Some(("Content-Length", "16")), digest].into_iter().flatten().collect();
+                Reply::new("200 OK", &headers, "")
+            }
+            _ => Reply::sized("200 OK", &HTML, "<html>stored</html>"),
+        });
+        let directory = tempfile::tempdir().unwrap();
+        fs_err::write(directory.path().join("f"), HELLO).unwrap();
+        let ended = run(scitoken(directory.path()).args(["put", "f", server.url("f").as_str()]));
+        assert_eq!(ended.code, code, "{digest:?}: {}", ended.err);
+    }
 }
 
 #[test]
@@ -61,15 +68,22 @@ fn a_server_without_head_takes_uploads() {
     for status in ["405 Method Not Allowed", "501 Not Implemented"] {
         let (_runtime, server) = serve(move |asked| match asked.method.as_str() {
             "HEAD" => Reply::sized(status, &[], ""),
+            "PROPFIND" if asked.path == "/known" => Reply::sized("404 Not Found", &[], ""),
+            "PROPFIND" => Reply::sized("405 Method Not Allowed", &[], ""),
             _ => Reply::sized("201 Created", &[], ""),
         });
         let directory = tempfile::tempdir().unwrap();
         fs_err::write(directory.path().join("f"), "some data").unwrap();
-        for flags in [&[][..], &["--no-clobber"]] {
+        // Without `PROPFIND` nothing says that the name is free.
+        for (flags, path, code) in
+            [(&[][..], "f", 0), (&["--no-clobber"], "known", 0), (&["--no-clobber"], "unknown", 13)]
+        {
             let mut command = scitoken(directory.path());
-            let ended = run(command.arg("put").args(flags).args(["f", server.url("f").as_str()]));
-            assert_eq!(ended.code, 0, "{status} {flags:?}: {}", ended.err);
+            command.args(["put", "--retry", "0"]).args(flags).args(["f", server.url(path).as_str()]);
+            let ended = run(&mut command);
+            assert_eq!(ended.code, code, "{status} {path}: {}", ended.err);
         }
-        assert!(server.seen().iter().any(|asked| asked.headers.contains_key("if-none-match")));
+        let puts: Vec<_> = server.seen().into_iter().filter(|asked| asked.method == "PUT").collect();
+        assert_eq!(puts.len(), 2, "{status}");
     }
 }

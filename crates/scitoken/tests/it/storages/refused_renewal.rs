@@ -136,6 +136,17 @@ async fn a_renewal_that_fails_once_is_repeated_within_the_retries_of_the_transfe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_is_down_is_waited_for_as_a_token_is() {
+    let place = Place::new(|number| match number {
+        0..=2 => json(503, ""),
+        _ => json(200, TOKENS),
+    })
+    .await;
+    let output = place.get(&["--retry", "0", "--token-wait", "20"]);
+    assert_eq!(output.stdout, b"data", "{}", said(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_token_that_is_no_longer_valid_is_answered_with_the_command_for_a_new_login() {
     let place = Place::new(|_| json(400, r#"{"error": "invalid_grant"}"#)).await;
     let output = place.get(&["--retry-exit-code"]);
