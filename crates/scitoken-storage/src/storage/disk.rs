@@ -12,14 +12,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use fs_err::PathExt;
-#[cfg(feature = "sqlite")]
-use scitoken_types::files::check_database;
 #[cfg(all(feature = "sqlite", unix))]
 use scitoken_types::files::has_record_locks;
 use scitoken_types::files::{
     Durability, FileError, Lock, Ownership, SecretFile, create_private_dir, open_lock_file, remove_leftovers,
-    replace_secret, sync_file, try_lock,
+    replace_secret, try_lock,
 };
+#[cfg(feature = "sqlite")]
+use scitoken_types::files::{check_database, sync_file};
 use secrecy::zeroize::Zeroizing;
 
 use super::error::Kind;

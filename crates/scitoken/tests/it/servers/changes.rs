@@ -212,3 +212,29 @@ fn a_removal_does_not_follow_a_redirect_to_another_directory() {
         assert_eq!(removed, 1, "{path} {location}");
     }
 }
+
+#[test]
+fn a_mirror_with_less_data_does_not_take_the_place_of_the_file() {
+    for shorter in [500, 0] {
+        let content: Vec<u8> = HELLO.repeat(1000);
+        let whole = content.clone();
+        let (_runtime, server) = serve(move |asked| {
+            if asked.path == "/short" {
+                return match asked.range() {
+                    Some(range) if range.start >= shorter => {
+                        Reply::sized("416 Range Not Satisfiable", &[], "")
+                    }
+                    _ => Reply::honest(asked, &content[..shorter], &[]),
+                };
+            }
+            let reply = Reply::honest(asked, &content, &[("ETag", "\"1\"")]);
+            if asked.number == 0 { reply.cut_after(content.len() / 2) } else { reply }
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let (good, short) = (server.url("good").to_string(), server.url("short").to_string());
+        let mut command = scitoken(directory.path());
+        let ended = run(command.args(["get", "-o", "f", "--retry-delay", "0.01", &good, "--mirror", &short]));
+        assert_eq!(ended.code, 0, "{shorter}: {}", ended.err);
+        assert_eq!(fs_err::read(directory.path().join("f")).unwrap(), whole, "{shorter}");
+    }
+}
