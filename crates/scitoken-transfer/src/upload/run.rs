@@ -231,10 +231,10 @@ impl Downloader {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             },
-            Err(_) if let Some(error) = sent.failure() => {
-                return Err(TransferError::local("read", &upload.file, error));
-            }
             Err(failure) => {
+                if let Some(error) = sent.failure() {
+                    return Err(TransferError::local("read", &upload.file, error));
+                }
                 let was_lost_before = progress.was_lost.swap(true, Ordering::Relaxed);
                 // A server that refuses may close the connection. But where it took the whole file, it may as well have stored
                 // it, and the answer was lost: another attempt tells.
