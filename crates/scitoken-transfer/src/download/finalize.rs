@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use crate::digest::streaming::StreamingHasher;
 use crate::digest::value::Digest;
 use crate::download::content::expected;
+use crate::download::content_failures;
 use crate::download::downloaded::{DownloadOutcome, Downloaded};
 use crate::download::local::output::Output;
-use crate::download::state;
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
@@ -90,7 +90,7 @@ impl Transfer {
             let there = state.scheduler.done().total();
             (state.output.take(), sidecar, length, there, state.resumed_from, state.timings)
         };
-        let output = output.ok_or_else(state::stale)?;
+        let output = output.ok_or_else(content_failures::stale)?;
         timings.total = self.begun().elapsed();
         match result {
             Ok(verification) => {

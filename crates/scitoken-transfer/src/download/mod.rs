@@ -2,6 +2,7 @@
 
 pub(crate) mod batch;
 pub(crate) mod content;
+pub(crate) mod content_failures;
 pub(crate) mod downloaded;
 pub(crate) mod existing;
 pub(crate) mod finalize;

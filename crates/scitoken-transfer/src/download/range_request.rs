@@ -11,8 +11,8 @@ use crate::digest::checksum::Checksum;
 use crate::digest::header;
 use crate::digest::value::Digest;
 use crate::download::content::identity::Identity;
+use crate::download::content_failures;
 use crate::download::ranges::scheduler::RangeLease;
-use crate::download::state;
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::hint::TransferHint;
@@ -27,7 +27,7 @@ pub(crate) struct RangeRequest {
 impl Transfer {
     pub(crate) fn range_request(&self, lease: RangeLease, url: &Url) -> Result<RangeRequest, TransferError> {
         let state = self.state();
-        let wanted = state.scheduler.wanted(lease).ok_or_else(state::stale)?;
+        let wanted = state.scheduler.wanted(lease).ok_or_else(content_failures::stale)?;
         let length = state.scheduler.length();
         // XRootD 5.5.3 answers the open range `bytes=6-` with nothing, and every server answers `bytes=0-` of an empty
         // file with an error. So both ends, or no range.

@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use url::Url;
 
 use crate::digest::checksum::Checksum;
 use crate::digest::header;
@@ -12,16 +11,15 @@ use crate::digest::streaming::StreamingHasher;
 use crate::digest::value::Digest;
 use crate::download::content::expected;
 use crate::download::content::identity::{Identity, Sameness};
+use crate::download::content_failures::{changed, contradictory, stale, unproven};
 use crate::download::job::Download;
 use crate::download::local::output::Output;
 use crate::download::local::sidecar::Sidecar;
 use crate::download::ranges::scheduler::{RangeLease, RangeScheduler};
-use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::error::{RetryAction, TransferError};
 use crate::exchange::framing::Framing;
 use crate::exchange::response_head::BodyExtent;
-use crate::hint::TransferHint;
 use crate::timings::Timings;
-use scitoken_types::SafeUrl;
 
 /// Files at least this long get a thread for a slow hash.
 const LONG: u64 = 8 * 1024 * 1024;
@@ -336,33 +334,6 @@ impl TransferState {
     pub(crate) fn take_checkpoint(&mut self) -> Option<JoinHandle<()>> {
         self.checkpoint.take()
     }
-}
-
-fn changed(job: &Download) -> TransferError {
-    TransferError::invalid_answer(job.url(), RetryAction::Changed, "has changed since the transfer began")
-}
-
-/// The failure of a server that gives another length or digest under the same validator. Nothing of it is kept.
-pub(crate) fn contradictory(job: &Download) -> TransferError {
-    let message = format!(
-        "`{}` contradicts itself about the length or the checksum of the same file",
-        SafeUrl::new(job.url())
-    );
-    TransferError::new(FailureKind::Mismatch, RetryAction::OtherSource, message)
-        .with_hint(TransferHint::ConfirmChecksum)
-}
-
-fn unproven(url: &Url) -> TransferError {
-    TransferError::invalid_answer(
-        url,
-        RetryAction::WholeFile,
-        "offers neither a checksum nor a validator, so the rest may belong to other content",
-    )
-}
-
-/// The failure of a stream whose lease became void by a restart.
-pub(crate) fn stale() -> TransferError {
-    TransferError::new(FailureKind::Incomplete, RetryAction::Retry, "the transfer was restarted")
 }
 
 #[cfg(test)]

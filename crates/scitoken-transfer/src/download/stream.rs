@@ -14,8 +14,8 @@ use crate::digest::header;
 use crate::download::content::content_check;
 use crate::download::content::content_check::{Documents, Inspected, Inspection, Suspicion};
 use crate::download::content::identity::Identity;
+use crate::download::content_failures;
 use crate::download::ranges::scheduler::RangeLease;
-use crate::download::state;
 use crate::download::state::{HeadOutcome, Role, WriteOutcome};
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
@@ -198,7 +198,7 @@ impl Transfer {
             position += bytes;
             record.bytes += bytes;
             if extent.end.is_some_and(|end| position > end) {
-                return Err(state::contradictory(&self.job));
+                return Err(content_failures::contradictory(&self.job));
             }
             let chunk = match inspection.as_mut().map(|inspection| inspection.push(&chunk)) {
                 None => chunk,
@@ -220,7 +220,7 @@ impl Transfer {
                 let length = self.state().scheduler.length();
                 let exceeds =
                     length.is_some_and(|length| position > length || (position == length && has_more));
-                return if exceeds { Err(state::contradictory(&self.job)) } else { Ok(()) };
+                return if exceeds { Err(content_failures::contradictory(&self.job)) } else { Ok(()) };
             }
         }
         frames.check(self.job.url())?;
@@ -271,7 +271,7 @@ impl Transfer {
         lacks_status: bool,
     ) -> Result<(), TransferError> {
         let mut state = self.state();
-        let wanted = state.scheduler.wanted(lease).ok_or_else(state::stale)?;
+        let wanted = state.scheduler.wanted(lease).ok_or_else(content_failures::stale)?;
         match (state.scheduler.length(), extent.end) {
             (Some(_), _) if wanted.is_empty() => Ok(()),
             // The server sent a shorter part than requested. The rest is requested next.
