@@ -201,12 +201,11 @@ impl CondorPlugin {
         let mut destinations = Destinations::default();
         for (n, order) in orders.iter().enumerate() {
             let number = FileNumber(n as u64);
-            let is_other = |other: &&Order| other.url == order.url && other.file == order.file;
-            let is_repeated = orders[..n].iter().any(|other| is_other(&other));
+            let is_same = |other: &Order| other.url == order.url && other.file == order.file;
             let claimed = destinations.claim_named(&order.file.display().to_string(), &order.url);
             // The same order again has the same outcome.
             if let Err(failure) = claimed
-                && !is_repeated
+                && !orders[..n].iter().any(is_same)
             {
                 let (url, file) = (SafeUrl::new(&order.url).to_string(), order.file.display().to_string());
                 results.add(&Transferred::not_started(order.number, &url, &file, &failure).with_type(UPLOAD));
