@@ -83,6 +83,8 @@ pub enum Hint {
     },
     /// Give the file another way: there is none where it is looked for.
     NameNetrc,
+    /// Check the password in the `.netrc`, or get a token for the server.
+    CheckNetrcPassword,
     /// Check the proxy, or list the server in `no_proxy`.
     CheckProxy {
         /// The variable or flag that names the proxy.
@@ -130,6 +132,9 @@ impl fmt::Display for Hint {
             Self::CheckUrlCredential => "check whether the credential in the URL is still valid",
             Self::AllowToken => {
                 "send the request without an `Authorization` header of its own and let a token be attached"
+            }
+            Self::CheckNetrcPassword => {
+                "check the user name and the password in the `.netrc`, or get a token for the server"
             }
             Self::CheckWritePermission => "check that the token permits writing to this path",
             Self::SendReplayableBody => "send a body that can be sent twice",

@@ -91,7 +91,10 @@ fn refusal(facts: &DecisionFacts<'_>) -> Result<(), AuthOutcome> {
             | NotAttached::InUrl
             | NotAttached::UntrustedOrigin
             | NotAttached::PlainHttp => return refused(ReplayRefusal::SentWithoutToken(why.clone())),
-            NotAttached::WaitsForChallenge | NotAttached::NoToken(_) | NotAttached::SourceFailed(_) => {}
+            NotAttached::WaitsForChallenge
+            | NotAttached::NetrcPassword
+            | NotAttached::NoToken(_)
+            | NotAttached::SourceFailed(_) => {}
         }
     }
     match (facts.status, facts.forbidden, facts.method) {

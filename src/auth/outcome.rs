@@ -31,6 +31,8 @@ pub enum NotAttached {
     Never,
     /// The caller set an `Authorization` header.
     CallersOwn,
+    /// A password of `.netrc` was sent, because no source has a token for the server.
+    NetrcPassword,
     /// The URL carries a credential itself (`authz=`, `access_token=`, a signature); servers refuse two.
     InUrl,
     /// The server must ask first: [`Attach::OnChallenge`](super::Attach::OnChallenge).
@@ -60,6 +62,7 @@ impl fmt::Display for NotAttached {
         match self {
             Self::Never => f.write_str("none was requested"),
             Self::CallersOwn => f.write_str("the request has its own `Authorization` header"),
+            Self::NetrcPassword => f.write_str("a password of `.netrc` was sent"),
             Self::InUrl => f.write_str("the URL carries a credential"),
             Self::WaitsForChallenge => f.write_str("the server had not asked for one yet"),
             Self::NoToken(reasons) => match &**reasons {

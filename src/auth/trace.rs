@@ -273,6 +273,8 @@ impl Attempt {
     pub fn not_attached(&self) -> Option<&NotAttached> {
         match &self.credential {
             Credential::Token(_) => None,
+            Credential::None(NotAttached::CallersOwn) => Some(&NotAttached::CallersOwn),
+            Credential::None(_) if self.other_authorization.is_some() => Some(&NotAttached::NetrcPassword),
             Credential::None(why) => Some(why),
         }
     }

@@ -36,6 +36,9 @@ pub(crate) fn worded(hint: &Hint) -> String {
         Hint::MatchAudience | Hint::MatchScope => {
             return format!("{hint}; `scitoken token where` lists the tokens that were found");
         }
+        Hint::CheckNetrcPassword => {
+            "check the user name and the password in the `.netrc`, or get a token: `scitoken token where` lists the searched places"
+        }
         Hint::CheckWritePermission => {
             "check that the token permits writing there: `scitoken token show`, `scitoken token where`"
         }

@@ -51,7 +51,7 @@ impl From<TransferError> for Failure {
 pub(crate) fn exit_without_token(why: &NotAttached) -> Exit {
     match why {
         // The request carried another credential, which the server refused.
-        NotAttached::CallersOwn | NotAttached::InUrl => Exit::TokenRefused,
+        NotAttached::CallersOwn | NotAttached::NetrcPassword | NotAttached::InUrl => Exit::TokenRefused,
         NotAttached::UntrustedOrigin | NotAttached::PlainHttp => Exit::Policy,
         _ => Exit::NoToken,
     }
@@ -73,6 +73,7 @@ fn described(explanation: &Explanation) -> String {
 pub(crate) fn without_token(why: &NotAttached) -> String {
     match why {
         NotAttached::CallersOwn => "the credential of the request was refused".to_owned(),
+        NotAttached::NetrcPassword => "the password of `.netrc` was refused".to_owned(),
         NotAttached::InUrl => "the credential in the URL was refused".to_owned(),
         NotAttached::NoToken(_) => "no token was sent: none was found".to_owned(),
         other => format!("no token was sent: {other}"),

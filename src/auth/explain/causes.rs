@@ -34,6 +34,14 @@ impl Causes {
         let mut causes = Self::default();
         let Evidence { trace, last, status, refusal, .. } = evidence;
         match trace.outcome() {
+            AuthOutcome::Refused(ReplayRefusal::SentWithoutToken(why))
+                if last.not_attached() == Some(&NotAttached::NetrcPassword) =>
+            {
+                causes.without_token(&NotAttached::NetrcPassword, last);
+                causes.add(format!("no token could take its place: {why}"));
+                causes.add_refusal(last, status, refusal);
+                return causes;
+            }
             // What was found out after the refusal says more than why the first request had no token.
             AuthOutcome::Refused(ReplayRefusal::SentWithoutToken(why))
                 if last.not_attached() != Some(why) =>
@@ -78,7 +86,10 @@ impl Causes {
     }
 
     fn without_token(&mut self, why: &NotAttached, last: &Attempt) {
-        self.add(format!("the request was sent without a token: {why}"));
+        self.add(match why {
+            NotAttached::NetrcPassword => "the server refused the password of `.netrc`".to_owned(),
+            _ => format!("the request was sent without a token: {why}"),
+        });
         self.hints.push(match why {
             NotAttached::NoToken(_) => Hint::ShowSearch,
             NotAttached::SourceFailed(error) => of_source(error),
@@ -87,6 +98,7 @@ impl Causes {
                 Err(_) => Hint::UseHttps,
             },
             NotAttached::PlainHttp => Hint::UseHttps,
+            NotAttached::NetrcPassword => Hint::CheckNetrcPassword,
             NotAttached::InUrl => Hint::CheckUrlCredential,
             NotAttached::Never | NotAttached::CallersOwn | NotAttached::WaitsForChallenge => Hint::AllowToken,
         });

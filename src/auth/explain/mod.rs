@@ -53,6 +53,8 @@ impl AuthTrace {
         });
         let checks = checks.unwrap_or_default();
         let not_attached = match self.outcome() {
+            // That no token was found after the refusal is less than that a password was refused.
+            _ if last.not_attached() == Some(&NotAttached::NetrcPassword) => last.not_attached(),
             AuthOutcome::Refused(ReplayRefusal::SentWithoutToken(why)) => Some(why),
             _ => last.not_attached(),
         };

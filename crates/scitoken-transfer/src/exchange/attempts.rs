@@ -141,19 +141,22 @@ impl Attempts {
         }
         let keeps_source = !next_source;
         let next_source = if next_source { self.next_open(operation) } else { None };
+        let mut why = with_causes(&failure);
+        if let Some(error) = failure.source_error().filter(|error| !why.contains(&error.to_string())) {
+            let _ = write!(why, ": {}", redact::text(&ErrorChain::new(error).to_string()));
+        }
         if let Some(number) = operation.number {
             let reporter = downloader.reporter();
             if failure.retry_action() == RetryAction::OtherToken && keeps_source {
                 reporter.send(number, EventKind::TokenRefused).await;
             }
             let (failures, kind) = (self.failures, failure.kind());
-            let mut why = with_causes(&failure);
-            if let Some(error) = failure.source_error().filter(|error| !why.contains(&error.to_string())) {
-                let _ = write!(why, ": {}", redact::text(&ErrorChain::new(error).to_string()));
-            }
             let other = next_source.filter(|next| *next != operation.source);
             let next = other.map(|next| SafeUrl::new(&operation.urls[next]).to_string());
             reporter.send(number, EventKind::Retrying { failures, after, kind, why, next }).await;
+        } else if !after.is_zero() {
+            // An operation without events is not silent about what it waits for.
+            tracing::warn!("{why}; trying again in {:.2} s", after.as_secs_f64());
         }
         Ok(NextAttempt { failure, after, next_source })
     }

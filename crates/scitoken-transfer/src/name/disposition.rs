@@ -24,16 +24,14 @@ pub(crate) fn suggested_name(headers: &HeaderMap) -> Option<Result<String, Unsaf
         }
     }
     let name = match (extended, plain) {
-        // RFC 6266 section 4.3: a malformed one is ignored in favour of the plain one.
-        (Some(Ok(name)), _) | (_, Some(name)) => Ok(name),
-        (unreadable, None) => unreadable?,
+        // RFC 6266 section 4.3: a malformed one is ignored.
+        (Some(Some(name)), _) | (_, Some(name)) => name,
+        (_, None) => return None,
     };
-    Some(name.and_then(|name| {
-        if name.contains('\\') {
-            return Err(UnsafeName::ForeignCharacter(redact::text(&name)));
-        }
-        Ok(without_dot(checked(&name)?))
-    }))
+    if name.contains('\\') {
+        return Some(Err(UnsafeName::ForeignCharacter(redact::text(&name))));
+    }
+    Some(checked(&name).map(without_dot))
 }
 
 /// Escapes a leading dot of a name that a server chose.
@@ -78,15 +76,15 @@ fn unquote(quoted: &str) -> (String, &str) {
     (text, "")
 }
 
-/// `UTF-8''na%C3%AFve.txt`; RFC 8187 knows UTF-8 only, and ISO-8859-1 is what older servers send.
-fn decode(value: &str) -> Result<String, UnsafeName> {
+/// `UTF-8''na%C3%AFve.txt`; RFC 8187 knows UTF-8 only, and ISO-8859-1 is what older servers send. What is neither is `None`.
+fn decode(value: &str) -> Option<String> {
     let mut parts = value.splitn(3, '\'');
-    let (charset, text) = (parts.next().unwrap_or_default(), parts.nth(1).ok_or(UnsafeName::Encoding)?);
+    let (charset, text) = (parts.next().unwrap_or_default(), parts.nth(1)?);
     let bytes = percent_encoding::percent_decode_str(text);
     match charset.to_ascii_lowercase().as_str() {
-        "utf-8" => bytes.decode_utf8().map(std::borrow::Cow::into_owned).map_err(|_| UnsafeName::Encoding),
-        "iso-8859-1" => Ok(bytes.map(char::from).collect()),
-        _ => Err(UnsafeName::Encoding),
+        "utf-8" => bytes.decode_utf8().ok().map(std::borrow::Cow::into_owned),
+        "iso-8859-1" => Some(bytes.map(char::from).collect()),
+        _ => None,
     }
 }
 
@@ -119,7 +117,15 @@ mod tests {
         ] {
             assert_eq!(name(value).unwrap().as_deref(), Ok(expected), "{value}");
         }
-        for value in ["attachment", "", "attachment; size=3", "filename"] {
+        for value in [
+            "attachment",
+            "",
+            "attachment; size=3",
+            "filename",
+            "attachment; filename*=broken",
+            "attachment; filename*=UTF-8''%FF",
+            "attachment; filename*=UTF-7''x",
+        ] {
             assert_eq!(name(value), None, "{value}");
         }
     }
@@ -134,8 +140,6 @@ mod tests {
             "attachment; filename=\"a\tb\"",
             "attachment; filename*=UTF-8''a%2Fb",
             "attachment; filename*=UTF-8''a%00b",
-            "attachment; filename*=UTF-8''%FF",
-            "attachment; filename*=UTF-7''x",
             "attachment; filename*=UTF-8''a%2Fb; filename=fine",
             "attachment; filename=\"C:\\\\temp\\\\x\"",
         ] {

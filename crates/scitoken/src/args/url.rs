@@ -117,6 +117,10 @@ fn other_scheme(url: &Url) -> Option<String> {
             "this program uses HTTP: ask the site for its WebDAV address, `https://{}/…`",
             url.host_str()?
         )),
+        "file" => Some("write the path of a file of this machine without `file://`".to_owned()),
+        "s3" | "gs" | "swift" | "az" | "abfs" => Some(
+            "this program uses HTTP: ask for the `https://` URL of the object, which may have to be signed".to_owned(),
+        ),
         _ => None,
     }
 }
@@ -188,6 +192,8 @@ mod tests {
             ("osdf:///ns/f", "scitoken explain"),
             ("gsiftp://h/f", "https://h/"),
             ("root:///f", "https://host/path"),
+            ("s3://bucket/f", "may have to be signed"),
+            ("file:///tmp/f", "without `file://`"),
             ("xyz://h/f", "https://host/path"),
             ("mailto:x@y", "https://host/path"),
             ("h/f", "https://host/path"),

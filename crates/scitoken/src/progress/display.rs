@@ -46,7 +46,8 @@ impl ProgressDisplay {
         let draws = wants_bar && options.shows_text();
         Self {
             options,
-            bar: draws.then(bar),
+            // Where nothing can be drawn, as in a file or a dumb terminal, lines take its place.
+            bar: draws.then(bar).filter(|bar| !bar.is_hidden()),
             began: Instant::now(),
             tally: Tally::new(expected),
             bar_columns: 0,
@@ -153,7 +154,7 @@ impl ProgressDisplay {
 
     /// Writes the periodic line of a log.
     fn line(&self) {
-        if self.bar.is_none() && matches!(self.options.mode, ProgressMode::Line | ProgressMode::Auto) {
+        if self.bar.is_none() && self.options.mode != ProgressMode::None {
             self.print(&self.tally.log_line(self.began.elapsed()));
         }
     }

@@ -14,7 +14,7 @@ pub(crate) enum ProgressMode {
     /// A bar on a terminal, lines elsewhere
     #[default]
     Auto,
-    /// A bar
+    /// A bar; lines where none can be drawn
     Bar,
     /// Lines
     Line,

@@ -109,6 +109,12 @@ fn parse_checksum(text: &str) -> Result<Checksum, InvalidDigest> {
     text.parse()
 }
 
+/// Returns whether a path is a name of standard output, which may be a file: opened anew it would be written from its start.
+fn names_standard_output(path: &Path) -> bool {
+    const NAMES: [&str; 4] = ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"];
+    NAMES.iter().any(|name| path == Path::new(name))
+}
+
 /// Returns whether a path names a character device or a FIFO, which cannot be replaced by a file.
 #[cfg(unix)]
 fn is_device(path: &Path) -> bool {
@@ -134,11 +140,11 @@ pub(super) enum SkipBy {
 impl Get {
     /// Returns whether the data goes to a stream: standard output, or a device or FIFO such as `/dev/null`.
     pub(super) fn is_stream(&self) -> bool {
-        self.output.as_deref().is_some_and(|output| output == Path::new("-") || is_device(output))
+        self.output.as_deref().is_some_and(|output| names_standard_output(output) || is_device(output))
     }
 
     /// Returns the device or FIFO to write to, if it is not standard output.
     pub(super) fn device(&self) -> Option<&Path> {
-        self.output.as_deref().filter(|output| is_device(output))
+        self.output.as_deref().filter(|output| !names_standard_output(output) && is_device(output))
     }
 }

@@ -58,6 +58,28 @@ fn the_password_goes_to_its_machine_if_asked_for_and_never_over_a_token() {
 }
 
 #[test]
+fn a_refused_password_is_told_as_one_and_not_as_a_missing_token() {
+    let (_runtime, server) = serve(|asked| match asked.path.as_str() {
+        "/basic" => Reply::sized("401 Unauthorized", &[("WWW-Authenticate", "Basic realm=\"r\"")], ""),
+        "/bearer" => Reply::sized("401 Unauthorized", &[("WWW-Authenticate", "Bearer realm=\"r\"")], ""),
+        _ => Reply::sized("403 Forbidden", &[], ""),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    netrc(directory.path(), "machine 127.0.0.1 login me password s3cret-of-mine\n", 0o600);
+    for path in ["basic", "bearer", "forbidden"] {
+        for attach in ["when-found", "on-challenge"] {
+            let url = server.url(path).to_string();
+            let ended = get(directory.path(), None, &["-n", "--attach", attach, &url]);
+            assert_eq!(ended.code, 8, "{path} {attach}: {}", ended.err);
+            assert!(ended.err.contains("the password of `.netrc` was refused"), "{path}: {}", ended.err);
+            assert!(!ended.err.contains("no token was sent"), "{path}: {}", ended.err);
+        }
+        let ended = get(directory.path(), None, &[server.url(path).as_str()]);
+        assert_eq!(ended.code, 7, "{path}: {}", ended.err);
+    }
+}
+
+#[test]
 fn the_password_does_not_follow_a_redirect_to_another_port_or_host() {
     let (_other_runtime, other) = serve(|asked| Reply::honest(asked, HELLO, &[]));
     let port = other.url("").port().unwrap();

@@ -21,6 +21,24 @@ fn events_go_to_standard_output_unless_the_data_does() {
 }
 
 #[test]
+fn standard_output_has_several_names_and_may_be_a_file() {
+    let (_runtime, server) = serve(|asked| Reply::honest(asked, HELLO, &[]));
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("f").to_string();
+    for name in ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let path = directory.path().join("out");
+        let mut out = fs_err::File::create(&path).unwrap();
+        std::io::Write::write_all(&mut out, b"before ").unwrap();
+        let mut get = Command::new(env!("CARGO_BIN_EXE_scitoken"));
+        get.args(["get", "--json", "-o", name, &url]).env_clear().env("HOME", directory.path());
+        let ended = get.stdout(out.into_file()).stderr(Stdio::piped()).output().unwrap();
+        assert!(ended.status.success(), "{name}: {}", String::from_utf8_lossy(&ended.stderr));
+        let expected = [b"before ", HELLO].concat();
+        assert_eq!(fs_err::read(&path).unwrap(), expected, "{name}");
+    }
+}
+
+#[test]
 fn a_fifo_without_a_reader_is_left_in_time() {
     let (_runtime, server) = serve(|asked| Reply::honest(asked, HELLO, &[]));
     let directory = tempfile::tempdir().unwrap();
