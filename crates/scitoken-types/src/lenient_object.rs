@@ -18,7 +18,7 @@ const FIRST_MILLISECONDS: f64 = 2e10;
 /// A JSON object of which each member is read on its own: token files, and the answers of agents and OAuth servers.
 ///
 /// A member that is not of the expected type is an error of this member, and not of the object. Unknown members are
-/// ignored; of two members with one name the last one counts, unless it is `null`. A byte order mark is skipped, UTF-16 is
+/// ignored; of several members with one name the last one that can be read counts. A byte order mark is skipped, UTF-16 is
 /// decoded, and of an object that is cut off, followed by other text or not valid JSON each member that can be read is
 /// kept, whatever its place.
 ///
@@ -35,7 +35,8 @@ const FIRST_MILLISECONDS: f64 = 2e10;
 /// `Debug` shows names only: a value may be a token.
 #[derive(Clone, Default)]
 pub struct LenientObject {
-    members: BTreeMap<String, Box<RawValue>>,
+    /// The values of each name in their order, without `null`.
+    members: BTreeMap<String, Vec<Box<RawValue>>>,
     repeated: Vec<String>,
     is_complete: bool,
 }
@@ -75,11 +76,51 @@ impl LenientObject {
         Some(object)
     }
 
+    /// Creates an object of members that are texts, such as those of a form. `is_complete` says whether these are all of them.
+    ///
+    /// ```
+    /// use scitoken_types::LenientObject;
+    ///
+    /// let form = LenientObject::from_texts([("access_token".to_owned(), "abc".to_owned())], true);
+    /// assert_eq!(form.text("access_token").unwrap().as_deref(), Some("abc"));
+    /// ```
+    pub fn from_texts(members: impl IntoIterator<Item = (String, String)>, is_complete: bool) -> Self {
+        let mut object = Self { is_complete, ..Self::default() };
+        for (name, text) in members {
+            if let Ok(value) = serde_json::value::to_raw_value(&text) {
+                object.insert(name, value);
+            }
+        }
+        object
+    }
+
     fn insert(&mut self, name: String, value: Box<RawValue>) {
-        let is_repeated = value.get() != "null" && self.members.insert(name.clone(), value).is_some();
-        if is_repeated && !self.repeated.contains(&name) {
+        if value.get() == "null" {
+            return;
+        }
+        let values = self.members.entry(name.clone()).or_default();
+        values.push(value);
+        if values.len() > 1 && !self.repeated.contains(&name) {
             self.repeated.push(name);
         }
+    }
+
+    /// Reads the last value of a name that can be read; else the result of the last one.
+    fn last_readable<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&str) -> Result<Option<T>, UnreadableMember>,
+    ) -> Result<Option<T>, UnreadableMember> {
+        let values = self.members.get(name).map(Vec::as_slice).unwrap_or_default();
+        let results = values.iter().rev().map(|value| read(value.get()));
+        let mut last = None;
+        for result in results {
+            if matches!(result, Ok(Some(_))) {
+                return result;
+            }
+            last.get_or_insert(result);
+        }
+        last.unwrap_or(Ok(None))
     }
 
     /// Returns whether the whole text is one JSON object.
@@ -99,7 +140,7 @@ impl LenientObject {
 
     /// Returns the JSON text of a member; `None` if it is absent or `null`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.members.get(name).map(|value| value.get())
+        self.members.get(name)?.last().map(|value| value.get())
     }
 
     /// Reads a string; a number is read as its text, and an empty or blank string as absent.
@@ -107,14 +148,7 @@ impl LenientObject {
     /// # Errors
     /// [`UnreadableMember`] for another type.
     pub fn text(&self, name: &str) -> Result<Option<String>, UnreadableMember> {
-        let Some(json) = self.get(name) else { return Ok(None) };
-        let text = match serde_json::from_str::<String>(json) {
-            Ok(text) => text,
-            Err(_) if json.starts_with(|c: char| c.is_ascii_digit() || c == '-') => json.to_owned(),
-            Err(_) => return Err(unreadable(name, "a string")),
-        };
-        let text = text.trim();
-        Ok((!text.is_empty()).then(|| text.to_owned()))
+        self.last_readable(name, |json| text_of(name, json))
     }
 
     /// Reads words: a string, or a list of strings, which are joined by blanks.
@@ -122,15 +156,16 @@ impl LenientObject {
     /// # Errors
     /// [`UnreadableMember`] for another type.
     pub fn words(&self, name: &str) -> Result<Option<String>, UnreadableMember> {
-        match self.get(name) {
-            Some(json) if json.starts_with('[') => {
-                let words: Vec<String> = serde_json::from_str(json)
-                    .map_err(|_| unreadable(name, "a string or a list of strings"))?;
-                let words: Vec<_> = words.iter().flat_map(|word| word.split_whitespace()).collect();
-                Ok((!words.is_empty()).then(|| words.join(" ")))
+        self.last_readable(name, |json| {
+            let unreadable = || unreadable(name, "a string or a list of strings");
+            if !json.starts_with('[') {
+                return text_of(name, json).map_err(|_| unreadable());
             }
-            _ => self.text(name).map_err(|_| unreadable(name, "a string or a list of strings")),
-        }
+            let words: Vec<String> =
+                serde_json::from_str(json).map_err(|_| unreadable())?;
+            let words: Vec<_> = words.iter().flat_map(|word| word.split_whitespace()).collect();
+            Ok((!words.is_empty()).then(|| words.join(" ")))
+        })
     }
 
     /// Reads a duration in seconds: a number, or a number as text.
@@ -169,6 +204,17 @@ impl LenientObject {
     }
 }
 
+/// Reads a string or a number as text; `None` for one that is empty or blank.
+fn text_of(name: &str, json: &str) -> Result<Option<String>, UnreadableMember> {
+    let text = match serde_json::from_str::<String>(json) {
+        Ok(text) => text,
+        Err(_) if json.starts_with(|c: char| c.is_ascii_digit() || c == '-') => json.to_owned(),
+        Err(_) => return Err(unreadable(name, "a string")),
+    };
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
 /// Returns the text without a byte order mark, decoded if it is UTF-16.
 fn utf_8(text: &[u8]) -> Cow<'_, str> {
     let units = |order: fn([u8; 2]) -> u16, text: &[u8]| {
@@ -180,7 +226,7 @@ fn utf_8(text: &[u8]) -> Cow<'_, str> {
         [0xff, 0xfe, rest @ ..] => units(u16::from_le_bytes, rest),
         [0xfe, 0xff, rest @ ..] => units(u16::from_be_bytes, rest),
         [b'{' | b' ' | b'\n' | b'\r', 0, ..] => units(u16::from_le_bytes, text),
-        [0, b'{' | b' ' | b'\n' | b'\r', ..] => units(u16::from_be_bytes, text),
+        [0, b'{' | b' ' | b'\n' | b'\r', 0, ..] => units(u16::from_be_bytes, text),
         _ => String::from_utf8_lossy(text),
     }
 }
@@ -371,6 +417,25 @@ mod tests {
             assert_eq!(read.text("access_token").unwrap().as_deref(), Some("A\u{e9}"));
             assert!(read.is_complete());
         }
+    }
+
+    #[test]
+    fn of_repeated_members_the_last_one_that_can_be_read_counts() {
+        for useless in [r#""""#, r#"" ""#, "false", "{}", "[]", "null"] {
+            let read = object(&format!(r#"{{"a": "x", "a": {useless}}}"#));
+            assert_eq!(read.text("a").unwrap().as_deref(), Some("x"), "{useless}");
+            assert_eq!(read.words("a").unwrap().as_deref(), Some("x"), "{useless}");
+        }
+        assert!(object(r#"{"a": {}, "a": false}"#).text("a").is_err());
+        assert_eq!(object(r#"{"a": "", "a": ""}"#).text("a").unwrap(), None);
+    }
+
+    #[test]
+    fn texts_make_an_object() {
+        let pairs = [("a", "x"), ("b", ""), ("a", "")].map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let form = LenientObject::from_texts(pairs, false);
+        assert_eq!(form.text("a").unwrap().as_deref(), Some("x"));
+        assert_eq!((form.text("b").unwrap(), form.is_complete()), (None, false));
     }
 
     #[test]

@@ -244,8 +244,17 @@ impl OAuthClient {
             form.push(("scope", scope));
         }
         request.add_targets(&mut form);
-        let answer = self.post(self.metadata.token_endpoint(), form).await?;
-        answer.into_object().map_err(|kind| self.bad_answer(kind))
+        let mut answer = self.post(self.metadata.token_endpoint(), form).await?;
+        let refusal = answer.take_refusal();
+        let object = answer.into_object().map_err(|kind| self.bad_answer(kind))?;
+        match refusal {
+            // A refresh token that an error brings may have replaced the one that was sent.
+            Some(refused) => {
+                let partial = TokenResponse::partial(&object, self.clock.now());
+                Err(self.bad_answer(refused).with_partial_answer(partial))
+            }
+            None => Ok(object),
+        }
     }
 
     /// Returns the tokens, with the identity by the ID token if there is a valid one. A token that was obtained is not
@@ -526,6 +535,59 @@ mod tests {
             let error = client(&fake).refresh("rt1", &GrantRequest::new()).await.unwrap_err();
             assert_eq!(error.expose_rotated_refresh_token(), Some("rt2-hush"), "{body}");
             assert!(!format!("{error} {error:?}").contains("hush"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_that_brings_a_refresh_token_hands_it_back() {
+        for status in [400, 401, 429, 500, 503] {
+            for body in [
+                r#"{"access_token": "AT2", "refresh_token": "rt2-hush"}"#,
+                r#"{"error": "server_error", "access_token": "AT2", "refresh_token": "rt2-hush"}"#,
+                r#"{"refresh_token": "rt2-hush", "error": {"code": "x"}}"#,
+                "error=invalid_request&refresh_token=rt2-hush",
+            ] {
+                let fake = Fake::new([Reply::json(status, body)]);
+                let error = client(&fake).refresh("rt1", &GrantRequest::new()).await.unwrap_err();
+                assert_eq!(error.expose_rotated_refresh_token(), Some("rt2-hush"), "{status} {body}");
+                assert!(!error.is_transient(), "what was sent may be void: {status} {body}");
+                assert!(!format!("{error} {error:?}").contains("hush"), "{status} {body}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_pair_of_a_form_that_was_cut_off_is_no_value() {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        encoder.write_all(b"access_token=AT2&refresh_token=rt2abc").unwrap();
+        let whole = encoder.finish().unwrap();
+        // The end of gzip's frame, and with it the proof that this is all.
+        let body = whole[..whole.len() - 8].to_vec();
+        let fake = Fake::new([Reply::Encoded { encoding: "gzip", body }]);
+        let tokens = client(&fake).refresh("rt1", &GrantRequest::new()).await.unwrap();
+        assert!(tokens.notes()[0].contains("cut off"), "{:?}", tokens.notes());
+        let data = tokens.for_resource_server("rs").token_data().unwrap();
+        assert_eq!(data.get("rs").unwrap().expose_access_token(), "AT2");
+        assert_eq!(data.get("rs").unwrap().expose_refresh_token(), None);
+    }
+
+    #[tokio::test]
+    async fn what_surrounds_tokens_costs_none() {
+        for (content_type, body) in [
+            ("application/x-www-form-urlencoded", "access_token=AT2&refresh_token=rt2&name=J\u{fc}rgen"),
+            ("application/x-www-form-urlencoded", "access_token=AT2&refresh_token=rt2&name=\"x\""),
+            ("application/x-www-form-urlencoded", "access_token=AT2\nrefresh_token=rt2\n"),
+            ("application/json", "\0{\"access_token\": \"AT2\", \"refresh_token\": \"rt2\"}"),
+            ("application/json", ")]}',\n{\"access_token\": \"AT2\", \"refresh_token\": \"rt2\"}"),
+            ("application/json", "[{\"access_token\": \"AT2\", \"refresh_token\": \"rt2\"}]"),
+            ("application/json", r#"{"access_token": "AT2", "refresh_token": "rt2", "refresh_token": ""}"#),
+        ] {
+            let fake = Fake::new([Reply::Answer { status: 200, content_type, body: body.into() }]);
+            let tokens = client(&fake).refresh("rt1", &GrantRequest::new()).await.unwrap();
+            let data = tokens.for_resource_server("rs").token_data().unwrap();
+            assert_eq!(data.get("rs").unwrap().expose_access_token(), "AT2", "{body}");
+            assert_eq!(data.get("rs").unwrap().expose_refresh_token(), Some("rt2"), "{body}");
         }
     }
 

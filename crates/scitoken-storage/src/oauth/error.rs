@@ -163,9 +163,11 @@ impl OAuthError {
         matches!(self.code(), Some("invalid_client" | "unauthorized_client"))
     }
 
-    /// Returns whether the same request may succeed later: connection failure, timeout, 429, or a server error.
+    /// Returns whether the same request may succeed later: connection failure, timeout, 429, or a server error. Where the answer
+    /// has tokens, it may not: they may have replaced what was sent.
     pub fn is_transient(&self) -> bool {
         match &self.kind {
+            _ if self.partial.is_some() => false,
             Kind::Unreachable(_) | Kind::Timeout(_) => true,
             Kind::Status { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS

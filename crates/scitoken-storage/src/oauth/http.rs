@@ -86,13 +86,23 @@ impl Payload {
     }
 }
 
-/// A successful answer.
+/// An answer that succeeded, or that has tokens.
 pub(super) struct Answer {
-    body: Zeroizing<Vec<u8>>,
+    body: Body,
     /// What the body is instead of JSON, if it is.
     instead: NotJson,
     /// Why the body was not received completely.
     broken: Option<Kind>,
+    /// What the server refuses with, although the answer has tokens.
+    refusal: Option<Kind>,
+}
+
+/// What was received of the body of an answer.
+struct Body {
+    bytes: Zeroizing<Vec<u8>>,
+    /// Whether its media type is that of a form.
+    is_form: bool,
+    is_complete: bool,
 }
 
 /// Requests a document.
@@ -152,28 +162,43 @@ async fn exchange(
         Ok(read) => read.err(),
         Err(_) => Some(Kind::Timeout(limit)),
     };
-    let body = if body.starts_with(&GZIP_MAGIC) {
-        decoded(flate2::read::MultiGzDecoder::new(body.as_slice()))
-    } else if is_deflate(&response) && read_object(&body).is_none() {
-        decode_deflate(&body)
-    } else {
-        body
+    let body = Body { bytes: body, is_form: is_form(&response), is_complete: broken.is_none() };
+    let body = body.decoded(is_deflate(&response));
+    let object = body.object();
+    let has_tokens = object.as_ref().is_some_and(has_tokens);
+    let refusal = object.and_then(|object| refusal(status, &object, secrets));
+    let refusal = match refusal {
+        // A token counts more than an error beside it.
+        Some(_) if status.is_success() && has_tokens => None,
+        None if !status.is_success() => {
+            let text = refusal_text(&body.bytes, secrets);
+            Some(Kind::Status { status, html: is_html, text })
+        }
+        refusal => refusal,
     };
-    if let Some(refused) = refusal(status, &body, secrets) {
-        return Err(failed(refused));
+    let instead = NotJson { is_html, kind: scitoken_types::non_json_kind(&body.bytes), encoding };
+    match refusal {
+        Some(refused @ Kind::Refused { .. }) if !has_tokens => Err(failed(refused)),
+        Some(refused) if !has_tokens => Err(failed(broken.unwrap_or(refused))),
+        refusal => Ok(Answer { body, instead, broken, refusal }),
     }
-    if !status.is_success() {
-        let text = refusal_text(&body, secrets);
-        return Err(failed(broken.unwrap_or(Kind::Status { status, html: is_html, text })));
-    }
-    let instead = NotJson { is_html, kind: scitoken_types::non_json_kind(&body), encoding };
-    Ok(Answer { body, instead, broken })
 }
 
 impl Answer {
+    /// Takes what the server refuses with, although the answer has tokens.
+    pub(super) fn take_refusal(&mut self) -> Option<Kind> {
+        self.refusal.take()
+    }
+
     /// Reads the answer as a JSON object, or as a form, which some token endpoints send.
+    ///
+    /// # Errors
+    /// It is none, was not received completely, or is a refusal that was not [taken](Self::take_refusal).
     pub(super) fn into_object(self) -> Result<LenientObject, Kind> {
-        match (read_object(&self.body), self.broken) {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        match (self.body.object(), self.broken) {
             // Of an answer that was cut off, what arrived counts if it has a token.
             (Some(object), Some(broken)) if !has_tokens(&object) => Err(broken),
             (Some(object), _) => Ok(object),
@@ -188,26 +213,54 @@ fn has_tokens(object: &LenientObject) -> bool {
     ["access_token", "refresh_token"].iter().any(|name| object.words(name).is_ok_and(|text| text.is_some()))
 }
 
-/// Reads a JSON object, or a form.
-fn read_object(body: &[u8]) -> Option<LenientObject> {
-    LenientObject::parse(body).or_else(|| form_object(body))
-}
-
-/// Reads `access_token=…&token_type=bearer`, or the error of RFC 6749 section 5.2 in the same form.
-fn form_object(body: &[u8]) -> Option<LenientObject> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
-    let pairs = || url::form_urlencoded::parse(body);
-    // A link in a web page has such members too.
-    let is_text = body.iter().all(|byte| matches!(byte, b' '..=b'~') && !b"<>{}\"".contains(byte));
-    let known = ["access_token", "refresh_token", "error", "device_code"];
-    if !is_text || !pairs().any(|(name, _)| known.contains(&&*name)) {
-        return None;
+impl Body {
+    /// Decodes what was encoded, unasked.
+    fn decoded(self, is_deflate: bool) -> Self {
+        let decoded = if self.bytes.starts_with(&GZIP_MAGIC) {
+            decoded(flate2::read::MultiGzDecoder::new(self.bytes.as_slice()))
+        } else if is_deflate && self.object().is_none() {
+            decode_deflate(&self.bytes)
+        } else {
+            return self;
+        };
+        Self { bytes: decoded.bytes, is_complete: self.is_complete && decoded.is_complete, ..self }
     }
-    let members: serde_json::Map<String, serde_json::Value> = pairs()
-        .filter(|(_, value)| !value.trim().is_empty())
-        .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
-        .collect();
-    LenientObject::parse(Zeroizing::new(serde_json::Value::Object(members).to_string()).as_bytes())
+
+    /// Reads a JSON object, or a form.
+    fn object(&self) -> Option<LenientObject> {
+        LenientObject::parse(&self.bytes).or_else(|| self.form()).or_else(|| self.enclosed_object())
+    }
+
+    /// Reads `access_token=…&token_type=bearer`, or the error of RFC 6749 section 5.2 in the same form. Where the body was cut
+    /// off, the last pair may lack its end.
+    fn form(&self) -> Option<LenientObject> {
+        const KNOWN: [&str; 4] = ["access_token", "refresh_token", "error", "device_code"];
+
+        let body = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes).trim_ascii();
+        // A link in a web page has such members too.
+        let is_text = || body.iter().all(|byte| matches!(byte, b' '..=b'~') && !b"<>{}\"".contains(byte));
+        if !self.is_form && !is_text() {
+            return None;
+        }
+        let lines = body.split(|byte| matches!(byte, b'\r' | b'\n'));
+        let pairs = lines.flat_map(|line| url::form_urlencoded::parse(line));
+        let mut pairs: Vec<_> =
+            pairs.map(|(name, value)| (name.into_owned(), value.trim().to_owned())).collect();
+        if !self.is_complete {
+            pairs.pop();
+        }
+        let is_known = pairs.iter().any(|(name, _)| KNOWN.contains(&&**name));
+        is_known.then(|| LenientObject::from_texts(pairs, self.is_complete))
+    }
+
+    /// Reads an object with tokens that a few other characters precede: a list's bracket, or a guard against scripts.
+    fn enclosed_object(&self) -> Option<LenientObject> {
+        const LONGEST_PREFIX: usize = 32;
+
+        let start = self.bytes.iter().take(LONGEST_PREFIX).position(|byte| *byte == b'{')?;
+        let is_page = self.bytes[..start].contains(&b'<');
+        LenientObject::parse(&self.bytes[start..]).filter(|object| !is_page && has_tokens(object))
+    }
 }
 
 /// The URL is removed: the endpoint is named by the error already.
@@ -241,18 +294,24 @@ async fn read(response: &mut Response, body: &mut Vec<u8>) -> Result<(), Kind> {
 }
 
 /// Decodes `deflate` (RFC 9110 section 8.4.1.2), which some servers send without its zlib frame.
-fn decode_deflate(body: &[u8]) -> Zeroizing<Vec<u8>> {
+fn decode_deflate(body: &[u8]) -> Decoded {
     let framed = decoded(flate2::read::ZlibDecoder::new(body));
-    if framed.is_empty() { decoded(flate2::read::DeflateDecoder::new(body)) } else { framed }
+    if framed.bytes.is_empty() { decoded(flate2::read::DeflateDecoder::new(body)) } else { framed }
+}
+
+struct Decoded {
+    bytes: Zeroizing<Vec<u8>>,
+    is_complete: bool,
 }
 
 /// Reads as much as is valid, up to the size limit.
-fn decoded(reader: impl std::io::Read) -> Zeroizing<Vec<u8>> {
-    let mut content = Zeroizing::new(Vec::new());
-    if let Err(error) = reader.take(MAX_ANSWER_SIZE as u64).read_to_end(&mut content) {
+fn decoded(reader: impl std::io::Read) -> Decoded {
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = reader.take(MAX_ANSWER_SIZE as u64).read_to_end(&mut bytes);
+    if let Err(error) = &read {
         tracing::debug!(%error, "failed to decode the end of a compressed answer");
     }
-    content
+    Decoded { bytes, is_complete: read.is_ok() }
 }
 
 fn is_deflate(response: &Response) -> bool {
@@ -269,11 +328,19 @@ fn encoding(response: &Response) -> Option<String> {
 }
 
 fn is_html(response: &Response) -> bool {
+    has_media_type(response, "text/html")
+}
+
+fn is_form(response: &Response) -> bool {
+    has_media_type(response, "application/x-www-form-urlencoded")
+}
+
+fn has_media_type(response: &Response, expected: &str) -> bool {
     response
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("text/html"))
+        .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with(expected))
 }
 
 /// Returns what a refusal says that has no error code: in one of the members that frameworks use, or as plain text.
@@ -303,21 +370,17 @@ fn refusal_text(body: &[u8], secrets: &Redactor) -> Option<String> {
     shown.chars().any(char::is_alphanumeric).then_some(shown)
 }
 
-/// Returns the error of RFC 6749 section 5.2 if the body has one, at any status. A token in a successful answer counts more.
-fn refusal(status: StatusCode, body: &[u8], secrets: &Redactor) -> Option<Kind> {
-    let object = read_object(body)?;
-    if status.is_success() && has_tokens(&object) {
-        return None;
-    }
+/// Returns the error of RFC 6749 section 5.2 if the answer has one, at any status.
+fn refusal(status: StatusCode, object: &LenientObject, secrets: &Redactor) -> Option<Kind> {
     let shown = |text: String| redact::text(&secrets.redact(&text));
     let text = |object: &LenientObject, name| object.text(name).ok().flatten();
     // Some servers put code and description into an object of their own.
     let nested = object.get("error").and_then(|json| LenientObject::parse(json.as_bytes()));
     let code = match &nested {
         Some(nested) => ["code", "error", "status", "type"].iter().find_map(|name| text(nested, name)),
-        None => text(&object, "error"),
+        None => text(object, "error"),
     }?;
-    let description = text(&object, "error_description").or_else(|| {
+    let description = text(object, "error_description").or_else(|| {
         ["message", "error_description", "description"].iter().find_map(|name| text(nested.as_ref()?, name))
     });
     Some(Kind::Refused { status, code: shown(code), description: description.map(shown) })

@@ -224,14 +224,7 @@ impl IssuedToken {
         now: SystemTime,
         notes: &mut Vec<String>,
     ) -> Result<Self, InvalidTokenResponse> {
-        if object.get("access_token").is_some_and(|json| !json.starts_with('"')) {
-            return Err(InvalidTokenResponse::Malformed("`access_token` is not a string"));
-        }
-        let access_token = object
-            .text("access_token")
-            .ok()
-            .flatten()
-            .ok_or(InvalidTokenResponse::Malformed("`access_token` is missing"))?;
+        let access_token = access_token(object)?;
         AccessToken::new(access_token.as_str()).map_err(InvalidTokenResponse::NotAToken)?;
         let token_type = noted(object.text("token_type"), notes);
         if let Some(other) = token_type.as_deref().filter(|other| !other.eq_ignore_ascii_case("bearer")) {
@@ -285,6 +278,16 @@ impl IssuedToken {
             None => data,
         })
     }
+}
+
+/// Reads the access token: a string, and no number.
+fn access_token(object: &LenientObject) -> Result<String, InvalidTokenResponse> {
+    let malformed = InvalidTokenResponse::Malformed;
+    let is_repeated = object.repeated().iter().any(|name| name == "access_token");
+    let is_string = object.get("access_token").is_none_or(|json| json.starts_with('"'));
+    let text = object.text("access_token").ok().filter(|_| is_string || is_repeated);
+    let text = text.ok_or_else(|| malformed("`access_token` is not a string"))?;
+    text.ok_or_else(|| malformed("`access_token` is missing"))
 }
 
 /// Reads the refresh token: a string, or a list with one.
