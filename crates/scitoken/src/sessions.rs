@@ -198,6 +198,14 @@ impl SessionFactory {
         Ok(client.build())
     }
 
+    /// Returns sessions for a server of an object: with the tokens that were chosen for it, or without any.
+    pub(crate) fn for_object(self, tokens: Option<SharedTokenSource>) -> Self {
+        match tokens {
+            Some(source) => Self { source, attach: Attach::Required, ..self },
+            None => Self { attach: Attach::Never, ..self },
+        }
+    }
+
     /// Returns what resolves names of objects, with the tokens of the flags and settings.
     pub(crate) fn federation(&self) -> Result<Federation, Failure> {
         // Runtimes of several threads use the client, and connections do not outlive their runtime.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, TransferError};
-use crate::federation::answers::FRESH;
 use crate::federation::describe::no_server;
 use crate::federation::handle::Federation;
 use crate::federation::resolve::ResolvedObject;
@@ -100,7 +99,7 @@ impl Federation {
         url: &FederationUrl,
         recursion: Recursion,
     ) -> Result<(), TransferError> {
-        let object = self.resolve_as(url, QueryKind::Delete, FRESH).await?;
+        let object = self.resolve_for_removal(url).await?;
         match self.remove_at(downloader, &object, recursion).await {
             Err(failure) => match self.resolve_after(&failure, &object, QueryKind::Delete).await {
                 Some(fresh) => self.remove_at(downloader, &fresh, recursion).await,

@@ -113,6 +113,14 @@ impl Federation {
         self.resolve_as(url, QueryKind::Write, FRESH).await
     }
 
+    /// Returns the origins that remove an object.
+    ///
+    /// # Errors
+    /// As [`resolve_for_writing`](Self::resolve_for_writing).
+    pub async fn resolve_for_removal(&self, url: &FederationUrl) -> Result<ResolvedObject, TransferError> {
+        self.resolve_as(url, QueryKind::Delete, FRESH).await
+    }
+
     /// Returns the discovery document of a federation, which is used for 30 minutes.
     ///
     /// # Errors

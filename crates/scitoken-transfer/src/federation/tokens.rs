@@ -239,7 +239,7 @@ impl Federation {
     }
 
     /// Returns whether a token is sent to the servers of an object.
-    fn needs_token(&self, object: &ResolvedObject, access: ObjectAccess) -> bool {
+    pub fn needs_token(&self, object: &ResolvedObject, access: ObjectAccess) -> bool {
         let has_own = self.shared_token.is_some() || object.url().shared_token().is_some();
         has_own || object.namespace().requires_token() || access != ObjectAccess::Read
     }
@@ -248,7 +248,7 @@ impl Federation {
     ///
     /// # Errors
     /// [`FailureKind::NoToken`] when a token is required and none fits.
-    pub(crate) async fn tokens_for(
+    pub async fn tokens_for(
         &self,
         object: &ResolvedObject,
         access: ObjectAccess,

@@ -6,21 +6,18 @@ mod known_issues;
 mod machine;
 
 use clap::Args;
-use url::Url;
 
 use self::capabilities::Capabilities;
 use self::findings::DoctorFindings;
 use self::machine::Machine;
 use super::diagnosis::{ProbeRequest, READ_TIMEOUT, ReportLines, ReportVerdict, as_json, probe};
-use super::remote::{object_name, resolve, show_object};
-use crate::args::{ConnectionArgs, FederationArgs, Operation, RetryArgs, parse_url};
+use super::examined::{ExaminedServer, Route};
+use crate::args::{ConnectionArgs, FederationArgs, Operation, RetryArgs};
 use crate::context::Context;
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::runtime::block_on;
-use crate::sessions::SessionFactory;
 
 /// Examine a server and this machine, in one report to paste into a ticket
 ///
@@ -40,13 +37,20 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let (url, connection) = self.server(context)?;
+        let route = Route {
+            federation: &self.federation,
+            retry: &RetryArgs::default(),
+            connection: &self.connection,
+            read_timeout: READ_TIMEOUT,
+        };
+        let server = ExaminedServer::find(context, &self.url, Operation::Read, route)?;
         let settings = context.settings()?;
-        let sessions = SessionFactory::new(context, &connection, READ_TIMEOUT)?;
-        let request = ProbeRequest { url: &url, operation: Operation::Read, sessions: &sessions };
+        let (url, sessions) = (&server.url, &server.sessions);
+        let accepted = server.accepted.as_deref();
+        let request = ProbeRequest { url, operation: Operation::Read, sessions, accepted };
         let (report, capabilities) = block_on(async {
             let report = probe(&request).await?;
-            let capabilities = Capabilities::of(&report, &sessions, &url).await;
+            let capabilities = Capabilities::of(&report, sessions, url).await;
             Ok::<_, Failure>((report, capabilities))
         })??;
         let report = &report;
@@ -69,19 +73,5 @@ impl Doctor {
             context.output.text(&lines.to_string())?;
         }
         Ok(verdict.exit)
-    }
-
-    /// Returns the server to examine and how to reach it: of the name of an object, the first of its servers.
-    fn server(&self, context: &Context) -> Result<(Url, ConnectionArgs), Failure> {
-        let mut connection = self.connection.clone();
-        let Some(name) = object_name(&self.url)? else { return Ok((parse_url(&self.url)?, connection)) };
-        let retry = RetryArgs::default();
-        let engine = Engine::new(context, &retry, &connection, 1)?;
-        let object = resolve(context, &engine, &self.federation, &retry, &name)?;
-        if !context.output.json {
-            show_object(context, &object)?;
-        }
-        connection.no_auth |= !object.namespace().requires_token();
-        Ok((object.servers()[0].clone(), connection))
     }
 }

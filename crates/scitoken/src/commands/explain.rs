@@ -1,19 +1,15 @@
 //! `scitoken explain`.
 
 use clap::Args;
-use scitoken_transfer::federation::FederationUrl;
-use url::Url;
 
 use super::diagnosis::{ProbeRequest, READ_TIMEOUT, ReportLines, ReportVerdict, as_json, probe};
-use super::remote::{object_name, resolve, show_object};
-use crate::args::{ConnectionArgs, FederationArgs, Operation, RetryArgs, parse_url};
+use super::examined::{ExaminedServer, Route};
+use crate::args::{ConnectionArgs, FederationArgs, Operation, RetryArgs};
 use crate::context::Context;
-use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::runtime::block_on;
-use crate::sessions::SessionFactory;
 
 /// Explain one request: token, name, TLS, redirects, the server's answer, likely causes
 ///
@@ -38,12 +34,19 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(&self, context: &Context) -> Result<Exit, Failure> {
-        let (url, connection) = match object_name(&self.url)? {
-            Some(name) => self.resolve(context, &name)?,
-            None => (parse_url(&self.url)?, self.connection.clone()),
+        let route = Route {
+            federation: &self.federation,
+            retry: &self.retry,
+            connection: &self.connection,
+            read_timeout: READ_TIMEOUT,
         };
-        let sessions = SessionFactory::new(context, &connection, READ_TIMEOUT)?;
-        let request = ProbeRequest { url: &url, operation: self.op, sessions: &sessions };
+        let server = ExaminedServer::find(context, &self.url, self.op, route)?;
+        let request = ProbeRequest {
+            url: &server.url,
+            operation: self.op,
+            sessions: &server.sessions,
+            accepted: server.accepted.as_deref(),
+        };
         let report = block_on(probe(&request))??;
         let verdict = ReportVerdict::of(&report);
         if context.output.json {
@@ -54,17 +57,5 @@ impl Explain {
             context.output.text(&lines.to_string())?;
         }
         Ok(verdict.exit)
-    }
-
-    /// Resolves a name, shows its namespace and servers, and returns the first server's URL and how to reach it.
-    fn resolve(&self, context: &Context, name: &FederationUrl) -> Result<(Url, ConnectionArgs), Failure> {
-        let engine = Engine::new(context, &self.retry, &self.connection, 1)?;
-        let object = resolve(context, &engine, &self.federation, &self.retry, name)?;
-        if !context.output.json {
-            show_object(context, &object)?;
-        }
-        let mut connection = self.connection.clone();
-        connection.no_auth |= !object.namespace().requires_token();
-        Ok((object.servers()[0].clone(), connection))
     }
 }

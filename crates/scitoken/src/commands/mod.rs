@@ -7,6 +7,7 @@ pub(crate) mod config;
 pub(crate) mod copy;
 mod diagnosis;
 pub(crate) mod doctor;
+mod examined;
 pub(crate) mod explain;
 pub(crate) mod gafaelfawr;
 pub(crate) mod get;

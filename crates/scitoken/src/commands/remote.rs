@@ -1,9 +1,8 @@
 //! What the commands that describe and change remote files share.
 
 use percent_encoding::percent_decode_str;
-use scitoken_transfer::federation::{Federation, FederationUrl, ResolvedObject};
+use scitoken_transfer::federation::{Federation, FederationUrl};
 use scitoken_transfer::{EntryKind, FailureKind, RemoteEntry, TransferError};
-use scitoken_types::SafeUrl;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -48,18 +47,6 @@ pub(super) fn object_name(text: &str) -> Result<Option<FederationUrl>, Failure> 
     Ok(FederationUrl::try_from(&url).ok())
 }
 
-/// Asks the director of a federation for the servers of an object.
-pub(super) fn resolve(
-    context: &Context,
-    engine: &Engine,
-    flags: &FederationArgs,
-    retry: &RetryArgs,
-    name: &FederationUrl,
-) -> Result<ResolvedObject, Failure> {
-    let federation = engine.federation(context, flags)?;
-    wait(retry, federation.resolve(name))
-}
-
 /// Returns what resolves names of objects, for a command that transfers nothing.
 pub(super) fn resolver(
     context: &Context,
@@ -68,24 +55,6 @@ pub(super) fn resolver(
 ) -> Result<Federation, Failure> {
     let connection = ConnectionArgs { authorities: authorities.clone(), ..ConnectionArgs::default() };
     Engine::new(context, &RetryArgs::default(), &connection, 1)?.federation(context, flags)
-}
-
-/// Shows the namespace and the servers of an object.
-pub(super) fn show_object(context: &Context, object: &ResolvedObject) -> Result<(), Failure> {
-    let (name, namespace) = (object.url(), object.namespace());
-    let needs = if namespace.requires_token() { "requires a token" } else { "public, no token is sent" };
-    context.output.text(&format!("name       {name}"))?;
-    context.output.text(&format!("namespace  {} ({needs})", namespace.prefix()))?;
-    for issuer in namespace.issuers() {
-        context.output.text(&format!("issuer     {}", SafeUrl::new(issuer.url())))?;
-    }
-    if let (true, Some(scope)) = (namespace.requires_token(), namespace.read_scopes(name.path()).first()) {
-        context.output.text(&format!("scope      {scope}"))?;
-    }
-    for server in object.servers() {
-        context.output.text(&format!("server     {}", SafeUrl::new(server)))?;
-    }
-    Ok(())
 }
 
 /// Returns an entry under its name in the federation.

@@ -158,6 +158,50 @@ async fn explain_shows_the_namespace_and_tries_the_first_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn explain_and_doctor_send_no_token_that_get_would_not_send() {
+    let place = Place::new().await;
+    let foreign = tokens::jwt(&serde_json::json!({
+        "iss": "https://evil.example", "scope": "storage.read:/ storage.modify:/", "exp": 9_999_999_999_u64,
+    }));
+    let narrow = tokens::jwt(&serde_json::json!({
+        "iss": ISSUER, "scope": "storage.read:/other", "exp": 9_999_999_999_u64,
+    }));
+    for token in [&foreign, &narrow] {
+        for arguments in [
+            &["get", "osdf:///protected/f"][..],
+            &["explain", "osdf:///protected/f"],
+            &["explain", "--op", "write", "osdf:///protected/f"],
+            &["explain", "--op", "delete", "osdf:///protected/f"],
+            &["explain", "--op", "list", "osdf:///protected/"],
+            &["doctor", "osdf:///protected/f"],
+        ] {
+            let output = place.run(arguments, Some(token));
+            assert_eq!(output.status.code(), Some(7), "{arguments:?}: {}", text(&output.stderr));
+        }
+    }
+    for server in [Cache(0), Cache(1), Origin, Director] {
+        assert!(place.fake.seen(server).iter().all(|asked| !asked.headers.contains_key("authorization")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_examines_the_server_of_the_operation() {
+    let place = Place::new().await;
+    let token = tokens::jwt(&serde_json::json!({
+        "iss": ISSUER, "scope": "storage.read:/ storage.modify:/", "exp": 9_999_999_999_u64,
+    }));
+    place.fake.accept(&token);
+    for (operation, scope) in [("write", "storage."), ("delete", "storage.modify:/f")] {
+        let output = place.run(&["explain", "--op", operation, "osdf:///protected/f"], Some(&token));
+        let report = text(&output.stdout);
+        let server = format!("server     {}protected/f", place.fake.server_url(Origin));
+        assert!(report.contains(&server) && report.contains(scope), "{report}{}", text(&output.stderr));
+        assert!(!report.contains("/protected/f (required") && !report.contains('✗'), "{report}");
+    }
+    assert!(place.fake.seen(Cache(0)).is_empty() && place.fake.seen(Cache(1)).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn get_takes_collections_lists_and_the_name_of_the_object() {
     let place = Place::new().await;
     let output = place.run(&["get", "-r", "-P", "tree", "--create-dirs", "osdf:///public/dir"], None);

@@ -12,7 +12,7 @@ use reqwest_scitokens::ResponseExt as _;
 use reqwest_scitokens::auth::{Attempt, AuthOptions, AuthOutcome, AuthTrace, check_token};
 use reqwest_scitokens::client::{ProxyChoice, ProxyRules};
 use scitoken_types::sys::{Clock as _, SystemClock};
-use scitoken_types::{AccessToken, SafeUrl};
+use scitoken_types::{AccessToken, SafeUrl, Scope};
 use tokio::time::Instant;
 use url::Url;
 
@@ -42,6 +42,8 @@ pub(crate) struct ProbeRequest<'a> {
     pub(crate) url: &'a Url,
     pub(crate) operation: Operation,
     pub(crate) sessions: &'a SessionFactory,
+    /// The scopes of which the token has one, where it was chosen by them; below the path of a namespace they have other paths.
+    pub(crate) accepted: Option<&'a [Scope]>,
 }
 
 /// Probes names, addresses and TLS, and sends one request.
@@ -177,6 +179,9 @@ fn take_trace(
         }
         _ => Vec::new(),
     };
+    if let Some(accepted) = request.accepted {
+        report.checks.iter_mut().for_each(|check| check.accept(accepted));
+    }
     if let Some(explanation) = explanation {
         report.refused_without_token = explanation
             .not_attached()

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use reqwest_scitokens::auth::TokenCheck;
 use scitoken_transfer::is_page_name;
+use scitoken_types::Scope;
 use serde::{Serialize, Serializer};
 
 use super::certificate::Certificate;
@@ -132,6 +133,20 @@ impl From<&TokenCheck> for ReportedCheck {
             token: check.token.clone(),
             request: check.request.clone(),
         }
+    }
+}
+
+impl ReportedCheck {
+    /// Replaces the comparison of the scope with the URL's path by the scopes of the namespace, which the token has.
+    pub(crate) fn accept(&mut self, accepted: &[Scope]) {
+        if self.rule != "scope" {
+            return;
+        }
+        let accepted: Vec<&str> = accepted.iter().map(Scope::as_str).collect();
+        self.request = accepted.join(" or ");
+        self.verdict = if self.verdict == "unknown" { "unknown" } else { "fits" };
+        let mark = if self.verdict == "unknown" { "?" } else { "✓" };
+        self.line = format!("{mark} scope: {} (required: {})", self.token, self.request);
     }
 }
 
