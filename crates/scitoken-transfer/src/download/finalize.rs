@@ -50,6 +50,10 @@ impl Transfer {
             return Err(TransferError::new(FailureKind::Incomplete, RetryAction::OtherSource, message)
                 .with_hint(TransferHint::ProvideChecksumValue));
         }
+        let is_stated = self.state().length_is_stated || self.job.length.is_some();
+        if verification == Verification::NotAvailable && self.job.is_federated && !is_stated {
+            self.confirm_length(length).await?;
+        }
         if let Verification::Verified(digest) = &verification {
             let verified = EventKind::Verified { digest: digest.clone() };
             self.downloader.reporter().send(self.job.number, verified).await;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::time::Instant;
 use url::Url;
 
 use crate::address::check_url;
@@ -37,6 +38,8 @@ pub struct Download {
     pub(crate) pages: WebPages,
     /// Whether the URLs are servers of one federation, of which the last knows what is missing.
     pub(crate) is_federated: bool,
+    /// When the operation began that this download is a part of, if not with it.
+    pub(crate) begun: Option<Instant>,
 }
 
 /// What to do when the target already exists.
@@ -119,6 +122,7 @@ impl Download {
             resume: Resume::default(),
             pages: WebPages::default(),
             is_federated: false,
+            begun: None,
         })
     }
 

@@ -35,7 +35,9 @@ impl Transfer {
         let range = if is_whole || !state.ranges { None } else { Some(wanted) };
         let mut headers = HeaderMap::with_capacity(4);
         if let Some(range) = &range {
-            let value = HeaderValue::try_from(format!("bytes={}-{}", range.start, range.end - 1));
+            // Servers refuse an end that their numbers cannot hold.
+            let last = (range.end - 1).min(i64::MAX as u64 - 1);
+            let value = HeaderValue::try_from(format!("bytes={}-{last}", range.start));
             headers.insert(RANGE, value.expect("digits are a valid header value"));
         }
         let refuses = self.downloader.servers().is_without_digests(url);
@@ -44,6 +46,43 @@ impl Transfer {
             header::ask(&self.job.checksum, &mut headers);
         }
         Ok(RangeRequest { range, headers, for_digest })
+    }
+
+    /// Asks by `HEAD` for the length of a file of which a part is there, if no answer has stated it: a range has two ends.
+    pub(crate) async fn learn_length(&self, url: &Url) {
+        {
+            let mut state = self.state();
+            let is_needed = state.scheduler.length().is_none() && state.scheduler.done().total() > 0;
+            if !is_needed || !state.ranges || std::mem::replace(&mut state.has_asked_length, true) {
+                return;
+            }
+        }
+        if let Ok(probe) = self.downloader.probe_once(url, &Checksum::None, self.deadline).await
+            && let Some(length) = probe.length
+        {
+            let mut state = self.state();
+            if length > state.scheduler.done().total() {
+                state.scheduler.set_length(length);
+            }
+        }
+    }
+
+    /// Checks the length of a file of a federation that no answer with data has stated: caches end a body that they cannot
+    /// continue like one that is complete.
+    ///
+    /// # Errors
+    /// [`FailureKind::Incomplete`] when one of the servers states another length.
+    pub(crate) async fn confirm_length(&self, length: u64) -> Result<(), TransferError> {
+        for url in &self.job.sources {
+            let probe = self.downloader.probe_once(url, &Checksum::None, self.deadline).await;
+            let Some(stated) = probe.ok().and_then(|probe| probe.length) else { continue };
+            if stated == length {
+                return Ok(());
+            }
+            let message = format!("`{}` ended at byte {length} of {stated}", SafeUrl::new(self.job.url()));
+            return Err(TransferError::new(FailureKind::Incomplete, RetryAction::Restart, message));
+        }
+        Ok(())
     }
 
     /// Asks by `HEAD` for a required digest that the response lacks.

@@ -48,6 +48,10 @@ pub(crate) struct TransferState {
     pub(crate) resumed_from: u64,
     pub(crate) timings: Timings,
     pub(crate) framing: Framing,
+    /// Whether the length is what an answer states, not only where a body without one ended.
+    pub(crate) length_is_stated: bool,
+    /// Whether the length was asked for, because no answer with data stated it.
+    pub(crate) has_asked_length: bool,
     /// When progress is reported next.
     pub(crate) report_at: Instant,
     checkpoint: Option<JoinHandle<()>>,
@@ -99,6 +103,8 @@ impl TransferState {
             resumed_from: 0,
             timings: Timings::default(),
             framing: Framing::Proven,
+            length_is_stated: true,
+            has_asked_length: false,
             report_at: Instant::now(),
             checkpoint: None,
             checkpoint_at: Instant::now(),
@@ -126,6 +132,7 @@ impl TransferState {
         self.resumed_from = 0;
         self.checkpoint_done = 0;
         self.framing = Framing::Proven;
+        (self.length_is_stated, self.has_asked_length) = (true, false);
         self.expected = if let Checksum::Expect(digest) = checksum { Some(digest.clone()) } else { None };
         match &mut self.output {
             Some(output) => output.restart(None),

@@ -58,6 +58,7 @@ impl Transfer {
         record: &mut RequestRecord,
     ) -> Result<(), TransferError> {
         let url = &self.job.sources[source];
+        self.learn_length(url).await;
         let mut ask = self.range_request(*lease, url)?;
         let begun = Instant::now();
         let response = match self.take_first_answer() {
@@ -229,7 +230,7 @@ impl Transfer {
         {
             self.write(lease, &data)?;
         }
-        self.end_of_body(lease, extent, frames.lacks_announced_status())
+        self.end_of_body(lease, extent, &frames)
     }
 
     /// Waits until the bytes of all transfers are within the limit, and returns how long that took.
@@ -268,7 +269,7 @@ impl Transfer {
         &self,
         lease: RangeLease,
         extent: &BodyExtent,
-        lacks_status: bool,
+        frames: &BodyFrames,
     ) -> Result<(), TransferError> {
         let mut state = self.state();
         let wanted = state.scheduler.wanted(lease).ok_or_else(content_failures::stale)?;
@@ -281,12 +282,13 @@ impl Transfer {
             (None, Some(end)) if wanted.start == end && extent.start < end => Ok(()),
             (None, Some(_)) => Err(self.incomplete(wanted.start, None)),
             // The server ended the body without the report that it announced, and no digest proves the data.
-            (None, None) if lacks_status && state.expected.is_none() => {
+            (None, None) if frames.lacks_announced_status() && state.expected.is_none() => {
                 Err(self.incomplete(wanted.start, None))
             }
             // A whole file ends where its body does.
             (None, None) => {
                 state.scheduler.set_length(wanted.start);
+                state.length_is_stated = frames.is_confirmed();
                 Ok(())
             }
         }

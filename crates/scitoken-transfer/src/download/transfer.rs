@@ -50,7 +50,7 @@ pub(crate) struct Transfer {
 impl Transfer {
     /// Downloads to a file.
     pub(crate) async fn to_file(downloader: Downloader, job: Download) -> Result<Downloaded, TransferError> {
-        let begun = Instant::now();
+        let begun = job.begun.unwrap_or_else(Instant::now);
         let deadline = deadline(&downloader, begun);
         let (job, first) = named_by_server(&downloader, job, deadline).await?;
         let Some(target) = job.target.clone() else {

@@ -25,6 +25,8 @@ pub(crate) struct Attempts {
     has_reconnected: bool,
     /// The URLs that refused for good.
     closed: Vec<usize>,
+    /// The URLs whose servers answered with a failure that may pass.
+    ill: Vec<usize>,
 }
 
 /// What the operation is: where its retries are reported, and what it could do instead of repeating.
@@ -60,6 +62,7 @@ impl Attempts {
             refused_since: None,
             has_reconnected: false,
             closed: Vec::new(),
+            ill: Vec::new(),
         }
     }
 
@@ -105,8 +108,15 @@ impl Attempts {
         let refused_for = self.refused_since.map(|since| since.elapsed()).unwrap_or_default();
         let is_final = matches!(failure.retry_action(), RetryAction::OtherSource | RetryAction::OtherToken);
         let is_refusal = is_final && !self.closed.contains(&operation.source);
+        self.ill.retain(|source| *source != operation.source);
+        let may_pass = failure.retry_action() == RetryAction::Retry && failure.kind() != FailureKind::Connect;
+        if may_pass {
+            self.ill.push(operation.source);
+        }
+        // A server that is ill may have what the others do not know.
         let is_missing = operation.is_missing_final
             && failure.kind() == FailureKind::NotFound
+            && self.ill.is_empty()
             && usize::try_from(self.failures).is_ok_and(|failures| failures >= operation.urls.len());
         let closed =
             if is_missing { operation.urls.len() } else { self.closed.len() + usize::from(is_refusal) };

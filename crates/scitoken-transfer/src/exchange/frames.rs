@@ -29,6 +29,8 @@ const LAST_CHUNK: Duration = Duration::from_secs(2);
 pub(crate) struct BodyFrames {
     body: BodySource,
     refused: Option<String>,
+    /// Whether the server reported that it sent all of the body.
+    is_confirmed: bool,
     /// Whether the server announced its report, and has not sent it.
     lacks_status: bool,
 }
@@ -50,7 +52,7 @@ impl BodyFrames {
         } else {
             BodySource::Plain(Box::new(response))
         };
-        Self { body, refused: None, lacks_status }
+        Self { body, refused: None, is_confirmed: false, lacks_status }
     }
 
     /// Returns the next chunk of data.
@@ -65,6 +67,7 @@ impl BodyFrames {
                 Err(other) => {
                     if let Ok(trailers) = other.into_trailers() {
                         self.refused = refusal(&trailers);
+                        self.is_confirmed = self.refused.is_none() && trailers.contains_key(STATUS);
                         self.lacks_status &= !trailers.contains_key(STATUS);
                     }
                 }
@@ -86,6 +89,11 @@ impl BodyFrames {
     /// Returns whether the report that the server announced (`Trailer: X-Transfer-Status`) did not come.
     pub(crate) fn lacks_announced_status(&self) -> bool {
         self.lacks_status
+    }
+
+    /// Returns whether the server reported after the data that this is all of it.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.is_confirmed
     }
 
     /// Checks whether the server reported a failure after the data.

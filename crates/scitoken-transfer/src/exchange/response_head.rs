@@ -130,7 +130,7 @@ pub(crate) fn refused(head: &ResponseHead<'_>, now: SystemTime) -> TransferError
     }
     let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
     let wait = retry_after(head.headers, now);
-    let asks = wait.map(|wait| format!(" and asks to wait {} s", wait.as_secs())).unwrap_or_default();
+    let asks = asks_to_wait(wait);
     let message = format!("`{}` answered {}{reason}{asks}", SafeUrl::new(head.url), status.as_u16());
     TransferError::new(kind, retry_action, message).with_status(status).with_retry_after(wait)
 }
@@ -146,6 +146,11 @@ pub(crate) fn classify_status(status: StatusCode) -> (FailureKind, RetryAction) 
         300..=399 => (FailureKind::Redirect, RetryAction::OtherSource),
         _ => (FailureKind::Rejected, RetryAction::OtherSource),
     }
+}
+
+/// Says how long the server asks to wait.
+pub(crate) fn asks_to_wait(wait: Option<Duration>) -> String {
+    wait.map(|wait| format!(" and asks to wait {} s", wait.as_secs())).unwrap_or_default()
 }
 
 /// Returns the wait that the server asks for. A date is compared with the server's own `Date`, whatever our clock says.

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::error_document::ErrorDocument;
-use crate::exchange::response_head::retry_after;
+use crate::exchange::response_head::{asks_to_wait, retry_after};
 use crate::federation::link::{object_servers, usable};
 use crate::federation::namespace::NamespaceFacts;
 
@@ -90,8 +90,11 @@ fn read_error(
     };
     let said = message.map(|message| format!(": {}", redact::text(&message))).unwrap_or_default();
     let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
-    let text = format!("the director `{}` returned {}{reason}{said}", SafeUrl::new(url), status.as_u16());
-    TransferError::new(kind, action, text).with_status(status).with_retry_after(retry_after(headers, now))
+    let wait = retry_after(headers, now);
+    let asks = asks_to_wait(wait);
+    let text =
+        format!("the director `{}` returned {}{reason}{asks}{said}", SafeUrl::new(url), status.as_u16());
+    TransferError::new(kind, action, text).with_status(status).with_retry_after(wait)
 }
 
 #[cfg(test)]

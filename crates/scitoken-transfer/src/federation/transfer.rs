@@ -189,8 +189,8 @@ impl Federation {
         let failure = loop {
             report_located(downloader, job.number, &object, object.servers()).await;
             let first = authorized.clone().with_retry(once.clone());
-            let failure = match Box::pin(Transfer::to_file(first, from_servers(&job, object.servers()))).await
-            {
+            let part = Download { begun: Some(begun), ..from_servers(&job, object.servers()) };
+            let failure = match Box::pin(Transfer::to_file(first, part)).await {
                 Ok(file) => return Ok(file),
                 Err(failure) => failure,
             };
@@ -209,16 +209,20 @@ impl Federation {
             return Err(failure);
         }
         let mut servers = self.origins(url).await;
-        for server in object.servers() {
+        // Caches that ask for a longer wait than is allowed are not asked again before it has passed.
+        let is_too_long = |wait| wait > downloader.retry().longest_delay;
+        let may_ask_again = !failure.retry_after().is_some_and(is_too_long);
+        for server in object.servers().iter().filter(|_| may_ask_again) {
             if !servers.contains(server) {
                 servers.push(server.clone());
             }
         }
+        if servers.is_empty() {
+            return Err(failure);
+        }
         report_located(downloader, job.number, &object, &servers).await;
-        let mut limits = authorized.limits().clone();
-        limits.max_time = limits.max_time.map(|max_time| max_time.saturating_sub(begun.elapsed()));
-        let second = authorized.clone().with_limits(limits);
-        match Box::pin(Transfer::to_file(second, from_servers(&job, &servers))).await {
+        let rest = Download { begun: Some(begun), ..from_servers(&job, &servers) };
+        match Box::pin(Transfer::to_file(authorized.clone(), rest)).await {
             Ok(file) => Ok(file),
             Err(failure) => {
                 let failure = self.explain(failure, &authorized, &object).await;

@@ -146,8 +146,11 @@ pub(crate) fn decide(policy: &RetryPolicy, facts: &RetryFacts) -> RetryDecision 
         }
         // Nor is it one to fetch a file from its start whose rest belongs to other content, where no other server has it.
         RetryAction::Changed if facts.sources == 1 && facts.failures == 1 => retry(Duration::ZERO, false),
-        // The server that has a file of the same length is the one to fetch all of it from.
-        RetryAction::WholeFile if facts.failures <= policy.retries.max(1) => {
+        // The server that answers is the one to fetch all of it from; the one before failed.
+        RetryAction::WholeFile if facts.failures <= policy.retries.max(facts.sources) => {
+            retry(full_jitter(policy, facts), false)
+        }
+        RetryAction::Changed if facts.sources > 1 && facts.failures <= policy.retries.max(facts.sources) => {
             retry(full_jitter(policy, facts), false)
         }
         RetryAction::Retry

@@ -161,6 +161,101 @@ async fn caches_that_disagree_about_an_object_are_never_mixed() {
     }
 }
 
+/// A body in chunks that ends well, without a length, a digest or a report.
+fn chunks(body: &[u8]) -> Reply {
+    let mut chunks = format!("{:x}\r\n", body.len()).into_bytes();
+    chunks.extend_from_slice(body);
+    chunks.extend_from_slice(b"\r\n0\r\n\r\n");
+    Reply::new("200 OK", &[("Transfer-Encoding", "chunked")], chunks)
+}
+
+#[tokio::test]
+async fn a_body_without_a_length_that_ends_well_is_the_object_only_if_it_has_the_stated_length() {
+    let data = content(20_000);
+    for (sent, fetched_from) in [(8_192, 1), (20_000, 0)] {
+        let run = Run::new("/readonly/f", &data).await;
+        run.fake.change(Cache(0), move |asked, honest| match asked.method.as_str() {
+            "GET" => chunks(&honest.body[..sent]),
+            _ => honest,
+        });
+        run.fetch("/readonly/f").await.unwrap();
+        assert!(run.file() == data, "{sent}");
+        assert_eq!(run.gets(1).len(), fetched_from, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_file_of_unstated_length_is_asked_for_with_an_end_that_servers_know() {
+    let data = content(300_000);
+    let run = Run::new("/readonly/f", &data).await;
+    run.fake.change(Cache(0), |asked, honest| match asked.method.as_str() {
+        "GET" => chunks(&honest.body).cut_after(100_000),
+        _ => honest,
+    });
+    run.fake.change(Cache(1), |asked, honest| {
+        let range = asked.headers.get("range").cloned().unwrap_or_default();
+        let last = range.rsplit('-').next().filter(|last| !last.is_empty());
+        match last.map(str::parse::<i64>) {
+            Some(Err(_)) => refuse("416 Range Not Satisfiable"),
+            _ => honest,
+        }
+    });
+    run.fetch("/readonly/f").await.unwrap();
+    assert!(run.file() == data);
+}
+
+#[tokio::test]
+async fn a_cache_that_has_all_of_another_version_is_asked_for_all_of_it() {
+    let (old, new) = (content(200_000), content(200_000).into_iter().rev().collect::<Vec<_>>());
+    for (with_digests, retries) in [(true, 0), (true, 5), (false, 0), (false, 1), (false, 5)] {
+        let mut run = Run::new("/readonly/f", &new).await;
+        run.downloader = run.downloader.with_retry(super::quick(retries));
+        let (stale, right, wrong) = (old.clone(), digest(&old), digest(&new));
+        run.fake.change(Cache(0), move |asked, _| {
+            let mut reply = Reply::honest(asked, &stale, &[("ETag", "\"old\"")]);
+            if with_digests {
+                reply.head = format!("{}Digest: {right}\r\n", reply.head);
+            }
+            reply.cut_after(120_000)
+        });
+        run.fake.change(Cache(1), move |_, honest| match with_digests {
+            true => honest,
+            false => Reply { head: honest.head.replace(&format!("Digest: {wrong}\r\n"), ""), ..honest },
+        });
+        run.fetch("/readonly/f").await.unwrap_or_else(|error| panic!("{with_digests} {retries}: {error}"));
+        assert!(run.file() == new, "{with_digests} {retries}");
+    }
+}
+
+#[tokio::test]
+async fn a_cache_that_is_ill_may_have_what_another_one_lacks() {
+    let data = content(20_000);
+    let run = Run::new("/readonly/f", &data).await;
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    run.fake.change(Cache(0), move |_, honest| {
+        match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0 | 1 => refuse("500 Internal Server Error"),
+            _ => honest,
+        }
+    });
+    run.fake.change(Cache(1), |_, _| refuse("404 Not Found"));
+    run.fetch("/readonly/f").await.unwrap();
+    assert!(run.file() == data);
+}
+
+#[tokio::test]
+async fn caches_that_ask_for_a_longer_wait_than_is_allowed_are_asked_once() {
+    let run = Run::new("/readonly/f", b"x").await;
+    for (cache, status) in [(0, "429 Too Many Requests"), (1, "503 Service Unavailable")] {
+        run.fake.change(Cache(cache), move |_, _| {
+            Reply::new(status, &[("Retry-After", "3600"), ("Content-Length", "0")], Vec::new())
+        });
+    }
+    let error = run.fetch("/readonly/f").await.unwrap_err();
+    assert!(error.to_string().contains("asks to wait 3600 s"), "{error}");
+    assert_eq!((run.gets(0).len(), run.gets(1).len()), (1, 1));
+}
+
 #[tokio::test]
 async fn the_origin_is_asked_when_all_caches_have_failed_once() {
     let data = content(20_000);
