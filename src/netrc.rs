@@ -88,6 +88,8 @@ pub(crate) enum NamedBy {
     Redirect,
     /// A redirect from one name of this machine to another one.
     LocalRedirect,
+    /// Another server that the user named, such as the director of a federation.
+    Server,
 }
 
 impl Netrc {

@@ -77,6 +77,9 @@ impl Middleware for AuthMiddleware {
         let named_by = match redirects {
             Some(redirects) if redirects.is_between_names_of_this_machine(&origin) => NamedBy::LocalRedirect,
             Some(redirects) if !redirects.is_at_start(&origin) => NamedBy::Redirect,
+            _ if extensions.get::<AuthOptions>().is_some_and(|options| options.is_named_by_server) => {
+                NamedBy::Server
+            }
             _ => NamedBy::User,
         };
         let (shared, own);

@@ -106,6 +106,7 @@ pub struct AuthOptions {
     pub(crate) forbidden: Option<ForbiddenReplay>,
     pub(crate) placement: Option<Placement>,
     pub(crate) body: Option<ReplayableBody>,
+    pub(crate) is_named_by_server: bool,
 }
 
 impl AuthOptions {
@@ -169,6 +170,13 @@ impl AuthOptions {
     /// Sets where in the request to put the token.
     pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = Some(placement);
+        self
+    }
+
+    /// Says that a server named this server, such as a director its caches, and not the user: it gets a password of
+    /// `.netrc` only by an entry of its own, not by `default`.
+    pub fn named_by_server(mut self) -> Self {
+        self.is_named_by_server = true;
         self
     }
 

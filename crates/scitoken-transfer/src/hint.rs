@@ -79,6 +79,10 @@ pub enum TransferHint {
     },
     /// Ask the data's owner which checksum is right, or try another server.
     ConfirmChecksum,
+    /// Name the host of a federation, which has a discovery document.
+    NameFederationHost,
+    /// Name another cache, or read from the origin: this one does not know that the namespace is public.
+    AskServerOfPublicNamespace,
     /// Trust the authority that signed the server's certificate.
     TrustAuthority,
     /// Trust the server's own certificate, which it signed itself.
@@ -120,6 +124,8 @@ pub enum TransferHint {
     UseNewDirectory,
     /// Log in to the issuer of the namespace, or name a file with a token that fits.
     LogInToFederation,
+    /// The same for a token that permits changes.
+    LogInToFederationToWrite,
     /// Check the name of the object; if it is right, try again once its origin is online.
     CheckNameOrOrigin,
     /// Try again later, or name another cache: all servers of the object failed.
@@ -191,6 +197,11 @@ impl fmt::Display for TransferHint {
             }
             Self::UseNewDirectory => "download into a new directory",
             Self::LogInToFederation => "log in to the issuer of the namespace, or give a token that fits",
+            Self::LogInToFederationToWrite => {
+                "log in to the issuer of the namespace for a token that permits changes, or give one that fits"
+            }
+            Self::NameFederationHost => "name the host of the federation, which has its discovery document",
+            Self::AskServerOfPublicNamespace => "name another cache, or read directly from the origin",
             Self::CheckNameOrOrigin => {
                 "check the name; if it is right, try again once the origin of its namespace is online"
             }

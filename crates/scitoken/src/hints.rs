@@ -231,7 +231,18 @@ fn transfer(hint: &TransferHint) -> String {
             "pass `--overwrite` to replace it, or name another directory with `-P DIR`"
         }
         TransferHint::LogInToFederation => {
-            "log in with `scitoken login NAME` or `scitoken login --issuer URL --client-id ID`, or pass `--token-file FILE`"
+            "log in with `scitoken login NAME` or `scitoken login --issuer URL --client-id ID`, or pass `--token-file FILE`; \
+             `scitoken token where NAME` shows the tokens that were found"
+        }
+        TransferHint::LogInToFederationToWrite => {
+            "log in with `scitoken login NAME --op write` or `scitoken login --issuer URL --client-id ID`, or pass \
+             `--token-file FILE`; `scitoken token where NAME --op write` shows the tokens that were found"
+        }
+        TransferHint::NameFederationHost => {
+            "check the host; `osdf:///path` names an object of the federation that `--federation HOST` or the settings name"
+        }
+        TransferHint::AskServerOfPublicNamespace => {
+            "name another cache with `--cache URL`, or read from the origin with `--direct`"
         }
         TransferHint::CheckNameOrOrigin => {
             "check the name with `scitoken ls`; if it is right, the origin of its namespace is down: try again later, or tell \

@@ -3,17 +3,19 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
-use reqwest_scitokens::auth::CleartextRedirects;
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Extension};
+use reqwest_scitokens::auth::{AuthOptions, CleartextRedirects};
 use reqwest_scitokens::client::{CookieJar, ProxyRules};
 use reqwest_scitokens::netrc::Netrc;
 use reqwest_scitokens::source::CommandSource;
+use reqwest_scitokens::source::TokenSource;
 use reqwest_scitokens::{
-    Attach, FileSource, HostMap, RedirectTrust, Session, SessionBuilder, SharedTokenSource,
+    Attach, FileSource, HostMap, RedirectTrust, Session, SessionBuilder, SharedTokenSource, SourceError,
+    TokenRequest,
 };
 use scitoken_transfer::federation::Federation;
 use scitoken_types::sys::Env;
-use scitoken_types::{OriginPattern, Seconds};
+use scitoken_types::{AccessToken, OriginPattern, Seconds};
 use url::Url;
 
 use crate::args::ConnectionArgs;
@@ -47,6 +49,8 @@ pub(crate) struct SessionFactory {
     proxies: ProxyRules,
     /// The cookies of the run.
     cookies: CookieJar,
+    /// Whether a director named the server.
+    is_named_by_server: bool,
     verbose: u8,
 }
 
@@ -84,6 +88,7 @@ impl SessionFactory {
             env: settings.env().clone(),
             proxies: proxies(settings.env(), flags.proxy.as_ref()),
             cookies: CookieJar::new(),
+            is_named_by_server: false,
             verbose: context.verbose,
             flags,
         })
@@ -189,6 +194,9 @@ impl SessionFactory {
     fn build(&self, builder: SessionBuilder) -> Result<ClientWithMiddleware, Failure> {
         let session = open_session(builder)?;
         let mut client = ClientBuilder::from_client(session.into()).with(SecretRecorder);
+        if self.is_named_by_server {
+            client = client.with_init(Extension(AuthOptions::new().named_by_server()));
+        }
         if !self.flags.header.is_empty() {
             client = client.with(HeaderMiddleware(self.flags.header.clone()));
         }
@@ -201,8 +209,8 @@ impl SessionFactory {
     /// Returns sessions for a server of an object: with the tokens that were chosen for it, or without any.
     pub(crate) fn for_object(self, tokens: Option<SharedTokenSource>) -> Self {
         match tokens {
-            Some(source) => Self { source, attach: Attach::Required, ..self },
-            None => Self { attach: Attach::Never, ..self },
+            Some(source) => Self { source, attach: Attach::Required, is_named_by_server: true, ..self },
+            None => Self { attach: Attach::Never, is_named_by_server: true, ..self },
         }
     }
 
@@ -210,7 +218,8 @@ impl SessionFactory {
     pub(crate) fn federation(&self) -> Result<Federation, Failure> {
         // Runtimes of several threads use the client, and connections do not outlive their runtime.
         let session = open_session(self.builder().http(|http| http.pool_max_idle_per_host(0)))?;
-        let federation = Federation::new(session.http_client().clone()).with_token_source(self.tokens());
+        let tokens = if self.attach == Attach::Never { SwitchedOff.into() } else { self.source.clone() };
+        let federation = Federation::new(session.http_client().clone()).with_token_source(tokens);
         Ok(match &self.logins {
             Some(logins) => federation.with_further_token_source(logins.clone()),
             None => federation,
@@ -225,6 +234,17 @@ impl SessionFactory {
     /// Returns the client of a session.
     pub(crate) fn client(&self) -> Result<ClientWithMiddleware, Failure> {
         self.build(self.builder())
+    }
+}
+
+/// The source of a run that sends no tokens: it says why, where a namespace requires one.
+#[derive(Clone, Copy, Debug)]
+struct SwitchedOff;
+
+impl TokenSource for SwitchedOff {
+    async fn token(&self, _: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
+        let error = SourceError::new("this run sends no token");
+        Err(error.with_hint("to send a token, leave out `--no-auth` and `--attach never`"))
     }
 }
 

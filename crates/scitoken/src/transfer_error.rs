@@ -1,7 +1,7 @@
 //! What a failed transfer means to the shell.
 
 use reqwest_scitokens::auth::{Explanation, Hint, NotAttached};
-use scitoken_transfer::{FailureKind, TransferError};
+use scitoken_transfer::{FailureKind, TransferError, TransferHint};
 
 use crate::args::RetryArgs;
 use crate::exit::Exit;
@@ -22,6 +22,9 @@ impl RetryArgs {
     /// Returns the report of a failed transfer.
     pub(crate) fn failure(&self, error: &TransferError) -> Failure {
         let mut failure = Failure::from_error(self.exit(error), error);
+        if error.hint() == Some(&TransferHint::AskServerOfPublicNamespace) {
+            return failure.with_optional_hint(hints::of_transfer(error));
+        }
         if let Some(why) = error.not_attached() {
             failure = failure.with_cause(&without_token(why));
             if error.explanation().is_none() {
@@ -37,7 +40,9 @@ impl RetryArgs {
                 return failure.with_hint(hints::worded(hint));
             }
         }
-        failure.with_optional_hint(hints::of_transfer(error))
+        // What the source of the token says to do is nearer than a login.
+        let of_source = error.source_error().and_then(|error| error.hint().map(hints::worded));
+        failure.with_optional_hint(of_source.or_else(|| hints::of_transfer(error)))
     }
 }
 

@@ -38,6 +38,10 @@ pub struct Download {
     pub(crate) pages: WebPages,
     /// Whether the URLs are servers of one federation, of which the last knows what is missing.
     pub(crate) is_federated: bool,
+    /// The name of the object in a federation, of which the URLs are servers.
+    pub(crate) object: Option<Url>,
+    /// How many of the first URLs are of origins, which know what exists.
+    pub(crate) origins: usize,
     /// When the operation began that this download is a part of, if not with it.
     pub(crate) begun: Option<Instant>,
 }
@@ -122,6 +126,8 @@ impl Download {
             resume: Resume::default(),
             pages: WebPages::default(),
             is_federated: false,
+            object: None,
+            origins: 0,
             begun: None,
         })
     }

@@ -334,7 +334,7 @@ impl TransferState {
         if self.scheduler.done().total() == 0 || !self.ranges || !is_provable {
             return None;
         }
-        Sidecar::new(&job.sources[identity.source], identity, self.scheduler.done())
+        Sidecar::new(&job.sources[identity.source], job.object.as_ref(), identity, self.scheduler.done())
     }
 
     /// Takes the running checkpoint.

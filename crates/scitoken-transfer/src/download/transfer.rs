@@ -72,7 +72,7 @@ impl Transfer {
         let mut state = TransferState::new(Output::Part(part), &job.checksum);
         let mut source = 0;
         if let Some(sidecar) = saved_state
-            && let Some(identity) = sidecar.identity(&job.sources)
+            && let Some(identity) = sidecar.identity(&job.sources, job.object.as_ref())
         {
             source = identity.source;
             state.resume(&sidecar, identity, &job.checksum);
@@ -159,15 +159,21 @@ impl Transfer {
                 {
                     mismatches += 1;
                     self.switch_source(self.source() + 1);
-                    self.restart_transfer(with_causes(&failure)).await?;
+                    self.restart_transfer(failure).await?;
                 }
                 result => return result,
             }
         }
     }
 
-    async fn restart_transfer(&self, why: String) -> Result<(), TransferError> {
-        self.state().restart(&self.job.checksum)?;
+    /// Discards what was written.
+    ///
+    /// # Errors
+    /// The failure itself, where that cannot be taken back.
+    async fn restart_transfer(&self, failure: TransferError) -> Result<(), TransferError> {
+        let why = with_causes(&failure);
+        let restarted = self.state().restart(&self.job.checksum);
+        restarted.map_err(|error| failure.wrapped(error.to_string()))?;
         self.downloader.reporter().send(self.job.number, EventKind::Restarted { why }).await;
         Ok(())
     }
@@ -267,6 +273,7 @@ impl Transfer {
             source,
             number: Some(self.job.number),
             is_missing_final: self.job.is_federated,
+            is_origin: source < self.job.origins,
             token_worked: self.state().token_worked,
         };
         let next = match attempts.next(&self.downloader, operation, failure).await {
@@ -276,9 +283,12 @@ impl Transfer {
                 return Err(failure);
             }
         };
+        if next.next_source.is_some() {
+            self.gave_up(&next.failure, source);
+        }
         match next.failure.retry_action() {
             RetryAction::Restart | RetryAction::WholeFile | RetryAction::Changed => {
-                self.restart_transfer(with_causes(&next.failure)).await?;
+                self.restart_transfer(next.failure).await?;
             }
             RetryAction::WithoutDigest => self.state().ask_digest = false,
             RetryAction::WithoutRanges => self.state().ranges = false,
@@ -286,7 +296,6 @@ impl Transfer {
         }
         self.pause(next.after).await?;
         if let Some(other) = next.next_source {
-            self.gave_up(&next.failure, source);
             self.switch_source(other);
             // The next server may support what the last one did not.
             let mut state = self.state();

@@ -40,6 +40,8 @@ pub(crate) struct Operation<'a> {
     pub(crate) number: Option<FileNumber>,
     /// Whether what one of them does not have is missing, once each was asked.
     pub(crate) is_missing_final: bool,
+    /// Whether the one in use is of the server that knows what exists.
+    pub(crate) is_origin: bool,
     /// Whether the token worked before in this operation.
     pub(crate) token_worked: bool,
 }
@@ -114,10 +116,11 @@ impl Attempts {
             self.ill.push(operation.source);
         }
         // A server that is ill may have what the others do not know.
+        let was_each_asked =
+            usize::try_from(self.failures).is_ok_and(|failures| failures >= operation.urls.len());
         let is_missing = operation.is_missing_final
             && failure.kind() == FailureKind::NotFound
-            && self.ill.is_empty()
-            && usize::try_from(self.failures).is_ok_and(|failures| failures >= operation.urls.len());
+            && (operation.is_origin || (was_each_asked && self.ill.is_empty()));
         let closed =
             if is_missing { operation.urls.len() } else { self.closed.len() + usize::from(is_refusal) };
         let policy = downloader.retry();
@@ -192,8 +195,14 @@ impl Downloader {
                 Err(failure) => failure,
             };
             let urls = std::slice::from_ref(url);
-            let operation =
-                Operation { urls, source: 0, number, is_missing_final: true, token_worked: false };
+            let operation = Operation {
+                urls,
+                source: 0,
+                number,
+                is_missing_final: true,
+                is_origin: false,
+                token_worked: false,
+            };
             let next = attempts.next(self, operation, failure).await?;
             self.pause(next.after, deadline).await?;
         }

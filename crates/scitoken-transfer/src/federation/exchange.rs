@@ -13,6 +13,7 @@ use crate::federation::director::{DirectorAnswer, read_answer};
 use crate::federation::handle::Federation;
 use crate::federation::link::usable;
 use crate::federation::namespace::NamespaceFacts;
+use crate::hint::TransferHint;
 
 /// How many redirects of a query are followed.
 const MAX_REDIRECTS: usize = 5;
@@ -37,7 +38,8 @@ impl Federation {
                     return Ok(self.read(&at, response).await?.body);
                 }
                 if !response.status().is_redirection() {
-                    return Err(response_head::refused(&head_of(&response, &at), self.queries.now()));
+                    let refused = response_head::refused(&head_of(&response, &at), self.queries.now());
+                    return Err(without_document(url, refused));
                 }
                 let location = response.headers().get(LOCATION);
                 let target = location.and_then(|value| at.join(value.to_str().ok()?).ok()).and_then(usable);
@@ -104,6 +106,19 @@ impl Federation {
         let message = format!("`{}` did not end within {} s", SafeUrl::new(url), limit.as_secs());
         Err(TransferError::new(FailureKind::Timeout, RetryAction::Retry, message))
     }
+}
+
+/// Says that a host without a discovery document is not that of a federation.
+fn without_document(url: &Url, refused: TransferError) -> TransferError {
+    if refused.kind() != FailureKind::NotFound {
+        return refused;
+    }
+    let message = format!(
+        "`{}` is not the host of a federation: {refused}",
+        url.host_str().map_or_else(|| SafeUrl::new(url).to_string(), str::to_owned)
+    );
+    TransferError::new(FailureKind::Rejected, RetryAction::OtherSource, message)
+        .with_hint(TransferHint::NameFederationHost)
 }
 
 fn redirect(url: &Url, what: &str) -> TransferError {

@@ -119,6 +119,8 @@ impl NamespaceTokens {
             Some("it has expired".to_owned())
         } else if fit.lifetime == LifetimeFit::NotYet {
             Some("it is not valid yet".to_owned())
+        } else if !fit.audience.fits() {
+            Some("it is meant for other servers".to_owned())
         } else if !fit.issuer.fits() {
             let issuer = token.claims().and_then(|claims| claims.issuer()).unwrap_or_default();
             Some(format!("its issuer `{}` is not of the namespace", redact::text(issuer)))
@@ -181,8 +183,13 @@ impl Federation {
     /// Returns the token that would be sent to the servers of an object, to read or to change it; `None` if none fits.
     pub async fn token_for(&self, object: &ResolvedObject, access: ObjectAccess) -> Option<AccessToken> {
         let tokens = self.namespace_tokens(object, access, &Arc::default());
-        let request = TokenRequest::new(&object.servers()[0]).ok()?.at(self.queries.now());
-        tokens.token(&request).await.ok().flatten()
+        for server in object.servers() {
+            let request = TokenRequest::new(server).ok()?.at(self.queries.now());
+            if let Ok(Some(token)) = tokens.token(&request).await {
+                return Some(token);
+            }
+        }
+        None
     }
 
     fn namespace_tokens(
@@ -235,6 +242,7 @@ impl Federation {
         } else {
             AuthOptions::new().attach(Attach::Never)
         };
+        let options = options.named_by_server();
         Ok(ClientBuilder::from_client(client.clone()).with_init(Extension(options)).build())
     }
 
@@ -272,7 +280,7 @@ impl Federation {
         access: ObjectAccess,
         rejections: &Mutex<Vec<String>>,
     ) -> Result<(), TransferError> {
-        let no_token = || {
+        let no_token = |has_failed| {
             let namespace = object.namespace();
             let issuers: Vec<&str> = namespace.issuers().iter().map(|issuer| issuer.url().as_str()).collect();
             let from =
@@ -282,20 +290,31 @@ impl Federation {
             let scope = scope.map(|scope| format!(" with the scope `{scope}`")).unwrap_or_default();
             let prefix = namespace.prefix();
             let rejected = rejections.lock().unwrap_or_else(PoisonError::into_inner).join("; ");
-            let found = if rejected.is_empty() {
-                "none was found".to_owned()
-            } else {
-                format!("none fits: {rejected}")
+            let found = match (rejected.is_empty(), has_failed) {
+                (false, _) => format!("none fits: {rejected}"),
+                (true, true) => "none can be used".to_owned(),
+                (true, false) => "none was found".to_owned(),
             };
             let message = format!("the namespace `{prefix}` requires a token{from}{scope}, and {found}");
-            TransferError::new(FailureKind::NoToken, RetryAction::OtherToken, message)
-                .with_hint(TransferHint::LogInToFederation)
+            let hint = match access {
+                ObjectAccess::Read => TransferHint::LogInToFederation,
+                ObjectAccess::Write | ObjectAccess::Remove => TransferHint::LogInToFederationToWrite,
+            };
+            TransferError::new(FailureKind::NoToken, RetryAction::OtherToken, message).with_hint(hint)
         };
-        let request = TokenRequest::new(&object.servers()[0]).map_err(|_| no_token())?.at(self.queries.now());
-        match tokens.token(&request).await {
-            Ok(Some(_)) => Ok(()),
-            Ok(None) => Err(no_token()),
-            Err(error) => Err(no_token().with_source(error)),
+        let mut failed = None;
+        // A token whose audience is one of the servers is sent to that one only.
+        for server in object.servers() {
+            let request = TokenRequest::new(server).map_err(|_| no_token(false))?.at(self.queries.now());
+            match tokens.token(&request).await {
+                Ok(Some(_)) => return Ok(()),
+                Ok(None) => {}
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
+        Err(match failed {
+            Some(error) => no_token(true).with_source(error),
+            None => no_token(false),
+        })
     }
 }

@@ -68,7 +68,7 @@ impl Federation {
 
     /// Downloads an object into a stream, such as standard output, from its servers as from mirrors.
     ///
-    /// Written data cannot be taken back; see [`Downloader::download_to`]. The origin is asked only for `?directread`.
+    /// Written data cannot be taken back; see [`Downloader::download_to`]. The origin is asked if nothing was written.
     ///
     /// # Errors
     /// As [`download`](Self::download).
@@ -120,14 +120,19 @@ impl Federation {
             Err(failure) if !stream.is_written() => failure,
             ended => return ended,
         };
-        match self.resolve_after(&failure, &object, url.query_kind()).await {
-            Some(fresh) => {
-                let authorized = self.authorized(downloader, &fresh, ObjectAccess::Read).await?;
-                report_located(downloader, job.number, &fresh, fresh.servers()).await;
-                authorized.download_to(from(&fresh), stream).await
-            }
-            None => Err(self.explain(failure, &authorized, &object).await),
+        if let Some(fresh) = self.resolve_after(&failure, &object, url.query_kind()).await {
+            let authorized = self.authorized(downloader, &fresh, ObjectAccess::Read).await?;
+            report_located(downloader, job.number, &fresh, fresh.servers()).await;
+            return authorized.download_to(from(&fresh), stream).await;
         }
+        let origins = if may_succeed_elsewhere(&failure) { self.origins(&url).await } else { Vec::new() };
+        if !origins.is_empty() {
+            report_located(downloader, job.number, &object, &origins).await;
+            return authorized.download_to(from_servers(&job, &origins), stream).await;
+        }
+        let sent_token = object.namespace().requires_token() || self.shared_token.is_some();
+        let failure = self.explain(failure, &authorized, &object).await;
+        Err(of_public_namespace(failure, &object, sent_token))
     }
 
     /// Downloads many files as [`Downloader::download_all`] does, names of objects among them.
@@ -208,7 +213,9 @@ impl Federation {
         if is_final || !may_succeed_elsewhere(&failure) {
             return Err(failure);
         }
+        let failure = of_public_namespace(failure, &object, sent_token);
         let mut servers = self.origins(url).await;
+        let origins = servers.len();
         // Caches that ask for a longer wait than is allowed are not asked again before it has passed.
         let is_too_long = |wait| wait > downloader.retry().longest_delay;
         let may_ask_again = !failure.retry_after().is_some_and(is_too_long);
@@ -221,11 +228,12 @@ impl Federation {
             return Err(failure);
         }
         report_located(downloader, job.number, &object, &servers).await;
-        let rest = Download { begun: Some(begun), ..from_servers(&job, &servers) };
+        let rest = Download { begun: Some(begun), origins, ..from_servers(&job, &servers) };
         match Box::pin(Transfer::to_file(authorized.clone(), rest)).await {
             Ok(file) => Ok(file),
             Err(failure) => {
                 let failure = self.explain(failure, &authorized, &object).await;
+                let failure = of_public_namespace(failure, &object, sent_token);
                 Err(no_server_left(failure, &object, servers.len()))
             }
         }
@@ -286,6 +294,18 @@ pub(crate) async fn report_located(
     }
 }
 
+/// Says that no token was sent because the director calls the namespace public, and that a server does not know that.
+fn of_public_namespace(failure: TransferError, object: &ResolvedObject, sent_token: bool) -> TransferError {
+    if failure.kind() != FailureKind::Refused || sent_token {
+        return failure;
+    }
+    let prefix = object.namespace().prefix();
+    let message = format!(
+        "a server refused although the director calls the namespace `{prefix}` public: no token was sent"
+    );
+    failure.wrapped(message).with_hint(TransferHint::AskServerOfPublicNamespace)
+}
+
 /// Says that all servers of an object failed, where the last one is not the reason.
 fn no_server_left(failure: TransferError, object: &ResolvedObject, tried: usize) -> TransferError {
     let is_down = matches!(failure.kind(), FailureKind::Connect | FailureKind::Timeout | FailureKind::Server);
@@ -314,5 +334,6 @@ fn object_name(job: &Download) -> Result<Option<FederationUrl>, TransferError> {
 fn from_servers(job: &Download, servers: &[Url]) -> Download {
     let mut sources = servers.to_vec();
     sources.extend(job.sources.iter().skip(1).cloned());
-    Download { sources, is_federated: true, ..job.clone() }
+    let object = Some(job.url().clone());
+    Download { sources, object, is_federated: true, ..job.clone() }
 }

@@ -10,6 +10,9 @@ pub enum InvalidFederationUrl {
     /// A `pelican` URL names no host, or something that is not a host with an optional port.
     #[error("invalid federation host: expected `pelican://HOST/PATH` or `pelican://HOST:PORT/PATH`")]
     Host,
+    /// The host of a federation is not a host with an optional port.
+    #[error("invalid federation host: expected `HOST` or `HOST:PORT`, such as `osg-htc.org`")]
+    FederationHost,
     /// The path does not start with `/`.
     #[error("the path does not start with `/`")]
     RelativePath,

@@ -123,7 +123,10 @@ impl FromStr for FederationUrl {
         let (host, path) = match scheme {
             Scheme::Pelican => {
                 let start = rest.find('/').ok_or(InvalidFederationUrl::RelativePath)?;
-                (Some(rest[..start].parse()?), ObjectPath::parse(&rest[start..])?)
+                (
+                    Some(rest[..start].parse().map_err(|_| InvalidFederationUrl::Host)?),
+                    ObjectPath::parse(&rest[start..])?,
+                )
             }
             Scheme::Osdf | Scheme::Stash => (None, ObjectPath::parse(&format!("/{rest}"))?),
         };
@@ -176,12 +179,16 @@ impl FromStr for FederationHost {
     type Err = InvalidFederationUrl;
 
     fn from_str(text: &str) -> Result<Self, InvalidFederationUrl> {
-        if text.is_empty() || text.contains(['/', '\\', '?', '#', '@']) {
-            return Err(InvalidFederationUrl::Host);
+        const INVALID: InvalidFederationUrl = InvalidFederationUrl::FederationHost;
+
+        // Pelican's own setting is the URL of the host.
+        let host = text.strip_prefix("https://").map_or(text, |host| host.strip_suffix('/').unwrap_or(host));
+        if host.is_empty() || host.contains(['/', '\\', '?', '#', '@']) {
+            return Err(INVALID);
         }
-        let url = Url::parse(&format!("https://{text}/")).map_err(|_| InvalidFederationUrl::Host)?;
+        let url = Url::parse(&format!("https://{host}/")).map_err(|_| INVALID)?;
         if url.host().is_none() || url.path() != "/" {
-            return Err(InvalidFederationUrl::Host);
+            return Err(INVALID);
         }
         Ok(Self(url))
     }

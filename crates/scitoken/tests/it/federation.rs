@@ -185,6 +185,48 @@ async fn explain_and_doctor_send_no_token_that_get_would_not_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_another_server_and_a_default_password_reach_no_server_that_the_director_names() {
+    let place = Place::new().await;
+    let foreign = tokens::jwt(&serde_json::json!({
+        "iss": ISSUER, "scope": "storage.read:/", "aud": "https://other.example", "exp": 9_999_999_999_u64,
+    }));
+    place.fake.accept(&foreign);
+    let output = place.run(&["get", "osdf:///protected/f"], Some(&foreign));
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("meant for other servers"), "{}", text(&output.stderr));
+    let output = place.run(&["token", "where", "osdf:///protected/f"], Some(&foreign));
+    assert_eq!(output.status.code(), Some(7), "{}", text(&output.stdout));
+    assert!(!text(&output.stdout).contains("* "), "{}", text(&output.stdout));
+
+    let netrc = place.path().join("netrc");
+    fs_err::write(&netrc, "default login me password pw123456\n").unwrap();
+    fs_err::set_permissions(&netrc, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for command in ["get", "stat", "ls", "explain", "doctor"] {
+        let name = if command == "ls" { "osdf:///public/dir" } else { "osdf:///public/dir/sub/x" };
+        place.run(&[command, "--netrc-file", "netrc", name], None);
+        for server in [Cache(0), Cache(1), Origin, Director] {
+            let seen = place.fake.seen(server);
+            assert!(seen.iter().all(|asked| !asked.headers.contains_key("authorization")), "{command}");
+        }
+    }
+    assert!(!place.fake.seen(Cache(0)).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_without_a_discovery_document_is_no_missing_object() {
+    let place = Place::new().await;
+    place.fake.change(Director, |_, _| refuse("404 Not Found"));
+    let output = place.run(&["get", "osdf:///public/dir/sub/x"], None);
+    assert_eq!(output.status.code(), Some(13), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("is not the host of a federation"), "{}", text(&output.stderr));
+    for host in ["https://osg-htc.org", "https://osg-htc.org/", "osg-htc.org"] {
+        assert!(host.parse::<scitoken_transfer::federation::FederationHost>().is_ok(), "{host}");
+    }
+    let output = place.run(&["get", "--federation", "pelican://h/ns", "osdf:///public/x"], None);
+    assert!(text(&output.stderr).contains("expected `HOST`"), "{}", text(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn explain_examines_the_server_of_the_operation() {
     let place = Place::new().await;
     let token = tokens::jwt(&serde_json::json!({

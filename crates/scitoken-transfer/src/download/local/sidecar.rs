@@ -29,6 +29,9 @@ pub(crate) struct Sidecar {
     /// For people who look into the file.
     url: String,
     url_sha256: String,
+    /// The name of the object in a federation, whose servers change.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    object_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     etag: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -41,12 +44,18 @@ pub(crate) struct Sidecar {
 
 impl Sidecar {
     /// The state of a file whose length is known; `None` otherwise: such a file cannot be resumed.
-    pub(crate) fn new(source: &Url, identity: &Identity, done: &RangeSet) -> Option<Self> {
+    pub(crate) fn new(
+        source: &Url,
+        object: Option<&Url>,
+        identity: &Identity,
+        done: &RangeSet,
+    ) -> Option<Self> {
         Some(Self {
             format: FORMAT,
             part: FileId::default(),
             url: SafeUrl::new(source).to_string(),
             url_sha256: fingerprint(source),
+            object_sha256: object.map(fingerprint),
             etag: identity.etag.clone(),
             last_modified: identity.last_modified.clone(),
             length: identity.length?,
@@ -91,16 +100,22 @@ impl Sidecar {
     }
 
     /// What the content was, and from which of `sources` it came. A file whose address is none of them is of another
-    /// download, whatever its name.
-    pub(crate) fn identity(&self, sources: &[Url]) -> Option<Identity> {
-        let source = sources.iter().position(|source| fingerprint(source) == self.url_sha256)?;
-        Some(Identity {
-            source,
+    /// download, whatever its name; but that of an object may come from any server with the same digest.
+    pub(crate) fn identity(&self, sources: &[Url], object: Option<&Url>) -> Option<Identity> {
+        let mut identity = Identity {
+            source: 0,
             etag: self.etag.clone(),
             last_modified: self.last_modified.clone(),
             length: Some(self.length),
             digests: self.digests.iter().filter_map(|digest| digest.parse().ok()).collect(),
-        })
+        };
+        if let Some(source) = sources.iter().position(|source| fingerprint(source) == self.url_sha256) {
+            return Some(Identity { source, ..identity });
+        }
+        // Validators are those of the server that is not asked now.
+        (identity.etag, identity.last_modified) = (None, None);
+        let is_object = self.object_sha256.is_some() && self.object_sha256 == object.map(fingerprint);
+        (is_object && !identity.digests.is_empty()).then_some(identity)
     }
 }
 
@@ -226,7 +241,7 @@ mod tests {
             digests: vec!["adler32:1".parse().unwrap()],
             ..Identity::default()
         };
-        Sidecar::new(&url(), &identity, &done).unwrap()
+        Sidecar::new(&url(), None, &identity, &done).unwrap()
     }
 
     #[test]
@@ -247,8 +262,18 @@ mod tests {
     fn another_token_in_the_query_is_the_same_file_and_another_path_is_not() {
         let same = "https://h/f?authz=Bearer%20other".parse().unwrap();
         let mirror: Url = "https://mirror/f".parse().unwrap();
-        assert_eq!(sidecar().identity(&[mirror.clone(), same]).unwrap().source, 1);
-        assert_eq!(sidecar().identity(&[mirror]), None);
+        assert_eq!(sidecar().identity(&[mirror.clone(), same], None).unwrap().source, 1);
+        assert_eq!(sidecar().identity(&[mirror], None), None);
+        // An object may come from another server of its federation, where a digest proves it.
+        let object: Url = "pelican://h/ns/f".parse().unwrap();
+        let sidecar = Sidecar { object_sha256: Some(fingerprint(&object)), ..sidecar() };
+        let other: Url = "https://cache/ns/f".parse().unwrap();
+        let known = sidecar.identity(std::slice::from_ref(&other), Some(&object));
+        assert_eq!(known.is_some(), !sidecar.digests.is_empty());
+        assert!(known.is_none_or(|known| known.etag.is_none() && known.last_modified.is_none()));
+        let unproven = Sidecar { digests: Vec::new(), ..sidecar.clone() };
+        assert_eq!(unproven.identity(std::slice::from_ref(&other), Some(&object)), None);
+        assert_eq!(sidecar.identity(&[other], Some(&"pelican://h/ns/g".parse().unwrap())), None);
     }
 
     #[cfg(unix)]

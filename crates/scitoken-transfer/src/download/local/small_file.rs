@@ -215,7 +215,7 @@ mod tests {
         let mut done = RangeSet::default();
         done.insert(0..3);
         let identity = Identity { etag: Some("\"v\"".to_owned()), length: Some(9), ..Identity::default() };
-        let state = Sidecar::new(&"https://h/f".parse().unwrap(), &identity, &done);
+        let state = Sidecar::new(&"https://h/f".parse().unwrap(), None, &identity, &done);
         for (state, left) in [(None, vec![]), (state, vec!["f.part", "f.part.json"])] {
             let mut output = small(&target);
             output.restart(Some(9)).unwrap();

@@ -87,7 +87,8 @@ pub(crate) async fn probe(request: &ProbeRequest<'_>) -> Result<Report, Failure>
     }
     let mut extensions = Extensions::new();
     // The token that the operation itself would be sent with.
-    extensions.insert(AuthOptions::new().for_method(operation.method()));
+    let options = AuthOptions::new().for_method(operation.method());
+    extensions.insert(if request.accepted.is_some() { options.named_by_server() } else { options });
     let started = Instant::now();
     let answered = client.execute_with_extensions(probe_request(url, operation), &mut extensions).await;
     let milliseconds = started.elapsed().as_millis();

@@ -2,7 +2,6 @@
 
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderName, RANGE};
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::Request;
 use serde::Serialize;
 use url::Url;
 
@@ -139,13 +138,11 @@ async fn send(
     url: &Url,
     headers: impl IntoIterator<Item = (HeaderName, String)>,
 ) -> Result<(u16, HeaderMap), String> {
-    let mut request = Request::new(method, url.clone());
-    for (name, value) in headers {
-        request.headers_mut().extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
-    }
+    let headers =
+        headers.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)));
     // Each probe has its own connection: XRootD 5.5 forgets to answer about checksums on a used one.
     let client = sessions.client().map_err(|failure| failure.message().to_owned())?;
-    match client.execute(request).await {
+    match client.request(method, url.clone()).headers(headers.collect()).send().await {
         Ok(response) => Ok((response.status().as_u16(), response.headers().clone())),
         Err(error) => Err(excerpt(&format!("no response: {error}"))),
     }

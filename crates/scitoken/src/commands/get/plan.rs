@@ -53,7 +53,12 @@ pub(super) type Refused<'r> = dyn Fn(u64, Failure) + Sync + 'r;
 /// Parses a URL, or the name of an object, read directly from its origin if that is set.
 fn located(text: &str, direct: bool) -> Result<Url, Failure> {
     let mut url = parse_location(text)?;
-    if direct && FederationUrl::has_scheme(text) && !url.query_pairs().any(|(name, _)| name == "directread") {
+    let is_name = direct && FederationUrl::has_scheme(text);
+    if is_name && url.query_pairs().any(|(name, _)| name == "prefercached") {
+        return Err(Failure::new(Exit::Usage, "`--direct` and `?prefercached` exclude each other")
+            .with_hint("leave one of them out"));
+    }
+    if is_name && !url.query_pairs().any(|(name, _)| name == "directread") {
         url.query_pairs_mut().append_key_only("directread");
     }
     Ok(url)

@@ -32,6 +32,8 @@ pub(super) struct Check {
     #[command(flatten)]
     federation: FederationArgs,
     #[command(flatten)]
+    authorities: AuthorityArgs,
+    #[command(flatten)]
     token: TokenArg,
 }
 
@@ -48,7 +50,7 @@ impl Requirement {
     /// Of an object: its first server, with the path that scopes are relative to.
     fn of_object(check: &Check, context: &Context, name: &FederationUrl) -> Result<Self, Failure> {
         let retry = RetryArgs::default();
-        let federation = resolver(context, &check.federation, &AuthorityArgs::default())?;
+        let federation = resolver(context, &check.federation, &check.authorities)?;
         let object = wait(&retry, federation.resolve(name))?;
         let token = block_on(federation.token_for(&object, check.op.object_access()))?;
         let namespace = object.namespace();

@@ -9,7 +9,7 @@ use scitoken_types::{AccessFit, AccessToken, AudienceFit, LifetimeFit, TokenFit}
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::args::{FederationArgs, Operation, parse_url};
+use crate::args::{AuthorityArgs, FederationArgs, Operation, parse_url};
 use crate::commands::remote::object_name;
 use crate::context::Context;
 use crate::exit::Exit;
@@ -35,6 +35,8 @@ pub(super) struct Where {
     op: Operation,
     #[command(flatten)]
     federation: FederationArgs,
+    #[command(flatten)]
+    authorities: AuthorityArgs,
 }
 
 /// An object of a federation that a token is for.
@@ -42,6 +44,7 @@ pub(super) struct ObjectQuery<'w> {
     pub(super) name: FederationUrl,
     pub(super) op: Operation,
     pub(super) federation: &'w FederationArgs,
+    pub(super) authorities: &'w AuthorityArgs,
 }
 
 impl Where {
@@ -55,7 +58,12 @@ impl Where {
     /// Returns the object of a federation that the token is for, if the URL is the name of one.
     pub(super) fn object(&self) -> Result<Option<ObjectQuery<'_>>, Failure> {
         let name = self.url.as_deref().map(object_name).transpose()?.flatten();
-        Ok(name.map(|name| ObjectQuery { name, op: self.op, federation: &self.federation }))
+        Ok(name.map(|name| ObjectQuery {
+            name,
+            op: self.op,
+            federation: &self.federation,
+            authorities: &self.authorities,
+        }))
     }
 
     /// Shows the search for a URL, and ranks its tokens.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::locations::{HostSource, ObjectQuery, as_json, fit_as_json};
-use crate::args::{AuthorityArgs, Operation, RetryArgs};
+use crate::args::{Operation, RetryArgs};
 use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -28,9 +28,9 @@ struct Login {
 
 /// Shows the search for an object, ranks its tokens, and says which one is sent.
 pub(super) fn rank(context: &Context, query: &ObjectQuery<'_>) -> Result<Exit, Failure> {
-    let ObjectQuery { name, op, federation } = query;
+    let ObjectQuery { name, op, federation, authorities } = query;
     let retry = RetryArgs::default();
-    let federation = resolver(context, federation, &AuthorityArgs::default())?;
+    let federation = resolver(context, federation, authorities)?;
     let access = op.object_access();
     let object = match access {
         ObjectAccess::Read => wait(&retry, federation.resolve(name))?,
@@ -115,7 +115,13 @@ fn show_search(context: &Context, op: Operation, url: &Url, report: &DiscoveryRe
     // The last line says which token a server without a namespace would get.
     let shown = report.to_string();
     let places = shown.trim_end().rsplit_once('\n').map_or("", |(places, _)| places);
-    context.output.text(places)?;
+    let is_sent = report.ranking().iter().any(|token| standing(token).0);
+    let lines = places.lines().map(|line| match line.strip_prefix("* ") {
+        // The mark of the token that is used.
+        Some(unmarked) if !is_sent => format!("  {unmarked}"),
+        _ => line.to_owned(),
+    });
+    context.output.text(&lines.collect::<Vec<_>>().join("\n"))?;
     if report.ranking().is_empty() {
         return Ok(());
     }
@@ -140,7 +146,9 @@ fn show_search(context: &Context, op: Operation, url: &Url, report: &DiscoveryRe
 /// namespace only one of its issuers.
 fn standing(token: &RankedToken) -> (bool, String) {
     let (standing, fit) = (token.standing(), token.fit());
-    let refused = if !fit.issuer.fits() {
+    let refused = if !fit.audience.fits() {
+        Some("it is meant for other servers")
+    } else if !fit.issuer.fits() {
         Some("the namespace accepts tokens of other issuers")
     } else if !fit.has_scopes {
         Some("it does not allow what is asked for")

@@ -101,7 +101,7 @@ fn state(length: u64) -> Sidecar {
     let mut done = RangeSet::default();
     done.insert(0..5);
     let identity = Identity { etag: Some("\"a\"".to_owned()), length: Some(length), ..Identity::default() };
-    Sidecar::new(&"https://h/f".parse().unwrap(), &identity, &done).unwrap()
+    Sidecar::new(&"https://h/f".parse().unwrap(), None, &identity, &done).unwrap()
 }
 
 /// An unfinished file of an earlier run, with its state.
