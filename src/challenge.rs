@@ -134,6 +134,11 @@ pub fn basic_realm(headers: &HeaderMap) -> Option<String> {
     Some(realm.map(|(_, value)| value).unwrap_or_default())
 }
 
+/// Returns the names of the authentication schemes that a response offers, in their order.
+pub fn challenge_schemes(headers: &HeaderMap) -> Vec<String> {
+    all(headers).map(|challenge| redact::text(&challenge.scheme)).collect()
+}
+
 fn all(headers: &HeaderMap) -> impl Iterator<Item = RawChallenge> + '_ {
     www_authenticate::challenges(headers.get_all(WWW_AUTHENTICATE).iter().map(HeaderValue::as_bytes))
         .into_iter()

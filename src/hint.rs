@@ -83,6 +83,10 @@ pub enum Hint {
     },
     /// Give the file another way: there is none where it is looked for.
     NameNetrc,
+    /// Send a name and a password: the server accepts no bearer tokens.
+    SendPassword,
+    /// Ask the server's operator for a way in with bearer tokens: it accepts others only.
+    AskForBearerTokens,
     /// Check the password in the `.netrc`, or get a token for the server.
     CheckNetrcPassword,
     /// Check the proxy, or list the server in `no_proxy`.
@@ -132,6 +136,10 @@ impl fmt::Display for Hint {
             Self::CheckUrlCredential => "check whether the credential in the URL is still valid",
             Self::AllowToken => {
                 "send the request without an `Authorization` header of its own and let a token be attached"
+            }
+            Self::SendPassword => "send the name and the password of a `.netrc`: no token helps here",
+            Self::AskForBearerTokens => {
+                "ask the server's operator for an address that accepts bearer tokens: no token helps here"
             }
             Self::CheckNetrcPassword => {
                 "check the user name and the password in the `.netrc`, or get a token for the server"

@@ -37,7 +37,7 @@ mod trace;
 mod transport;
 mod url_credentials;
 
-pub use crate::challenge::{Challenge, ChallengeError, basic_realm};
+pub use crate::challenge::{Challenge, ChallengeError, basic_realm, challenge_schemes};
 pub use crate::error::RedirectProblem;
 pub use crate::hint::Hint;
 pub use attach::{Attach, InvalidAttach};

@@ -13,7 +13,7 @@ use url::Url;
 use super::outcome::{AuthOutcome, Credential, NotAttached, ReplayRefusal};
 use super::request_template::RequestSummary;
 use super::url_credentials;
-use crate::challenge::Challenge;
+use crate::challenge::{Challenge, challenge_schemes};
 use scitoken_types::redact::{self, Redactor};
 use scitoken_types::{AccessToken, SafeUrl};
 
@@ -68,8 +68,17 @@ pub(super) struct ServerAnswer {
 #[derive(Clone, Debug, Default)]
 pub(super) struct RefusalAnswer {
     pub(super) challenge: Option<Challenge>,
+    /// The schemes that the server accepts.
+    pub(super) schemes: Vec<String>,
     pub(super) server: Option<String>,
     pub(super) date: Option<String>,
+}
+
+impl RefusalAnswer {
+    /// Returns whether the server accepts bearer tokens, or does not say what it accepts.
+    pub(super) fn accepts_tokens(&self) -> bool {
+        self.schemes.is_empty() || self.schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+    }
 }
 
 /// How the HTTP client writes header names, as far as is known.
@@ -345,7 +354,12 @@ impl ServerAnswer {
                 let value = String::from_utf8_lossy(headers.get(name).map(HeaderValue::as_bytes)?);
                 Some(redact::text(&redactor.redact(&value)))
             };
-            Box::new(RefusalAnswer { challenge: challenge.cloned(), server: text(SERVER), date: text(DATE) })
+            Box::new(RefusalAnswer {
+                challenge: challenge.cloned(),
+                schemes: challenge_schemes(headers),
+                server: text(SERVER),
+                date: text(DATE),
+            })
         });
         Self { status, refusal }
     }

@@ -145,6 +145,21 @@ impl TransferError {
         self.0.explanation.as_ref().and_then(Explanation::not_attached).or(self.0.not_attached.as_ref())
     }
 
+    /// Returns the kind for a report without the failure itself: whether a refused request carried a token.
+    pub(crate) fn reported_kind(&self) -> FailureKind {
+        match (self.kind(), self.not_attached()) {
+            (FailureKind::Refused, Some(NotAttached::UntrustedOrigin | NotAttached::PlainHttp)) => {
+                FailureKind::TokenWithheld
+            }
+            (
+                FailureKind::Refused,
+                Some(NotAttached::CallersOwn | NotAttached::NetrcPassword | NotAttached::InUrl) | None,
+            ) => FailureKind::Refused,
+            (FailureKind::Refused, Some(_)) => FailureKind::NoToken,
+            (kind, _) => kind,
+        }
+    }
+
     /// Returns the error of the token source that failed, where that is why the request carried no token, or no other one
     /// after the first was refused.
     pub fn source_error(&self) -> Option<&SourceError> {

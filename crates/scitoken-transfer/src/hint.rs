@@ -44,6 +44,8 @@ pub enum TransferHint {
     ResolveLink,
     /// Write to a stream: the target is a device, a FIFO or a socket.
     WriteToStream,
+    /// Send a copy: the file has no fixed length.
+    SendCopy,
     /// Write to a file: a stream cannot be rewritten.
     WriteToFile,
     /// Choose another name, or keep the file that exists.
@@ -148,6 +150,7 @@ impl fmt::Display for TransferHint {
             Self::NameFileInDirectory => "name a file in the directory",
             Self::ResolveLink => "remove the link, or name the file that it points to",
             Self::WriteToStream => "write to a stream instead of a file",
+            Self::SendCopy => "send a copy of it: its length is not known before it was read",
             Self::WriteToFile => "write to a file instead of a stream",
             Self::KeepExistingFile => "choose another name, or keep the file that exists",
             Self::ReplaceForeignFile => "allow to replace it, or choose another directory",

@@ -36,6 +36,9 @@ pub(crate) fn worded(hint: &Hint) -> String {
         Hint::MatchAudience | Hint::MatchScope => {
             return format!("{hint}; `scitoken token where` lists the tokens that were found");
         }
+        Hint::SendPassword => {
+            "no token helps here: `-n` sends the name and the password that `~/.netrc` has for this server"
+        }
         Hint::CheckNetrcPassword => {
             "check the user name and the password in the `.netrc`, or get a token: `scitoken token where` lists the searched places"
         }
@@ -218,14 +221,17 @@ fn transfer(hint: &TransferHint) -> String {
     match hint {
         TransferHint::FreeDiskSpace => "free some space on that disk, or choose another place with `-P DIR`",
         TransferHint::ChooseWritablePath => "choose a place that you may write to with `-o FILE` or `-P DIR`",
+        TransferHint::CreateDirectory if std::env::current_dir().is_err() => {
+            "the working directory was removed: change to another one, or pass `-P DIR` with an absolute path"
+        }
         TransferHint::CreateDirectory => "create the directory first, or pass `--create-dirs`",
         TransferHint::ChooseOtherName => "choose another name with `-o FILE`",
         TransferHint::NameFileInDirectory => "use `-P DIR` to download into it under the URL's own name",
         TransferHint::WriteToStream => "write to standard output with `-o -`, and redirect it",
+        TransferHint::SendCopy => "`-` sends what standard input has: `scitoken put - URL < FILE`",
         TransferHint::WriteToFile => "write to a file with `-o FILE`",
         TransferHint::KeepExistingFile => {
-            "`--skip-existing=size`, in place of `--no-clobber`, keeps this file; `-o FILE`, in place of `-J`, chooses \
-             another name, and `--overwrite` replaces what a name of `-J` meets"
+            "`-o FILE` writes under another name; to replace this file, leave out `--no-clobber`, or pass `--overwrite` with `-J`"
         }
         TransferHint::ReplaceForeignFile => {
             "pass `--overwrite` to replace it, or name another directory with `-P DIR`"

@@ -5,13 +5,13 @@ use std::time::Duration;
 use scitoken_transfer::{Event, EventKind};
 use serde_json::Value;
 
-use crate::transfer_error::exit_of;
+use crate::transfer_error::{exit_of, exit_with_retry};
 
 /// Returns an event as JSON; a failure has the exit code that it means.
-pub(crate) fn json(event: &Event) -> Value {
+pub(crate) fn json(event: &Event, retry_exit_code: bool) -> Value {
     let mut object = serde_json::to_value(event).unwrap_or_default();
-    if let EventKind::Failed { kind, .. } = &event.what {
-        object["exit"] = (exit_of(*kind) as u8).into();
+    if let EventKind::Failed { kind, retryable, .. } = &event.what {
+        object["exit"] = (exit_with_retry(exit_of(*kind), *retryable && retry_exit_code) as u8).into();
     }
     object
 }

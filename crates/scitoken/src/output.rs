@@ -84,7 +84,10 @@ pub(crate) fn hide_inputs(arguments: &[String], env: &Env, variables: impl Itera
     for argument in arguments {
         let (flag, value) = argument.split_once('=').unwrap_or((argument, argument));
         if !is_name && !NAMES.contains(&flag) {
-            hide_misplaced_token(argument);
+            // The name of a flag is no part of a token.
+            if !flag.starts_with("--") {
+                hide_misplaced_token(argument);
+            }
             hide_misplaced_token(value);
         }
         if let Ok(url) = argument.parse::<Url>() {

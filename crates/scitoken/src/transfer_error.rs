@@ -15,8 +15,7 @@ impl RetryArgs {
             Some(why) => exit_without_token(why),
             None => exit_of(error.kind()),
         };
-        let may_pass = !matches!(exit, Exit::Usage | Exit::Local | Exit::Mismatch);
-        if self.retry_exit_code && error.is_worth_retrying() && may_pass { Exit::TryLater } else { exit }
+        exit_with_retry(exit, self.retry_exit_code && error.is_worth_retrying())
     }
 
     /// Returns the report of a failed transfer.
@@ -50,6 +49,12 @@ impl From<TransferError> for Failure {
     fn from(error: TransferError) -> Self {
         RetryArgs::default().failure(&error)
     }
+}
+
+/// Returns the exit code of a failure, of which another run is told to try again later if it may succeed.
+pub(crate) fn exit_with_retry(exit: Exit, is_told_to_retry: bool) -> Exit {
+    let may_pass = !matches!(exit, Exit::Usage | Exit::Local | Exit::Mismatch);
+    if is_told_to_retry && may_pass { Exit::TryLater } else { exit }
 }
 
 /// Returns the exit code of a `401` or `403` to a request without a token.

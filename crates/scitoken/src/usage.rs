@@ -43,6 +43,16 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
         let failure = Failure::new(Exit::Usage, format!("unknown command `{name}`"));
         return Ok(Some(failure.with_hint("`--help` lists the commands")));
     }
+    if error.kind() == ErrorKind::InvalidSubcommand
+        && let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand)
+        && let Some(similar) = suggestions(error).into_iter().find(|similar| is_misspelt(name, similar))
+    {
+        let parent = command_of(error, program).get_name();
+        let above = if parent == "scitoken" { String::new() } else { format!("{parent} ") };
+        let failure =
+            Failure::new(Exit::Usage, format!("unknown command `{}`", redact::without_tokens(name)));
+        return Ok(Some(failure.with_hint(format!("write `scitoken {above}{similar}`"))));
+    }
     if error.kind() == ErrorKind::TooManyValues
         && let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
     {
@@ -135,6 +145,10 @@ fn swallowed(error: &clap::Error, command: &Command) -> Option<String> {
 /// Answers a flag that the command does not have: by a habit of another program's users, or a flag of almost the same name.
 fn unknown_flag(flag: &str, error: &clap::Error, program: &Command) -> Failure {
     let name = flag.split('=').next().unwrap_or(flag);
+    if name.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit()) {
+        return Failure::new(Exit::Usage, format!("`{name}` is a negative number, which no flag takes"))
+            .with_hint("write a number from zero on behind the flag");
+    }
     let failure = Failure::new(Exit::Usage, format!("unknown flag `{name}`"));
     let command = command_of(error, program);
     let has = |flag: &str| has_flag(command, flag) || has_flag(program, flag);

@@ -33,6 +33,12 @@ impl Causes {
     pub(super) fn find(evidence: Evidence<'_>) -> Self {
         let mut causes = Self::default();
         let Evidence { trace, last, status, refusal, .. } = evidence;
+        let has_password = last.not_attached() == Some(&NotAttached::NetrcPassword);
+        if status == StatusCode::UNAUTHORIZED && !has_password && !refusal.accepts_tokens() {
+            causes.other_scheme(&refusal.schemes);
+            causes.add_refusal(last, status, refusal);
+            return causes;
+        }
         match trace.outcome() {
             AuthOutcome::Refused(ReplayRefusal::SentWithoutToken(why))
                 if last.not_attached() == Some(&NotAttached::NetrcPassword) =>
@@ -83,6 +89,13 @@ impl Causes {
             _ => {}
         }
         causes
+    }
+
+    /// Says that no token helps.
+    fn other_scheme(&mut self, schemes: &[String]) {
+        self.add(format!("the server accepts `{}`, not bearer tokens", schemes.join("`, `")));
+        let takes_password = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
+        self.hints.push(if takes_password { Hint::SendPassword } else { Hint::AskForBearerTokens });
     }
 
     fn without_token(&mut self, why: &NotAttached, last: &Attempt) {

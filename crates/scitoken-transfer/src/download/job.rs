@@ -78,7 +78,7 @@ pub enum Resume {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebPages {
-    /// Accepts one where the file's name has the suffix of a page: `.html`, `.htm`, `.xhtml`, `.shtml`, `.php`, `.asp`, `.aspx`, `.jsp`,
+    /// Accepts one where the file's name has the suffix of a page: `.html`, `.htm`, `.xhtml`, `.xht`, `.shtml`,
     /// or for a message `.json` or `.xml`.
     #[default]
     ByName,

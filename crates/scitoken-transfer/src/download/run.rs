@@ -75,7 +75,7 @@ impl Downloader {
                 timings: file.timings,
             },
             Err(failure) => EventKind::Failed {
-                kind: failure.kind(),
+                kind: failure.reported_kind(),
                 why: crate::error::with_causes(failure),
                 retryable: failure.is_worth_retrying(),
             },

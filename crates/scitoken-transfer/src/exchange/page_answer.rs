@@ -21,7 +21,8 @@ pub(crate) fn is_declared(headers: &HeaderMap) -> bool {
     types.any(|essence| matches!(essence.as_str(), "text/html" | "application/xhtml+xml"))
 }
 
-/// Returns whether a web page may have the name: its content is then the page that a server declares.
+/// Returns whether a web page may have the name: its content is then the page that a server declares. The name of a program
+/// such as `download.php` says nothing about what it sends.
 ///
 /// # Examples
 /// ```
@@ -35,7 +36,7 @@ pub fn is_page_name(name: &str) -> bool {
         .unwrap_or(name);
     let Some((_, extension)) = name.rsplit_once('.') else { return false };
     let extension = extension.to_ascii_lowercase();
-    matches!(extension.as_str(), "html" | "htm" | "xhtml" | "xht" | "shtml" | "php" | "asp" | "aspx" | "jsp")
+    matches!(extension.as_str(), "html" | "htm" | "xhtml" | "xht" | "shtml")
 }
 
 /// Returns the last name in the path of a URL.

@@ -78,6 +78,7 @@ impl Downloader {
 pub(crate) fn head_of<'r>(response: &'r Response, asked: &'r Url) -> ResponseHead<'r> {
     ResponseHead {
         url: asked,
+        from: response.url(),
         status: response.status(),
         version: response.version(),
         headers: response.headers(),

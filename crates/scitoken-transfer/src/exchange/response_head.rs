@@ -10,12 +10,16 @@ use url::Url;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::content_range::ContentRange;
 use crate::exchange::framing::{BodyLength, Framing};
-use scitoken_types::{RetryAfter, SafeUrl};
+use crate::exchange::transport_error;
+use scitoken_types::RetryAfter;
 
 /// The head of a response.
 #[derive(Debug)]
 pub(crate) struct ResponseHead<'a> {
+    /// What was asked for.
     pub(crate) url: &'a Url,
+    /// What answered: another URL where the server redirects.
+    pub(crate) from: &'a Url,
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: &'a HeaderMap,
@@ -131,7 +135,9 @@ pub(crate) fn refused(head: &ResponseHead<'_>, now: SystemTime) -> TransferError
     let reason = status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default();
     let wait = retry_after(head.headers, now);
     let asks = asks_to_wait(wait);
-    let message = format!("`{}` answered {}{reason}{asks}", SafeUrl::new(head.url), status.as_u16());
+    let who = transport_error::place(head.url, Some(head.from));
+    let who = if who.contains(", ") { format!("{who},") } else { who };
+    let message = format!("{who} answered {}{reason}{asks}", status.as_u16());
     TransferError::new(kind, retry_action, message).with_status(status).with_retry_after(wait)
 }
 
@@ -141,7 +147,8 @@ pub(crate) fn classify_status(status: StatusCode) -> (FailureKind, RetryAction) 
         401 | 403 => (FailureKind::Refused, RetryAction::OtherToken),
         404 | 410 => (FailureKind::NotFound, RetryAction::OtherSource),
         408 | 504 => (FailureKind::Timeout, RetryAction::Retry),
-        501 | 505 | 200..=299 => (FailureKind::Server, RetryAction::OtherSource),
+        // No request of ours is conditional.
+        304 | 501 | 505 | 200..=299 => (FailureKind::Server, RetryAction::OtherSource),
         425 | 429 | 500..=599 => (FailureKind::Server, RetryAction::Retry),
         300..=399 => (FailureKind::Redirect, RetryAction::OtherSource),
         _ => (FailureKind::Rejected, RetryAction::OtherSource),
@@ -177,7 +184,8 @@ mod tests {
         }
         let url = "https://h/f?authz=secret".parse().unwrap();
         let status = StatusCode::from_u16(status).unwrap();
-        let head = ResponseHead { url: &url, status, version: Version::HTTP_11, headers: &headers };
+        let head =
+            ResponseHead { url: &url, from: &url, status, version: Version::HTTP_11, headers: &headers };
         evaluate(asked, &head, SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777))
     }
 

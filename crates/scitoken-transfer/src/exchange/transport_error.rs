@@ -79,7 +79,7 @@ pub fn connection_hint(error: &(dyn StdError + 'static)) -> Option<TransferHint>
 }
 
 /// Names the URL that failed, and the one that redirects there.
-fn place(asked: &Url, failed: Option<&Url>) -> String {
+pub(crate) fn place(asked: &Url, failed: Option<&Url>) -> String {
     let shown = SafeUrl::new(asked);
     // Queries differ where a credential is masked.
     let is_asked = |failed: &&Url| failed.origin() == asked.origin() && failed.path() == asked.path();

@@ -28,6 +28,8 @@ pub struct Upload {
     pub(super) algorithm: Option<DigestAlgorithm>,
     pub(super) existing: Overwrite,
     pub(super) number: FileNumber,
+    /// What events call the file.
+    pub(super) name: Option<PathBuf>,
 }
 
 /// An uploaded file. Serialized, it has `length` and `verified`.
@@ -56,7 +58,8 @@ impl Upload {
     pub fn new(file: impl Into<PathBuf>, url: Url) -> Result<Self, TransferError> {
         check_url(&url)?;
         let (file, algorithm) = (file.into(), Some(DigestAlgorithm::Adler32));
-        Ok(Self { file, url, algorithm, existing: Overwrite::default(), number: FileNumber(0) })
+        let (existing, number) = (Overwrite::default(), FileNumber(0));
+        Ok(Self { file, url, algorithm, existing, number, name: None })
     }
 
     /// Returns the same upload to another URL.
@@ -72,6 +75,12 @@ impl Upload {
     /// Sets the number by which events name this file.
     pub fn with_number(mut self, number: FileNumber) -> Self {
         self.number = number;
+        self
+    }
+
+    /// Sets what events call the file, where its own name says nothing: a copy of standard input, for instance.
+    pub fn with_name(mut self, name: impl Into<PathBuf>) -> Self {
+        self.name = Some(name.into());
         self
     }
 

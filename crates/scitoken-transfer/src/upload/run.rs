@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,10 +20,11 @@ use crate::digest::algorithm::DigestAlgorithm;
 use crate::digest::checksum::Checksum;
 use crate::digest::value::Digest;
 use crate::downloader::Downloader;
-use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::error::{FailureKind, RetryAction, TransferError, display_path};
 use crate::event::{EventKind, FileNumber};
+use crate::exchange::error_document::ErrorDocument;
 use crate::exchange::page_answer::page_in_place_of_change;
-use crate::exchange::request::{classify, head_of, with_server_text};
+use crate::exchange::request::{classify, error_text, head_of, with_server_text};
 use crate::exchange::request_record::RequestRecord;
 use crate::exchange::response_head;
 use crate::hint::TransferHint;
@@ -33,8 +35,8 @@ use crate::upload::check::{Checked, SentFile};
 use crate::upload::job::{Upload, Uploaded};
 use crate::upload::refusal::{may_be_stored, may_mean_taken, refuses_digest_header};
 use reqwest_scitokens::RequestBuilderExt as _;
-use scitoken_types::SafeUrl;
 use scitoken_types::files::open_regular;
+use scitoken_types::{SafeUrl, redact};
 
 /// The smallest upload that sends `Expect: 100-continue`, in bytes, as in curl.
 const WORTH_ASKING: u64 = 1024 * 1024;
@@ -72,7 +74,7 @@ impl Downloader {
             self.refuse_existing(upload, deadline).await?;
         }
         let started = Instant::now();
-        let target = Some(upload.file.clone());
+        let target = Some(upload.name.as_ref().unwrap_or(&upload.file).clone());
         let what = EventKind::Started { url: SafeUrl::new(&upload.url).to_string(), target };
         self.reporter().send(upload.number, what).await;
         let progress = PutProgress::new(length);
@@ -107,6 +109,9 @@ impl Downloader {
             None => match (progress.page.into_inner(), checked) {
                 // An older file may have the same length.
                 (Some(page), checked) => checked.ok().filter(Checked::is_verified).ok_or(page)?.result,
+                (None, Err(missing)) if missing.kind() == FailureKind::NotFound => {
+                    return Err(not_stored(upload, progress.accepted.get()));
+                }
                 (None, checked) => checked?.result,
             },
         };
@@ -271,6 +276,9 @@ impl Downloader {
             status if status.is_success() => {
                 if let Some(page) = page_in_place_of_change(&upload.url, &mut response).await {
                     let _ = progress.page.set(page);
+                } else {
+                    let text = error_text(&mut response).await;
+                    let _ = progress.accepted.set(accepted(response.status(), &text));
                 }
                 Ok(())
             }
@@ -323,6 +331,8 @@ struct PutProgress {
     refusal: Mutex<Option<TransferError>>,
     /// A web page in place of an answer: only the stored file proves that there is one.
     page: OnceLock<TransferError>,
+    /// The answer of success.
+    accepted: OnceLock<String>,
 }
 
 impl PutProgress {
@@ -333,6 +343,7 @@ impl PutProgress {
             was_lost: AtomicBool::new(false),
             refusal: Mutex::new(None),
             page: OnceLock::new(),
+            accepted: OnceLock::new(),
         }
     }
 }
@@ -341,7 +352,27 @@ fn open(path: &Path) -> Result<(Arc<File>, u64), TransferError> {
     let local = |error| TransferError::local("read", path, error);
     let file = open_regular(path).map_err(|error| local(error.into_io()))?;
     let length = file.metadata().map_err(local)?.len();
+    // Files that the kernel makes up as they are read, as below `/proc`, have a length of zero.
+    if length == 0 && (&file).read(&mut [0]).map_err(local)? > 0 {
+        let message = format!("`{}` has no length of its own", display_path(path));
+        return Err(TransferError::new(FailureKind::Local, RetryAction::GiveUp, message)
+            .with_hint(TransferHint::SendCopy));
+    }
     Ok((Arc::new(file), length))
+}
+
+/// Words an answer of success, with what the server says in it.
+fn accepted(status: StatusCode, text: &str) -> String {
+    let message = ErrorDocument::read(text.as_bytes()).and_then(|document| document.message());
+    let said = message.unwrap_or_else(|| if text.starts_with('<') { "" } else { text.trim() }.to_owned());
+    if said.is_empty() { status.to_string() } else { format!("{status}: {}", redact::text(&said)) }
+}
+
+/// The failure of a server that took an upload and then does not have the file.
+fn not_stored(upload: &Upload, accepted: Option<&String>) -> TransferError {
+    let said = accepted.map(|said| format!(" ({said})")).unwrap_or_default();
+    let message = format!("`{}` accepted the upload{said}, but is not there", SafeUrl::new(&upload.url));
+    TransferError::new(FailureKind::Server, RetryAction::OtherSource, message)
 }
 
 fn exists(upload: &Upload) -> TransferError {

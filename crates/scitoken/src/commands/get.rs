@@ -98,6 +98,7 @@ impl Get {
             output: context.output,
             stdout_has_data: plan.stream().is_some() && self.device().is_none_or(is_standard_output),
             final_lines: if has_few_files { FinalLines::EachFile } else { FinalLines::Summary },
+            retry_exit_code: self.transfer.retry.retry_exit_code,
             // An interval of zero would never end.
             interval: self.transfer.progress_interval.duration().max(Duration::from_millis(100)),
         }

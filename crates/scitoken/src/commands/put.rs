@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::hints;
 use crate::progress::{FinalLines, ProgressOptions, ProgressThread};
 use crate::runtime::block_on;
 use crate::signals;
@@ -161,6 +162,7 @@ impl Put {
         let number = FileNumber(tally.total);
         tally.total += 1;
         let prepare = |upload: Upload| {
+            let upload = if source.is_copy() { upload.with_name(&source.name) } else { upload };
             upload.with_number(number).with_algorithm(algorithm).with_overwrite(if self.no_clobber {
                 Overwrite::Refuse
             } else {
@@ -189,6 +191,7 @@ impl Put {
             output: context.output,
             stdout_has_data: false,
             final_lines: FinalLines::ByCommand,
+            retry_exit_code: self.transfer.retry.retry_exit_code,
             interval: self.transfer.progress_interval.duration().max(Duration::from_millis(100)),
         };
         if options.is_silent() {
@@ -237,7 +240,16 @@ impl Put {
                 .retry
                 .failure(error)
                 .with_hint("the parent directory may not exist; `--create-dirs` creates it"),
-            (FailureKind::Local, _) => self.transfer.retry.failure(error).with_optional_hint(None),
+            (FailureKind::Local, _) if source.is_stream() => self
+                .transfer
+                .retry
+                .failure(error)
+                .with_hint("`-` sends what standard input has: `scitoken put - URL < FILE`, or `COMMAND | scitoken put - URL`"),
+            (FailureKind::Local, _) => {
+                let hint = error.hint().filter(|hint| **hint == TransferHint::SendCopy);
+                let hint = hint.and_then(|_| hints::of_transfer(error));
+                self.transfer.retry.failure(error).with_optional_hint(hint)
+            }
             // An upload is not resumed.
             (FailureKind::Incomplete | FailureKind::Interrupted, _) => self
                 .transfer

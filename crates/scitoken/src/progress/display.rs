@@ -94,7 +94,7 @@ impl ProgressDisplay {
 
     fn take(&mut self, event: Event) {
         // A closed pipe ends the run when the command writes its summary.
-        let _ = self.options.write_event(&json_events::json(&event));
+        let _ = self.options.write_event(&json_events::json(&event, self.options.retry_exit_code));
         let file = event.file;
         match event.what {
             EventKind::Started { url, target } => {

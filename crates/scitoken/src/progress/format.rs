@@ -29,7 +29,7 @@ pub(super) fn finished(length: u64, verification: &Verification, timings: &Timin
     .map(|(what, time)| format!("{what} {}", seconds(time)))
     .collect();
     let spent = if spent.is_empty() { String::new() } else { format!(" ({})", spent.join(", ")) };
-    let rate = rate(timings.fetched, timings.total);
+    let rate = rate(timings.fetched.min(length), timings.total);
     format!("{} in {}, {rate}, {verified}{spent}", BinaryBytes(length), seconds(timings.total))
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct ProgressOptions {
     /// Whether standard output carries the data, so that events go to standard error.
     pub(crate) stdout_has_data: bool,
     pub(crate) final_lines: FinalLines,
+    /// Whether failures that may pass have the exit code for another run.
+    pub(crate) retry_exit_code: bool,
     /// The time between lines in a log.
     pub(crate) interval: Duration,
 }

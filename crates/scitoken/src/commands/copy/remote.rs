@@ -56,6 +56,7 @@ impl Copy {
             output: context.output,
             stdout_has_data: false,
             final_lines: FinalLines::ByCommand,
+            retry_exit_code: self.transfer.retry.retry_exit_code,
             interval: self.transfer.progress_interval.duration().max(Duration::from_millis(100)),
         };
         let mut running = None;

@@ -40,13 +40,6 @@ impl Diagnosis {
         if report.status().is_some_and(|status| status != 401 && status != 403) {
             diagnosis.add_answer(report);
         }
-        if let (Some(401 | 403), Some(answer)) = (report.status(), &report.answer)
-            && !answer.asks_for.is_empty()
-            && !answer.asks_for.iter().any(|scheme| scheme.eq_ignore_ascii_case("bearer"))
-        {
-            let schemes = answer.asks_for.join("`, `");
-            diagnosis.cause(format!("the server accepts `{schemes}`, not bearer tokens"));
-        }
         diagnosis
     }
 
@@ -246,14 +239,5 @@ mod tests {
         let diagnosis = Diagnosis::of(&report);
         assert_eq!(diagnosis.causes, ["scope: the token has `storage.read:/`, the request requires `write`"]);
         assert!(diagnosis.next[0].contains("token show"));
-    }
-
-    #[test]
-    fn a_server_that_accepts_no_bearer_token_is_a_cause() {
-        let mut report = answered(401);
-        report.answer.as_mut().unwrap().asks_for = vec!["Negotiate".into()];
-        assert!(Diagnosis::of(&report).causes[0].contains("`Negotiate`"));
-        report.answer.as_mut().unwrap().asks_for.push("bearer".into());
-        assert_eq!(Diagnosis::of(&report).causes, [""; 0]);
     }
 }

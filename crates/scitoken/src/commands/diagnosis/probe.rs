@@ -2,14 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::header::{
-    CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderName, RANGE, SERVER, WWW_AUTHENTICATE,
-};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, HeaderName, RANGE, SERVER};
 use http::{Extensions, HeaderMap, HeaderValue};
 use reqwest::tls::TlsInfo;
 use reqwest::{Request, Response};
 use reqwest_scitokens::ResponseExt as _;
-use reqwest_scitokens::auth::{Attempt, AuthOptions, AuthOutcome, AuthTrace, check_token};
+use reqwest_scitokens::auth::{Attempt, AuthOptions, AuthOutcome, AuthTrace, challenge_schemes, check_token};
 use reqwest_scitokens::client::{ProxyChoice, ProxyRules};
 use scitoken_types::sys::{Clock as _, SystemClock};
 use scitoken_types::{AccessToken, SafeUrl, Scope};
@@ -234,7 +232,7 @@ fn answer(response: &Response, now: SystemTime) -> ResponseFacts {
         content_type: text(headers, &CONTENT_TYPE),
         content_length: text(headers, &CONTENT_LENGTH).and_then(|length| length.parse().ok()),
         content_range: text(headers, &CONTENT_RANGE),
-        asks_for: headers.get_all(WWW_AUTHENTICATE).iter().filter_map(scheme).collect(),
+        asks_for: challenge_schemes(headers),
         certificate: certificate.and_then(|der| Certificate::read(der, now)),
         milliseconds: 0,
     }
@@ -242,11 +240,6 @@ fn answer(response: &Response, now: SystemTime) -> ResponseFacts {
 
 pub(super) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| excerpt(&String::from_utf8_lossy(value.as_bytes())))
-}
-
-/// Returns the name of the first scheme of a challenge.
-fn scheme(value: &HeaderValue) -> Option<String> {
-    value.to_str().ok()?.split([' ', ',']).find(|word| !word.is_empty()).map(excerpt)
 }
 
 /// Returns how far a server's `Date` is ahead of this machine's clock; negative where it is behind.

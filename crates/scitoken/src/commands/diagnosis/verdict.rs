@@ -48,10 +48,15 @@ impl ReportVerdict {
                 verdict(Exit::TokenRefused, format!("a web page in place of data: {said}"))
             }
             200..=299 if change => allowed(report, "the target exists"),
+            // As for `get`: the file is still being prepared, or this is no file.
+            201..=205 | 207..=299 if report.operation == Operation::Read => {
+                verdict(Exit::Server, format!("no data: {said}"))
+            }
             200..=299 => verdict(Exit::Ok, format!("ok: {said}")),
             416 if report.operation == Operation::Read => {
                 verdict(Exit::Ok, format!("ok: the file is empty ({said})"))
             }
+            304 => verdict(Exit::Server, format!("an answer to a condition that was not sent: {said}")),
             300..=399 => verdict(Exit::Policy, format!("the redirect was not followed: {said}")),
             _ => verdict(Exit::Server, format!("server error: {said}")),
         }

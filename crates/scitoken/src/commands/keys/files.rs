@@ -1,7 +1,7 @@
 //! Reading and writing key files.
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use scitoken_jwt::keys::{Jwk, sha256};
 use scitoken_types::files::make_private;
@@ -10,27 +10,43 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Writes a new file, with mode 0600 for a secret; never overwrites one.
-pub(super) fn write_new(path: &Path, text: &str, is_secret: bool) -> Result<(), Failure> {
+fn write_new(path: &Path, text: &str, is_secret: bool) -> Result<(), Failure> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     if is_secret {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     }
-    let written = options.open(path).and_then(|mut file| {
-        if is_secret {
-            make_private(&file)?;
+    let failed = |error: io::Error| {
+        Failure::new(Exit::Local, format!("failed to write `{}`: {error}", path.display()))
+    };
+    let mut file = match options.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Failure::new(Exit::Exists, format!("`{}` already exists", path.display()))
+                .with_hint("key files are never overwritten; name another file, or remove this one"));
         }
-        file.write_all(text.as_bytes())
-    });
-    written.map_err(|error| {
-        let failure = Failure::new(Exit::Local, format!("failed to write `{}`: {error}", path.display()));
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            return failure
-                .with_hint("key files are never overwritten; name another file, or remove this one");
-        }
-        failure
+        Err(error) => return Err(failed(error)),
+    };
+    let is_private = if is_secret { make_private(&file) } else { Ok(()) };
+    is_private.and_then(|()| file.write_all(text.as_bytes())).map_err(|error| {
+        // Half of a key is none, and would be in the way of the next run.
+        let _ = fs_err::remove_file(path);
+        failed(error)
     })
+}
+
+/// Writes new files, all of them or none: path, text, and whether it is a secret.
+pub(super) fn write_all_new(files: &[(&PathBuf, String, bool)]) -> Result<(), Failure> {
+    for (n, (path, text, is_secret)) in files.iter().enumerate() {
+        if let Err(failure) = write_new(path, text, *is_secret) {
+            for (written, ..) in &files[..n] {
+                let _ = fs_err::remove_file(written);
+            }
+            return Err(failure);
+        }
+    }
+    Ok(())
 }
 
 /// Returns the first 16 hexadecimal digits of the SHA-256 of the public key.

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, KeyError, KeyKind, RsaSize, SigningKey};
 use serde_json::json;
 
-use super::files::{fingerprint, write_new};
+use super::files::{fingerprint, write_all_new};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -48,12 +48,31 @@ enum KeyType {
 }
 
 impl Generate {
+    /// Refuses standard output, and two files of one name, before anything is written.
+    fn check_paths(&self) -> Result<(), Failure> {
+        let paths = [&self.private, &self.private_jwk, &self.public, &self.public_jwks];
+        let mut seen: Vec<&PathBuf> = Vec::new();
+        for path in paths.into_iter().flatten() {
+            if path.as_os_str() == "-" {
+                return Err(Failure::new(Exit::Usage, "keys are written to files, not to standard output")
+                    .with_hint("without `--private` and `--private-jwk` the private key is printed"));
+            }
+            if seen.contains(&path) {
+                return Err(Failure::new(Exit::Usage, format!("two flags name `{}`", path.display()))
+                    .with_hint("give each key a file of its own"));
+            }
+            seen.push(path);
+        }
+        Ok(())
+    }
+
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         let keeps_private = self.private.is_some() || self.private_jwk.is_some();
         if context.output.json && !keeps_private {
             return Err(Failure::new(Exit::Usage, "`--json` does not print the private key")
                 .with_hint("write it to a file with `--private` or `--private-jwk`"));
         }
+        self.check_paths()?;
         let unusable = |error: KeyError| Failure::from_error(Exit::Local, &error);
         let (key, algorithm) = match self.alg {
             KeyType::Es256 => (SigningKey::generate(KeyKind::P256), Algorithm::Es256),
@@ -64,20 +83,22 @@ impl Generate {
         let kid = self.kid.clone().unwrap_or_else(|| fingerprint(&public.to_jwk()));
         let named = |jwk: Jwk| jwk.with_key_id(&kid).for_signatures().with_algorithm(algorithm);
         let pem = key.expose_pem().map_err(unusable)?;
+        let mut files: Vec<(&PathBuf, String, bool)> = Vec::new();
         if let Some(path) = &self.private {
-            write_new(path, &pem, true)?;
+            files.push((path, pem.to_string(), true));
         }
         if let Some(path) = &self.private_jwk {
             let jwk = key.to_jwk().and_then(named).map_err(unusable)?;
-            write_new(path, &format!("{}\n", jwk.expose_json()), true)?;
+            files.push((path, format!("{}\n", jwk.expose_json()), true));
         }
         if let Some(path) = &self.public {
-            write_new(path, &public.to_pem().map_err(unusable)?, false)?;
+            files.push((path, public.to_pem().map_err(unusable)?.to_string(), false));
         }
         if let Some(path) = &self.public_jwks {
             let set: JwkSet = [named(public.to_jwk()).map_err(unusable)?].into_iter().collect();
-            write_new(path, &format!("{}\n", set.to_public_json()), false)?;
+            files.push((path, format!("{}\n", set.to_public_json()), false));
         }
+        write_all_new(&files)?;
         let members = json!({ "kid": kid, "algorithm": algorithm.name() });
         let text =
             if keeps_private { format!("made key {kid} for {algorithm}") } else { pem.trim_end().to_owned() };

@@ -73,8 +73,18 @@ impl Source {
         Self { name: shown(&path), path, target, _copy: None }
     }
 
+    /// Returns whether it is a copy of standard input.
+    pub(super) fn is_copy(&self) -> bool {
+        self._copy.is_some()
+    }
+
+    /// Returns whether the file is a fifo or a device, which has no length.
+    pub(super) fn is_stream(&self) -> bool {
+        fs_err::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+    }
+
     fn named(file: &Path, url: &Url) -> Result<Self, Failure> {
-        let is_stdin = file == Path::new("-");
+        let is_stdin = is_standard_input(file);
         let mut target = url.clone();
         if url.path().ends_with('/') {
             let name = file.file_name().filter(|_| !is_stdin).ok_or_else(|| {
@@ -86,9 +96,18 @@ impl Source {
         if !is_stdin {
             return Ok(Self { name: shown(file), path: file.to_owned(), target, _copy: None });
         }
-        let mut copy = NamedTempFile::new()?;
-        io::copy(&mut files::standard_input()?, &mut copy)?;
-        copy.flush()?;
+        let mut input = files::standard_input()?;
+        let copied = NamedTempFile::new().and_then(|mut copy| {
+            io::copy(&mut input, &mut copy)?;
+            copy.flush()?;
+            Ok(copy)
+        });
+        let copy = copied.map_err(|error| {
+            let message = format!("failed to keep standard input in `{}`", std::env::temp_dir().display());
+            Failure::new(Exit::Local, message)
+                .with_cause(&plain_words(&error))
+                .with_hint("set `TMPDIR` to a directory with space for all of the data")
+        })?;
         let path = copy.path().to_owned();
         Ok(Self { name: "standard input".to_owned(), path, target, _copy: Some(copy) })
     }
@@ -114,7 +133,7 @@ fn target(put: &Put) -> Result<Url, Failure> {
 }
 
 fn planned(put: &Put, file: &Path, url: &Url, destinations: &mut Destinations) -> Result<Planned, Failure> {
-    if file == Path::new("-") || !file.is_dir() {
+    if is_standard_input(file) || !file.is_dir() {
         let source = Source::named(file, url)?;
         destinations.claim_named(&source.name, &source.target)?;
         return Ok(Planned::File(source));
@@ -130,6 +149,23 @@ fn planned(put: &Put, file: &Path, url: &Url, destinations: &mut Destinations) -
     };
     destinations.claim_named(&shown(file), &target)?;
     UploadTree::new(file, &target).map(Planned::Tree).map_err(|error| put.transfer.retry.failure(&error))
+}
+
+/// Returns whether a path is a name of standard input.
+fn is_standard_input(path: &Path) -> bool {
+    const NAMES: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+    NAMES.iter().any(|name| path == Path::new(name))
+}
+
+/// Returns what the system says, without the name of a temporary file.
+fn plain_words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code).to_string(),
+        None => error
+            .get_ref()
+            .and_then(std::error::Error::source)
+            .map_or_else(|| error.to_string(), ToString::to_string),
+    }
 }
 
 /// Returns the URL of a name below a directory.
