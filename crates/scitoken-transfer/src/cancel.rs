@@ -68,6 +68,10 @@ impl CancellationToken {
     pub(crate) async fn ended_at(&self, deadline: Option<Deadline>, url: &Url) -> TransferError {
         match (self.ended(deadline).await, deadline) {
             (failure, Some(deadline)) if failure.kind() == FailureKind::Timeout => deadline.passed_at(url),
+            (failure, _) if failure.kind() == FailureKind::Interrupted => {
+                let message = format!("the request to `{}` was interrupted", SafeUrl::new(url));
+                TransferError::new(FailureKind::Interrupted, RetryAction::Retry, message)
+            }
             (failure, _) => failure,
         }
     }

@@ -213,7 +213,6 @@ impl TransferError {
     /// The transfer was cancelled.
     pub(crate) fn interrupted() -> Self {
         Self::new(FailureKind::Interrupted, RetryAction::Retry, "the transfer was interrupted")
-            .with_hint(TransferHint::Resume)
     }
 
     /// A remote name is taken.

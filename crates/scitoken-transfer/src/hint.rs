@@ -44,6 +44,10 @@ pub enum TransferHint {
     ResolveLink,
     /// Write to a stream: the target is a device, a FIFO or a socket.
     WriteToStream,
+    /// Write the URL with a slash at its end, to upload into the directory.
+    UploadIntoDirectory,
+    /// Upload the file again, once nothing writes to it.
+    UploadAgain,
     /// Send a copy: the file has no fixed length.
     SendCopy,
     /// Write to a file: a stream cannot be rewritten.
@@ -150,6 +154,8 @@ impl fmt::Display for TransferHint {
             Self::NameFileInDirectory => "name a file in the directory",
             Self::ResolveLink => "remove the link, or name the file that it points to",
             Self::WriteToStream => "write to a stream instead of a file",
+            Self::UploadIntoDirectory => "write the URL with a slash at its end to upload into the directory",
+            Self::UploadAgain => "upload it again once nothing writes to it",
             Self::SendCopy => "send a copy of it: its length is not known before it was read",
             Self::WriteToFile => "write to a file instead of a stream",
             Self::KeepExistingFile => "choose another name, or keep the file that exists",

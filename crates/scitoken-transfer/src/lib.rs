@@ -62,7 +62,7 @@ pub use event::{Event, EventKind, Events, FileNumber, Reporter, events};
 pub use exchange::page_answer::is_page_name;
 pub use exchange::probe::Probe;
 pub use exchange::request::is_passing_refusal;
-pub use exchange::transport_error::connection_hint;
+pub use exchange::transport_error::{connection_hint, plain_transport_words};
 pub use hint::TransferHint;
 pub use limits::TransferLimits;
 pub use list::metalink::{InvalidMetalink, read_metalink};

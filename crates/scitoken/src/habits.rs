@@ -18,11 +18,17 @@ use self::rare_flags::RARE;
 use self::table::HABITS;
 pub(crate) use self::urls::is_url;
 
+/// The commands that are called like those of a shell.
+const SHELL_COMMANDS: [&str; 6] = ["checksum", "ls", "mkdir", "mv", "rm", "stat"];
+
 /// Returns the sentence for a flag that `command` does not have. `has` tells which flags it has: what a sentence says of
 /// others is no help, and left out.
 pub(crate) fn sentence_for(command: &str, flag: &str, has: impl Fn(&str) -> bool) -> Option<String> {
     let own = BY_COMMAND.iter().filter(|(name, _)| *name == command).flat_map(|(_, habits)| *habits);
-    let named = own.chain(HABITS).chain(RARE).chain(FOREIGN).find(|habit| habit.names.contains(&flag));
+    // The letters of `ls` and `rm` are those of a shell's commands, not of curl and wget.
+    let is_foreign_letter = flag.len() == 2 && SHELL_COMMANDS.contains(&command);
+    let others = HABITS.iter().chain(RARE).chain(FOREIGN).filter(|_| !is_foreign_letter);
+    let named = own.chain(others).find(|habit| habit.names.contains(&flag));
     let begins = || PREFIXES.iter().find(|habit| habit.names.iter().any(|prefix| flag.starts_with(prefix)));
     let habit = named.or_else(begins)?;
     let parts: Vec<&str> = habit.sentence.split("; ").filter(|part| names_flags_of(part, &has)).collect();
@@ -235,7 +241,7 @@ mod tests {
         ("token decode f", "`scitoken token show`"),
         ("keys list", "`scitoken keys cache list`"),
         ("config set x y", "`scitoken config show`"),
-        ("gett https://h/f", "`get`"),
+        ("gett https://h/f", "`scitoken get`"),
         // Bundled letters.
         ("get -kL https://h/f", "--cacert"),
         ("get -fsSLk https://h/f", "--cacert"),

@@ -195,7 +195,9 @@ pub(crate) fn for_command(hint: &str, command: &str) -> Option<String> {
 
 /// Words the hint of a failed transfer.
 pub(crate) fn of_transfer(error: &TransferError) -> Option<String> {
-    error.hint().map(transfer).or_else(|| usual(error.kind()).map(str::to_owned))
+    let is_final = error.kind() == FailureKind::Server && !error.is_worth_retrying();
+    let usual = || usual(error.kind()).filter(|_| !is_final).map(str::to_owned);
+    error.hint().map(transfer).or_else(usual)
 }
 
 /// Words what helps with a connection that failed, whichever library says so.

@@ -55,7 +55,7 @@ use crate::verbosity::Verbosity;
 /// with it, and explains why a server refuses. Start with `scitoken get URL`; `scitoken token where` shows which token
 /// is found.
 #[derive(Debug, Parser)]
-#[command(name = "scitoken", version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(name = "scitoken", version, max_term_width = 100, after_help = AFTER_HELP, args_override_self = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -53,6 +53,11 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
             Failure::new(Exit::Usage, format!("unknown command `{}`", redact::without_tokens(name)));
         return Ok(Some(failure.with_hint(format!("write `scitoken {above}{similar}`"))));
     }
+    if error.kind() == ErrorKind::ArgumentConflict
+        && let Some(failure) = conflict(error)
+    {
+        return Ok(Some(failure));
+    }
     if error.kind() == ErrorKind::TooManyValues
         && let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
     {
@@ -78,6 +83,26 @@ pub(crate) fn failure(error: &clap::Error, program: &Command) -> Result<Option<F
         Some(form) => failure.with_hint(form),
         None => failure,
     }))
+}
+
+/// Returns the failure of flags that exclude each other.
+fn conflict(error: &clap::Error) -> Option<Failure> {
+    let Some(ContextValue::String(one)) = error.get(ContextKind::InvalidArg) else { return None };
+    let others = match error.get(ContextKind::PriorArg)? {
+        ContextValue::String(other) => vec![other.as_str()],
+        ContextValue::Strings(others) => others.iter().map(String::as_str).collect(),
+        _ => return None,
+    };
+    let name = |argument: &str| argument.split([' ', '=']).next().unwrap_or(argument).to_owned();
+    let names: Vec<String> = std::iter::once(one.as_str()).chain(others).map(name).collect();
+    let has = |flag: &str| names.iter().any(|name| name == flag);
+    let hint = if has("--directory") && has("--output") {
+        "write the directory into the name: `-o DIR/NAME`"
+    } else {
+        "leave one of them out"
+    };
+    let failure = Failure::new(Exit::Usage, format!("`{}` exclude each other", names.join("` and `")));
+    Some(failure.with_hint(hint))
 }
 
 /// Returns the commands that clap takes for similar.
@@ -145,7 +170,9 @@ fn swallowed(error: &clap::Error, command: &Command) -> Option<String> {
 /// Answers a flag that the command does not have: by a habit of another program's users, or a flag of almost the same name.
 fn unknown_flag(flag: &str, error: &clap::Error, program: &Command) -> Failure {
     let name = flag.split('=').next().unwrap_or(flag);
-    if name.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit()) {
+    // Of curl's downloads `-0` to `-6` are flags.
+    let is_number = name.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
+    if is_number && !["copy", "get", "put"].contains(&command_of(error, program).get_name()) {
         return Failure::new(Exit::Usage, format!("`{name}` is a negative number, which no flag takes"))
             .with_hint("write a number from zero on behind the flag");
     }

@@ -40,6 +40,8 @@ impl FromStr for Checksum {
             "auto" => Ok(Self::Auto),
             "require" => Ok(Self::Require),
             _ if text.contains(':') => text.parse().map(Self::Expect),
+            // As aria2 writes it.
+            _ if text.contains('=') => text.replacen('=', ":", 1).parse().map(Self::Expect),
             _ => text.parse().map(Self::RequireAlgorithm),
         }
     }
@@ -57,6 +59,7 @@ mod tests {
     fn a_demand_is_read_from_its_text() {
         assert_eq!("auto".parse(), Ok(Checksum::Auto));
         assert_eq!("sha256".parse(), Ok(Checksum::RequireAlgorithm(DigestAlgorithm::Sha256)));
+        assert_eq!("adler32=1".parse(), "adler32:1".parse::<Checksum>());
         assert_eq!("adler32:1".parse(), Ok(Checksum::Expect(digest("adler32:00000001"))));
         assert!("maybe".parse::<Checksum>().is_err());
     }

@@ -10,6 +10,7 @@ use crate::digest::value::Digest;
 use crate::download::content::expected;
 use crate::download::content_failures;
 use crate::download::downloaded::{DownloadOutcome, Downloaded};
+use crate::download::job::Resume;
 use crate::download::local::output::Output;
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
@@ -114,11 +115,16 @@ impl Transfer {
                 let is_wrong =
                     failure.kind() == FailureKind::Mismatch || failure.retry_action().discards_data();
                 let sidecar = sidecar.filter(|_| !is_wrong);
-                let is_resumable = sidecar.is_some() && output.file().is_some();
+                let is_resumable =
+                    sidecar.is_some() && output.outlives_run() && self.job.resume == Resume::WhenSafe;
                 run_blocking(output, there, move |output| output.abandon(sidecar)).await?;
                 Err(match failure.hint() {
-                    Some(TransferHint::Resume) if !is_resumable => {
-                        failure.with_hint(TransferHint::StartAgain)
+                    None if failure.kind() == FailureKind::Interrupted => {
+                        failure.with_hint(if is_resumable {
+                            TransferHint::Resume
+                        } else {
+                            TransferHint::StartAgain
+                        })
                     }
                     Some(TransferHint::AllowMoreTime | TransferHint::MoreTime) => {
                         failure.with_hint(if is_resumable {

@@ -37,7 +37,9 @@ pub(crate) async fn named_by_server(
     let answer = Box::pin(downloader.with_retries(&url, Some(job.number), attempt, deadline)).await?;
     let name = name_of(&url, &answer.response).map_err(|error| {
         let message = format!("the server gives `{}` an unusable name", SafeUrl::new(&url));
-        usage(message).with_hint(TransferHint::ChooseOtherName).with_source(error)
+        TransferError::new(FailureKind::Server, RetryAction::GiveUp, message)
+            .with_hint(TransferHint::ChooseOtherName)
+            .with_source(error)
     })?;
     let target = naming.choose(&name).map_err(|error| {
         usage(format!("`{}` cannot be written to `{name}`", SafeUrl::new(&url))).with_source(error)

@@ -131,10 +131,27 @@ impl TransportError {
 
 impl fmt::Display for TransportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = self.specific_cause().to_string();
-        // The words of WebPKI for a certificate that is an authority's.
-        f.write_str(&words.replace("Other(OtherError(CaUsedAsEndEntity))", "the server signed it itself"))
+        f.write_str(&plain_transport_words(&self.specific_cause().to_string()))
     }
+}
+
+/// Returns what a library says about a connection without the names of its types.
+///
+/// # Examples
+/// ```
+/// use scitoken_transfer::plain_transport_words;
+///
+/// let words = "client error (SendRequest): connection error: Connection reset by peer";
+/// assert_eq!(plain_transport_words(words), "connection error: Connection reset by peer");
+/// ```
+pub fn plain_transport_words(words: &str) -> String {
+    // hyper names its own layer first.
+    let words = match words.strip_prefix("client error (").and_then(|rest| rest.split_once("): ")) {
+        Some((_, rest)) => rest,
+        None => words,
+    };
+    // The words of WebPKI for a certificate that is an authority's.
+    words.replace("Other(OtherError(CaUsedAsEndEntity))", "the server signed it itself")
 }
 
 impl StdError for TransportError {

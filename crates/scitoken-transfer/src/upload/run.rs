@@ -1,12 +1,12 @@
 //! Uploads, verified at the server.
 
 use std::convert::Infallible;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::header::{CONTENT_LENGTH, EXPECT, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -34,6 +34,7 @@ use crate::upload::body::{FileBody, SentBytes};
 use crate::upload::check::{Checked, SentFile};
 use crate::upload::job::{Upload, Uploaded};
 use crate::upload::refusal::{may_be_stored, may_mean_taken, refuses_digest_header};
+use crate::webdav::entry::EntryKind;
 use reqwest_scitokens::RequestBuilderExt as _;
 use scitoken_types::files::open_regular;
 use scitoken_types::{SafeUrl, redact};
@@ -63,6 +64,7 @@ impl Downloader {
     pub async fn upload(&self, upload: &Upload) -> Result<Uploaded, TransferError> {
         let deadline = self.deadline();
         let (file, length) = open(&upload.file)?;
+        let stamp = FileStamp::of(&file);
         let digest = match upload.algorithm {
             Some(algorithm) => Some(tokio::select! {
                 digest = self.digest(upload, algorithm, &file) => digest?,
@@ -99,9 +101,15 @@ impl Downloader {
                 result => result,
             }
         };
-        Box::pin(self.with_retries(&upload.url, Some(upload.number), attempt, deadline)).await?;
+        let sent = Box::pin(self.with_retries(&upload.url, Some(upload.number), attempt, deadline)).await;
+        if let Err(failure) = sent {
+            return Err(self.explain_refusal(upload, failure, deadline).await);
+        }
         let sent = SentFile { upload, file: &file, length, digest };
         let checked = self.check_upload(&sent, deadline).await;
+        if FileStamp::of(&file) != stamp {
+            return Err(changed(upload));
+        }
         let refusal = progress.refusal.into_inner().unwrap_or_else(PoisonError::into_inner);
         let uploaded = match refusal {
             // The name is taken: by an attempt whose answer was lost, if the stored file is the sent one.
@@ -119,6 +127,27 @@ impl Downloader {
         let verification = uploaded.verification.clone();
         self.reporter().send(upload.number, EventKind::Finished { length, verification, timings }).await;
         Ok(uploaded)
+    }
+
+    /// Says that the target is a directory, where that is why the server refuses a file.
+    async fn explain_refusal(
+        &self,
+        upload: &Upload,
+        failure: TransferError,
+        deadline: Option<Deadline>,
+    ) -> TransferError {
+        let status = failure.status().map(|status| status.as_u16());
+        if !matches!(status, Some(400 | 405 | 409)) || upload.url.path().ends_with('/') {
+            return failure;
+        }
+        match Box::pin(self.describe(&upload.url, deadline)).await {
+            Ok(there) if there.entry.kind == EntryKind::Directory => {
+                let message = format!("`{}` is a directory", SafeUrl::new(&upload.url));
+                TransferError::new(FailureKind::Exists, RetryAction::GiveUp, message)
+                    .with_hint(TransferHint::UploadIntoDirectory)
+            }
+            _ => failure,
+        }
     }
 
     /// Reports at intervals how much of the file was sent.
@@ -316,6 +345,29 @@ impl Downloader {
             before = now;
         }
     }
+}
+
+/// By what a change of a file shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileStamp {
+    length: Option<u64>,
+    modified: Option<SystemTime>,
+}
+
+impl FileStamp {
+    fn of(file: &File) -> Self {
+        let metadata = file.metadata().ok();
+        Self {
+            length: metadata.as_ref().map(Metadata::len),
+            modified: metadata.and_then(|metadata| metadata.modified().ok()),
+        }
+    }
+}
+
+/// The failure of a file that was written to while it was sent.
+fn changed(upload: &Upload) -> TransferError {
+    let message = format!("`{}` changed during the upload", display_path(&upload.file));
+    TransferError::new(FailureKind::Local, RetryAction::GiveUp, message).with_hint(TransferHint::UploadAgain)
 }
 
 /// What is known about the attempts to send a file.

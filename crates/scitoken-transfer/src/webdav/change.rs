@@ -43,13 +43,27 @@ impl Downloader {
             // A server without WebDAV gives the same answer.
             Err(failure) if failure.status() == Some(StatusCode::METHOD_NOT_ALLOWED) => {
                 match Box::pin(self.describe(&url, self.deadline())).await {
-                    Err(missing) if missing.kind() == FailureKind::NotFound => Err(failure),
+                    Err(missing) if missing.kind() == FailureKind::NotFound => {
+                        Err(if self.is_file(&url).await { taken_by_file(&url) } else { failure })
+                    }
                     Ok(there) if there.entry.kind == EntryKind::File => Err(taken_by_file(&url)),
                     _ => Ok(false),
                 }
             }
+            // Apache knows no name with a slash below a file.
+            Err(failure) if failure.status() == Some(StatusCode::BAD_REQUEST) && self.is_file(&url).await => {
+                Err(taken_by_file(&url))
+            }
             made => made.map(|()| true),
         }
+    }
+
+    /// Returns whether the name of a directory, without its slash, is that of a file.
+    async fn is_file(&self, directory: &Url) -> bool {
+        let mut url = directory.clone();
+        url.set_path(directory.path().trim_end_matches('/'));
+        let there = Box::pin(self.describe(&url, self.deadline())).await;
+        there.is_ok_and(|there| there.entry.kind == EntryKind::File && there.is_certain)
     }
 
     /// Creates a directory and its missing parents. An existing directory is fine.
@@ -199,6 +213,11 @@ impl Downloader {
             EntryKind::Directory => (collection(from), collection(to)),
             EntryKind::File => (from.clone(), to.clone()),
         };
+        if there.kind == EntryKind::Directory && to.path().starts_with(from.path()) {
+            let (from, to) = (SafeUrl::new(&from), SafeUrl::new(&to));
+            let message = format!("`{to}` is below `{from}`: a directory cannot be moved into itself");
+            return Err(TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message));
+        }
         self.refuse_target(&to, overwrite).await?;
         let mut headers = HeaderMap::new();
         let destination = HeaderValue::try_from(to.as_str()).map_err(|_| {

@@ -131,7 +131,7 @@ impl Downloader {
         let deadline = self.deadline();
         let attempt = || async { self.propfind(url, Depth::One, deadline).await.map_err(explain) };
         let response = Box::pin(self.with_retries(url, None, attempt, deadline)).await?;
-        Ok(Listing::new(self.clone(), url.clone(), deadline, response))
+        Ok(Listing::new(self.clone(), url.clone(), deadline, response).resumed())
     }
 }
 

@@ -1,6 +1,8 @@
 //! A listing that is read while it arrives.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::collections::{HashSet, VecDeque};
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -11,6 +13,7 @@ use url::Url;
 use crate::cancel::Deadline;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::exchange::attempts::{Attempts, Operation};
 use crate::exchange::content_coding::{codings, unrequested_coding};
 use crate::exchange::request::{ServerText, classify, not_attached};
 use crate::exchange::response_head;
@@ -18,12 +21,13 @@ use crate::webdav::depth_check::DepthCheck;
 use crate::webdav::entry::{EntryKind, RemoteEntry};
 use crate::webdav::href::{HrefMapper, Mapped};
 use crate::webdav::multistatus::{Malformed, MultistatusParser, Resource};
+use crate::webdav::propfind::Depth;
 use reqwest_scitokens::auth::NotAttached;
 use scitoken_types::{SafeUrl, redact};
 
 /// The entries of a directory, one at a time, in the order of the server.
 ///
-/// Memory does not grow with the number of files.
+/// Memory grows by a few bytes for each member only. A listing that breaks off is asked for again, as the retry policy allows.
 ///
 /// ```no_run
 /// # async fn example(downloader: scitoken_transfer::Downloader) -> Result<(), Box<dyn std::error::Error>> {
@@ -49,6 +53,23 @@ pub struct Listing {
     has_entries: bool,
     waited: Duration,
     in_window: u64,
+    /// What continues a listing that breaks off.
+    resumption: Option<Resumption>,
+}
+
+/// A listing that breaks off is asked for again, and what it has given before is passed over.
+#[derive(Debug)]
+struct Resumption {
+    attempts: Attempts,
+    /// The members so far, as hashes.
+    given: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Resumption {
+    fn new() -> Self {
+        Self { attempts: Attempts::new(Instant::now()), given: HashSet::new(), hasher: RandomState::new() }
+    }
 }
 
 impl Listing {
@@ -74,6 +95,54 @@ impl Listing {
             has_entries: false,
             waited: Duration::ZERO,
             in_window: 0,
+            resumption: None,
+        }
+    }
+
+    /// Asks for the listing again where it breaks off, as often as the retry policy allows.
+    pub(crate) fn resumed(self) -> Self {
+        Self { resumption: Some(Resumption::new()), ..self }
+    }
+
+    /// Returns whether a member, or the failure of one, was given before the listing broke off.
+    fn was_given(&mut self, href: &str) -> bool {
+        self.resumption.as_mut().is_some_and(|resumption| {
+            let hash = resumption.hasher.hash_one(href);
+            !resumption.given.insert(hash)
+        })
+    }
+
+    /// Opens the listing again after a failure.
+    ///
+    /// # Errors
+    /// The failure itself, when no further attempt is allowed; else that of the last attempt.
+    async fn reopen(&mut self, mut failure: TransferError) -> Result<(), TransferError> {
+        let Some(resumption) = &mut self.resumption else { return Err(failure) };
+        loop {
+            if failure.retry_action() != RetryAction::Retry {
+                return Err(failure);
+            }
+            let operation = Operation {
+                urls: std::slice::from_ref(&self.url),
+                source: 0,
+                number: None,
+                is_missing_final: true,
+                is_origin: false,
+                token_worked: true,
+            };
+            let next = resumption.attempts.next(&self.downloader, operation, failure).await?;
+            self.downloader.pause(next.after, self.deadline).await?;
+            match self.downloader.propfind(&self.url, Depth::One, self.deadline).await {
+                Ok(response) => {
+                    self.mapper = HrefMapper::new(&self.url, response.url());
+                    self.body = Some((response, MultistatusParser::default()));
+                    self.depth = DepthCheck::default();
+                    self.queue.clear();
+                    (self.waited, self.in_window) = (Duration::ZERO, 0);
+                    return Ok(());
+                }
+                Err(again) => failure = again,
+            }
         }
     }
 
@@ -89,16 +158,24 @@ impl Listing {
                     Ok(false) => return self.last(),
                     Err(failure) => {
                         self.body = None;
-                        self.has_entries = true;
-                        return Some(Err(failure));
+                        match Box::pin(self.reopen(failure)).await {
+                            Ok(()) => continue,
+                            Err(failure) => {
+                                self.has_entries = true;
+                                return Some(Err(failure));
+                            }
+                        }
                     }
                 }
             };
+            let href = resource.href.clone();
             if let Some(status) = resource.failure {
                 self.has_entries = true;
+                if self.was_given(&href) {
+                    continue;
+                }
                 return Some(Err(self.failed_entry(&resource, status)));
             }
-            let href = resource.href.clone();
             // An empty href names the directory itself (RFC 3986 section 4.4).
             let is_first = !self.has_entries && self.itself.is_none();
             if href.is_empty() && !(is_first && resource.kind == Some(EntryKind::Directory)) {
@@ -110,12 +187,18 @@ impl Listing {
                 Mapped::Child(entry) => {
                     self.has_entries = true;
                     self.depth.saw_member(&entry);
+                    if self.was_given(&href) {
+                        continue;
+                    }
                     return Some(Ok(entry));
                 }
                 Mapped::Itself(entry) => self.itself = self.itself.take().or(Some(entry)),
                 Mapped::Deeper(member) => self.depth.saw_deeper(&member, &href),
                 Mapped::Outside => {
                     self.has_entries = true;
+                    if self.was_given(&href) {
+                        continue;
+                    }
                     return Some(Err(outside(&self.url, &href)));
                 }
             }

@@ -120,7 +120,7 @@ impl<'d> Walk<'d> {
         } else {
             self.path.join(safe_name(name).map_err(|error| {
                 let message = format!("skipped `{}`", SafeUrl::new(&entry.url));
-                TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message).with_source(error)
+                TransferError::new(FailureKind::Server, RetryAction::GiveUp, message).with_source(error)
             })?)
         };
         if entry.kind == EntryKind::Directory {

@@ -8,6 +8,7 @@
 //! | [`text`], [`ending`] | a text from a server, cleaned for a terminal: masked by shape, without control characters, shortened |
 //! | [`path`] | a path; a token that was given in place of a path is masked |
 //! | [`SafeUrl`](crate::SafeUrl) | a URL without user info, fragment and secret query values |
+//! | [`parameters`] | a text with the values of `token=` and its like masked |
 //! | [`masked`] | the same as a URL, for errors that require one |
 
 mod encoded;
@@ -27,4 +28,4 @@ pub use misplaced::{looks_like_token, without_tokens};
 pub use path::path;
 pub use redactor::{Redacted, Redactor};
 pub use text::{ending, text};
-pub use url::{is_secret_name, masked};
+pub use url::{is_secret_name, masked, parameters};

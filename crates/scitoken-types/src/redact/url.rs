@@ -47,6 +47,33 @@ pub fn is_secret_name(name: &str) -> bool {
     name == "sig" || PARTS.iter().any(|part| name.contains(part))
 }
 
+/// Returns a text with the values of parameters masked whose names say that they are credentials: `?token=…`, `&sig=…`.
+///
+/// ```
+/// use scitoken_types::redact::parameters;
+///
+/// assert_eq!(parameters("0; url=https://h/a?token=abc&n=1"), "0; url=https://h/a?token=…&n=1");
+/// ```
+pub fn parameters(text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || "&;,\"'<>#".contains(c);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.%".contains(c);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, value)) = rest.split_once('=') {
+        let name = before.rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
+        shown.extend([before, "="]);
+        // The value of another name may have parameters of its own.
+        rest = value;
+        if is_secret_name(name) || name.to_ascii_lowercase().ends_with("-signature") {
+            let end = value.find(is_end).unwrap_or(value.len());
+            shown.push_str(if end == 0 { "" } else { "…" });
+            rest = &value[end..];
+        }
+    }
+    shown.push_str(rest);
+    shown
+}
+
 /// A URL with user info, fragment and all but harmless query values masked.
 ///
 /// ```

@@ -156,7 +156,12 @@ impl Get {
                 done(&job, result);
             }
             (None, None) => {
+                let cancellation = engine.downloader.cancellation_token().clone();
                 let refused = |number: u64, failure: Failure| {
+                    // A listing that a signal ended is told with what the signal left undone.
+                    if cancellation.is_cancelled() && failure.exit() == Exit::TryLater {
+                        return;
+                    }
                     uncounted.fetch_add(1, Ordering::Relaxed);
                     // A write that fails shows at the end of the run.
                     let _ = options.write_event(&json!({

@@ -61,7 +61,11 @@ impl Put {
         let algorithm = match self.checksum.as_str() {
             "none" => None,
             name => Some(
-                name.parse::<DigestAlgorithm>().map_err(|error| Failure::from_error(Exit::Usage, &error))?,
+                name.parse::<DigestAlgorithm>().map_err(|error| {
+                    Failure::from_error(Exit::Usage, &error).with_hint(
+                        "name the algorithm alone, as in `--checksum adler32`: the value is that of the local file",
+                    )
+                })?,
             ),
         };
         let Plan { items, mut destinations } = Plan::new(&self)?;
@@ -116,6 +120,7 @@ impl Put {
                 tally.not_started += u64::from(matches!(&entry, Ok(entry) if entry.kind == EntryKind::File));
                 continue;
             }
+            let is_directory = matches!(&entry, Ok(entry) if entry.kind == EntryKind::Directory);
             let done = match entry {
                 Err(error) => Err(self.transfer.retry.failure(&error).with_optional_hint(None)),
                 Ok(TreeEntry { path, url, kind: EntryKind::File }) => {
@@ -136,7 +141,13 @@ impl Put {
                 },
             };
             if let Err(failure) = done {
-                tally.failed(context, &failure);
+                let is_interrupted = engine.downloader.cancellation_token().is_cancelled();
+                if is_interrupted && is_directory {
+                    // The files in it count as not started.
+                    tally.exit = tally.exit.more_severe(failure.report(context.output));
+                } else {
+                    tally.failed(context, &failure);
+                }
             }
         }
         Ok(())
@@ -246,7 +257,10 @@ impl Put {
                 .failure(error)
                 .with_hint("`-` sends what standard input has: `scitoken put - URL < FILE`, or `COMMAND | scitoken put - URL`"),
             (FailureKind::Local, _) => {
-                let hint = error.hint().filter(|hint| **hint == TransferHint::SendCopy);
+                let is_kept = |hint: &&TransferHint| {
+                    matches!(hint, TransferHint::SendCopy | TransferHint::UploadAgain)
+                };
+                let hint = error.hint().filter(is_kept);
                 let hint = hint.and_then(|_| hints::of_transfer(error));
                 self.transfer.retry.failure(error).with_optional_hint(hint)
             }

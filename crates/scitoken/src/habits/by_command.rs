@@ -46,10 +46,32 @@ pub(super) const BY_COMMAND: &[(&str, &[Habit])] = &[
         ],
     ),
     (
+        "doctor",
+        &[habit(
+            &[
+                "--retry",
+                "--retries",
+                "--retry-delay",
+                "--retry-max-time",
+                "--retry-budget",
+                "--token-wait",
+                "--max-time",
+                "--stall-time",
+                "--timeout",
+                "-t",
+                "-m",
+            ],
+            "each request is sent once, and waited for 30 s: leave the flag out; `--connect-timeout SECONDS` limits a connection",
+        )],
+    ),
+    (
         "ls",
         &[
             habit(&["-d"], "`scitoken stat URL` describes the directory itself"),
-            habit(&["--full-time", "--time-style"], "`-l` shows lengths and dates, `--json` every property"),
+            habit(
+                &["--full-time", "--time-style", "--human-readable"],
+                "`-l` shows lengths and dates, `--json` every property",
+            ),
         ],
     ),
     (

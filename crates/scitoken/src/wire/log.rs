@@ -108,7 +108,8 @@ fn shown(name: &HeaderName, value: &[u8]) -> String {
     match value.parse() {
         Ok(url) if value.contains("://") => SafeUrl::new(&url).to_string(),
         _ if [LOCATION, CONTENT_LOCATION, REFERER, LINK].contains(name) => SafeUrl::unparsed(&value),
-        _ => sanitize::excerpt(&value),
+        _ if *name == WWW_AUTHENTICATE => sanitize::excerpt(&value),
+        _ => sanitize::excerpt(&redact::parameters(&value)),
     }
 }
 

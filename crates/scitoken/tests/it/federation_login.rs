@@ -212,7 +212,7 @@ async fn what_cannot_work_is_said_before_the_issuer_is_asked_for_a_login() {
             issuer.as_str(),
             &["osdf:///protected", "--op", "list", "--resource-server", "x"],
             2,
-            "cannot be used with",
+            "exclude each other",
         ),
         ("nonsense", &["osdf:///protected"], 13, "names no issuer"),
         ("http://issuer.example", &["osdf:///protected"], 14, "plain http"),

@@ -17,6 +17,7 @@ mod outcomes;
 mod paths;
 mod policy;
 mod put;
+mod reasons;
 mod remote;
 mod schema;
 mod servers;

@@ -195,3 +195,68 @@ fn a_url_in_place_of_a_file_says_where_the_target_stands() {
         assert!(ended.code == 2 && ended.err.contains(expected), "{}", ended.err);
     }
 }
+
+#[test]
+fn what_has_no_length_of_its_own_is_sent_from_standard_input() {
+    let (_runtime, server) = storage();
+    let directory = tempfile::tempdir().unwrap();
+    let url = server.url("d/x").to_string();
+    let ended = run(scitoken(directory.path()).args(["put", "/proc/version", &url]));
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(ended.err.contains("`scitoken put - URL < FILE`"), "{}", ended.err);
+    let fifo = directory.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+        .unwrap();
+    let ended = run(scitoken(directory.path()).args(["put", "fifo", &url]));
+    assert!(ended.code == 3 && ended.err.contains("`scitoken put - URL < FILE`"), "{}", ended.err);
+    assert!(server.seen().iter().all(|asked| asked.method != "PUT"));
+    for name in ["-", "/dev/stdin", "/proc/self/fd/0"] {
+        let mut put = scitoken(directory.path());
+        let ended = run(put.args(["put", "--json", name, &url]).write_stdin(HELLO));
+        assert_eq!(ended.code, 0, "{name}: {}", ended.err);
+        assert!(!ended.out.contains(".tmp") && ended.out.contains("standard input"), "{name}: {}", ended.out);
+        assert_eq!(server.seen().iter().rfind(|asked| asked.method == "PUT").unwrap().body, HELLO, "{name}");
+    }
+    let mut put = scitoken(directory.path());
+    let ended = run(put.env("TMPDIR", "/nonexistent").args(["put", "-", &url]).write_stdin(HELLO));
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(ended.err.contains("set `TMPDIR`") && !ended.err.contains(".tmp"), "{}", ended.err);
+}
+
+#[test]
+fn an_upload_that_was_accepted_and_is_not_there_is_told_so_with_the_words_of_the_server() {
+    let (_runtime, server) = serve(|asked| match asked.method.as_str() {
+        "PUT" => {
+            Reply::sized("200 OK", &[("Content-Type", "application/json")], r#"{"error":"quota exceeded"}"#)
+        }
+        _ => Reply::sized("404 Not Found", &[], ""),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    fs_err::write(directory.path().join("f"), "x").unwrap();
+    let url = server.url("d/f").to_string();
+    let ended = run(scitoken(directory.path()).args(["put", "--retry", "0", "f", &url]));
+    assert_eq!(ended.code, 13, "{}", ended.err);
+    assert!(
+        ended.err.contains("accepted the upload") && ended.err.contains("quota exceeded"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn a_file_that_is_written_to_during_its_upload_is_told_as_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    fs_err::write(&path, "one\n").unwrap();
+    let writer = path.clone();
+    let (_runtime, server) = serve(move |asked| match asked.method.as_str() {
+        "PUT" => {
+            fs_err::write(&writer, "one\ntwo\n").unwrap();
+            Reply::sized("201 Created", &[], "")
+        }
+        _ => Reply::new("200 OK", &[("Content-Length", "4")], ""),
+    });
+    let ended = run(scitoken(directory.path()).args(["put", "log", server.url("d/log").as_str()]));
+    assert_eq!(ended.code, 3, "{}", ended.err);
+    assert!(ended.err.contains("`log` changed during the upload"), "{}", ended.err);
+}

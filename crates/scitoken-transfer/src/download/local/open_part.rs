@@ -55,7 +55,13 @@ pub(crate) fn open_locked(
         };
         match try_lock(&file) {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Ok(Opened::Busy),
+            Err(TryLockError::WouldBlock) => {
+                // Another process opened it in between, found it empty and without a mark, and uses another name.
+                if is_new && mark::is_possible(&file) {
+                    let _ = target.directory.remove_file(&part);
+                }
+                return Ok(Opened::Busy);
+            }
             Err(TryLockError::Error(_)) => return open_unlocked(target, &file, &part),
         }
         let inspect = |error| TransferError::local("inspect", &target.path_of(&part), error);

@@ -52,6 +52,11 @@ impl Output {
         }
     }
 
+    /// Returns whether what is unfinished has the name by which a later run finds it.
+    pub(crate) fn outlives_run(&self) -> bool {
+        matches!(self, Self::Part(part) if part.outlives_run())
+    }
+
     /// Returns a checkpoint that may write the state now.
     pub(crate) fn checkpoint(&mut self, sidecar: &mut Sidecar) -> Option<Checkpoint> {
         // A small file that takes so long is worth resuming.

@@ -101,6 +101,11 @@ impl PartFile {
         }
     }
 
+    /// Returns whether a later run finds the file by its name.
+    pub(crate) fn outlives_run(&self) -> bool {
+        self.lock == Lock::Held
+    }
+
     /// Sets whether a state file may exist.
     pub(crate) fn with_state(mut self, may_exist: bool) -> Self {
         self.state = if may_exist { StateFile::MayBeThere } else { StateFile::Gone };

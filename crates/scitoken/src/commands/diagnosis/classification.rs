@@ -7,6 +7,7 @@ use reqwest_scitokens::Error;
 use reqwest_scitokens::auth::RedirectProblem;
 use reqwest_scitokens::client::ProxyProblem;
 use rustls::{CertificateError, OtherError};
+use scitoken_transfer::plain_transport_words;
 use url::Url;
 
 use super::error::{ProbeError, ProbeErrorKind};
@@ -53,12 +54,10 @@ impl ProbeError {
             (None, Some(cause)) => Failure::from_error(kind.exit(), cause),
             (None, None) => Failure::from_error(kind.exit(), error),
         };
-        // hyper names its own layer first.
-        let message = failure.message().trim_start_matches("client error (Connect): ");
         Self {
             exit: kind.exit(),
             kind,
-            message: excerpt(message),
+            message: excerpt(&plain_transport_words(failure.message())),
             redirect_target: redirect_target(report),
             hint,
         }

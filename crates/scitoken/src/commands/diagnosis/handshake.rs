@@ -12,6 +12,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+use scitoken_transfer::plain_transport_words;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -159,7 +160,7 @@ impl ServerCertVerifier for CertificateRecorder {
 fn described(error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
         Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => "no answer in time".to_owned(),
-        _ => excerpt(&error.to_string()),
+        _ => excerpt(&plain_transport_words(&error.to_string())),
     }
 }
 

@@ -105,8 +105,19 @@ pub(crate) struct Get {
     pub(crate) transfer: TransferArgs,
 }
 
-fn parse_checksum(text: &str) -> Result<Checksum, InvalidDigest> {
-    text.parse()
+fn parse_checksum(text: &str) -> Result<Checksum, String> {
+    text.parse().map_err(|error: InvalidDigest| {
+        let is_value = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let algorithm = match text.len() {
+            8 => "adler32",
+            32 => "md5",
+            40 => "sha",
+            64 => "sha-256",
+            128 => "sha-512",
+            _ => "ALGORITHM",
+        };
+        if is_value { format!("no algorithm: write `{algorithm}:VALUE`") } else { error.to_string() }
+    })
 }
 
 /// Returns whether a path is a name of standard output, which may be a file: opened anew it would be written from its start.

@@ -1,6 +1,6 @@
 //! Files that become known during the run: from lists and directories.
 
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use super::rules::ListOrigin;
 use crate::engine::Engine;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files::standard_input;
 use crate::runtime::block_on;
 
 /// The number of files that are looked up in advance.
@@ -140,7 +141,7 @@ fn entries(mut list: Box<dyn BufRead + Send>, origin: ListOrigin) -> Box<dyn Ite
 
 fn open(list: &Path) -> Result<(Box<dyn BufRead + Send>, ListOrigin), Failure> {
     if list == Path::new("-") {
-        return Ok((Box::new(BufReader::new(io::stdin())), ListOrigin::Others));
+        return Ok((Box::new(BufReader::new(standard_input()?)), ListOrigin::Others));
     }
     let file = open_regular(list).map_err(|error| {
         let failure = Failure::from_error(Exit::Local, &error);
