@@ -124,6 +124,10 @@ pub enum TransferHint {
     CheckNameOrOrigin,
     /// Try again later, or name another cache: all servers of the object failed.
     AskOtherServers,
+    /// Check the URL of the source: the other server failed to fetch it.
+    CheckSourceUrl,
+    /// Ask for the copy of a directory with its contents.
+    CopyRecursively,
     /// Allow the copy to pass through this machine: neither server can copy to or from the other.
     CopyThroughThisMachine,
     /// What the middleware says about the token or the redirect.
@@ -195,6 +199,8 @@ impl fmt::Display for TransferHint {
                 "check the name; if it is right, try again once the origin of its namespace is online"
             }
             Self::AskOtherServers => "try again later, or name another cache",
+            Self::CheckSourceUrl => "check the URL of the source",
+            Self::CopyRecursively => "copy it recursively, with all its contents",
             Self::CopyThroughThisMachine => "allow the file to pass through this machine",
             Self::Auth(hint) => return hint.fmt(f),
         })

@@ -292,6 +292,7 @@ fn transfer(hint: &TransferHint) -> String {
             return format!("to keep the compressed file, give it the matching suffix: `-o FILE{suffix}`");
         }
         TransferHint::RemoveRecursively => "pass `--recursive` to remove it with all its contents",
+        TransferHint::CopyRecursively => "pass `--recursive` to copy it with all its contents",
         TransferHint::DownloadRecursively => "pass `--recursive` to download it with all its contents",
         TransferHint::UseNewDirectory => "name a new directory with `-P DIR`",
         TransferHint::Auth(hint) => return worded(hint),

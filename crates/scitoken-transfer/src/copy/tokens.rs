@@ -9,6 +9,8 @@ use scitoken_types::{AccessToken, LifetimeFit, Origin, SafeUrl, TokenFit, TokenN
 use std::time::SystemTime;
 use url::Url;
 
+use crate::copy::copier::Copier;
+use crate::copy::job::CopyRoute;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
 
@@ -40,6 +42,41 @@ impl TokenSource for FittingTokens {
         }
         request.note(|| "a token is meant for other servers");
         Ok(None)
+    }
+}
+
+/// The tokens of one attempt, as far as another server may use them.
+#[derive(Debug)]
+pub(crate) struct CopyTokens {
+    source: Option<AccessToken>,
+    destination: Option<AccessToken>,
+}
+
+impl CopyTokens {
+    /// Returns the token that the server that moves the data needs at the other one.
+    pub(crate) fn into_handed_over(self, route: CopyRoute) -> Option<AccessToken> {
+        match route {
+            CopyRoute::Pushed => self.destination,
+            CopyRoute::Pulled | CopyRoute::Streamed | CopyRoute::Unneeded => self.source,
+        }
+    }
+}
+
+impl Copier {
+    /// Reads the tokens of both sides.
+    ///
+    /// # Errors
+    /// [`FailureKind::NoToken`] when a source of tokens fails, or its token is not valid now.
+    pub(crate) async fn read_tokens(
+        &self,
+        source: &Url,
+        destination: &Url,
+    ) -> Result<CopyTokens, TransferError> {
+        let now = self.source.downloader.now();
+        Ok(CopyTokens {
+            source: self.source.tokens.token_for(source, &Method::GET, now).await?,
+            destination: self.destination.tokens.token_for(destination, &Method::PUT, now).await?,
+        })
     }
 }
 
@@ -79,7 +116,7 @@ impl SideTokens {
             TransferError::new(FailureKind::NoToken, RetryAction::OtherToken, message)
         };
         let found = self.source().token(&request.at(now).with_method(method)).await;
-        let found = found.map_err(|error| unusable("cannot be read").with_source(error))?;
+        let found = found.map_err(|error| unusable("cannot be used").with_source(error))?;
         let Some(token) = found else { return Ok(None) };
         match TokenFit::of(&token, &TokenNeed::new(url, now)).lifetime {
             LifetimeFit::Expired => Err(unusable("has expired")),

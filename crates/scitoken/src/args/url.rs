@@ -119,7 +119,8 @@ fn other_scheme(url: &Url) -> Option<String> {
         )),
         "file" => Some("write the path of a file of this machine without `file://`".to_owned()),
         "s3" | "gs" | "swift" | "az" | "abfs" => Some(
-            "this program uses HTTP: ask for the `https://` URL of the object, which may have to be signed".to_owned(),
+            "this program uses HTTP: ask for the `https://` URL of the object, which may have to be signed"
+                .to_owned(),
         ),
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest_scitokens::FileSource;
-use scitoken_transfer::copy::{Copied, Copier, CopyMode, RemoteCopy, Streaming};
+use scitoken_transfer::copy::{Copied, Copier, CopyMode, CopyRoute, RemoteCopy, Streaming};
 use scitoken_transfer::{
     FailureKind, FileNumber, ListEntry, Overwrite, TransferError, TransferHint, Verification, events,
     file_name,
@@ -26,6 +26,7 @@ use crate::progress::{FinalLines, ProgressOptions, ProgressThread};
 use crate::runtime::block_on;
 use crate::settings;
 use crate::signals;
+use crate::targets::Destinations;
 
 /// What became of the files.
 #[derive(Debug)]
@@ -105,11 +106,17 @@ impl Copy {
             }
             Err(error) => failed(self.failure(source, &error)),
         };
+        let mut destinations = Destinations::default();
         if self.recursive {
             let mut number = 0;
-            for source in sources {
+            let target = |source| {
                 let target =
                     if sources.len() > 1 { target_of(source, destination)? } else { destination.clone() };
+                destinations.claim_named(&SafeUrl::new(source).to_string(), &target)?;
+                Ok((source, target))
+            };
+            let targets = sources.iter().map(target).collect::<Result<Vec<_>, Failure>>()?;
+            for (source, target) in targets {
                 let (source, target) = (names.source(source)?, names.destination(&target)?);
                 let servers = source.with_token(servers.clone(), Copier::with_source_token);
                 let servers = target.with_token(servers, Copier::with_destination_token);
@@ -121,7 +128,7 @@ impl Copy {
             if self.create_dirs {
                 self.create_parents(&servers, names, destination)?;
             }
-            let files = self.copies(engine, names, sources, destination, &failed)?;
+            let files = self.copies(engine, names, destinations, sources, destination, &failed)?;
             block_on(servers.copy_all(files, jobs, done))?;
         }
         Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -144,16 +151,18 @@ impl Copy {
         &'c self,
         engine: &Engine,
         names: &Names,
+        mut destinations: Destinations,
         sources: &'c [Url],
         destination: &'c Url,
         failed: &'c (impl Fn(Failure) + 'c),
     ) -> Result<impl Iterator<Item = RemoteCopy> + 'c, Failure> {
-        let given = sources.iter().map(move |source| {
+        let given = sources.iter().map(|source| {
             let target = if destination.path().ends_with('/') {
                 target_of(source, destination)?
             } else {
                 destination.clone()
             };
+            destinations.claim_named(&SafeUrl::new(source).to_string(), &target)?;
             self.one(&names.source(source)?, &names.destination(&target)?)
         });
         let given = given.collect::<Result<Vec<_>, Failure>>()?;
@@ -172,7 +181,13 @@ impl Copy {
                 let listed = read_list(list, engine.downloader.cancellation_token(), locate)?;
                 Some(listed.map(move |located: Result<_, Failure>| {
                     let (source, name, entry) = located?;
-                    self.listed(&source, &name, entry, &directory)
+                    let target = |directory| target_in(directory, &name, &entry);
+                    destinations.claim(&SafeUrl::new(&name).to_string(), &target(destination)?)?;
+                    let copy = self.one(&source, &directory.at(target(&directory.url)?))?;
+                    Ok(match entry.checksum {
+                        Some(checksum) => copy.with_checksum(checksum),
+                        None => copy,
+                    })
                 }))
             }
             None => None,
@@ -189,32 +204,6 @@ impl Copy {
             .map_err(|error| self.transfer.retry.failure(&error))?;
         let copy = source.with_token(copy, RemoteCopy::with_source_token);
         Ok(self.prepare(destination.with_token(copy, RemoteCopy::with_destination_token)))
-    }
-
-    /// Returns the copy of an entry of the list: `name` is its URL there, and `source` where it is.
-    fn listed(
-        &self,
-        source: &Side,
-        name: &Url,
-        entry: ListEntry,
-        directory: &Side,
-    ) -> Result<RemoteCopy, Failure> {
-        let mut target = directory.url.clone();
-        match &entry.out {
-            Some(out) => {
-                let mut segments = target.path_segments_mut().map_err(|()| unusable(name))?;
-                segments.pop_if_empty();
-                for component in out.components() {
-                    segments.push(component.as_os_str().to_str().ok_or_else(|| unusable(name))?);
-                }
-            }
-            None => target = target_of(name, &directory.url)?,
-        }
-        let copy = self.one(source, &directory.at(target))?;
-        Ok(match entry.checksum {
-            Some(checksum) => copy.with_checksum(checksum),
-            None => copy,
-        })
     }
 
     /// Applies the flags to a copy.
@@ -250,7 +239,9 @@ impl Copy {
                 .retry
                 .failure(error)
                 .with_hint("end the URL with `/` to copy into the directory"),
-            (_, _, Some(TransferHint::CopyThroughThisMachine)) => self.transfer.retry.failure(error),
+            (_, _, Some(TransferHint::CopyThroughThisMachine | TransferHint::CheckSourceUrl)) => {
+                self.transfer.retry.failure(error)
+            }
             (FailureKind::Rejected | FailureKind::NotFound, Some(400 | 404 | 409), _)
                 if !self.create_dirs && !is_of_source =>
             {
@@ -277,6 +268,19 @@ fn first_url(entry: &ListEntry) -> Result<Url, Failure> {
     first.ok_or_else(|| Failure::new(Exit::Usage, format!("line {} of the list has no URL", entry.line)))
 }
 
+/// Returns the URL in a directory to which an entry of the list goes, whose URL there is `name`.
+fn target_in(directory: &Url, name: &Url, entry: &ListEntry) -> Result<Url, Failure> {
+    let Some(out) = &entry.out else { return target_of(name, directory) };
+    let mut target = directory.clone();
+    let mut segments = target.path_segments_mut().map_err(|()| unusable(name))?;
+    segments.pop_if_empty();
+    for component in out.components() {
+        segments.push(component.as_os_str().to_str().ok_or_else(|| unusable(name))?);
+    }
+    drop(segments);
+    Ok(target)
+}
+
 /// Returns the URL of a file of the source's name in a directory.
 fn target_of(source: &Url, directory: &Url) -> Result<Url, Failure> {
     let mut trimmed = source.clone();
@@ -300,12 +304,19 @@ fn report(context: &Context, source: &Url, copied: &Copied) -> Result<(), Failur
         true,
         json!({ "source": shown, "length": copied.length, "verified": copied.verification, "mode": copied.route }),
     )?;
-    let verified = match &copied.verification {
-        Verification::NotAvailable | Verification::NotShown => {
-            "the servers offer no common checksum".to_owned()
+    let (length, route) = (copied.length, copied.route);
+    context.output.status(&match (&copied.verification, route) {
+        (Verification::NotShown, _) => format!(
+            "{shown}: copied by {route}, as the server reports; the destination cannot be looked at with this token, so \
+             nothing was verified"
+        ),
+        (Verification::NotAvailable, _) => {
+            format!("{shown}: {length} bytes by {route}, the servers offer no common checksum")
         }
-        verified @ Verification::Verified(_) => verified.to_string(),
-    };
-    context.output.status(&format!("{shown}: {} bytes by {}, {verified}", copied.length, copied.route));
+        (verified @ Verification::Verified(_), CopyRoute::Unneeded) => {
+            format!("{shown}: not copied, the destination is this file or an equal one: {length} bytes, {verified}")
+        }
+        (verified @ Verification::Verified(_), _) => format!("{shown}: {length} bytes by {route}, {verified}"),
+    });
     Ok(())
 }
