@@ -72,6 +72,8 @@ pub enum TransferHint {
     ProvideChecksum,
     /// Give the expected checksum: nothing else proves that the file is complete.
     ProvideChecksumValue,
+    /// Do not require a checksum: the server offers none.
+    OmitChecksum,
     /// Require the checksum that the server offers.
     UseOfferedChecksum {
         /// The algorithm that the server offers.
@@ -162,6 +164,7 @@ impl fmt::Display for TransferHint {
             Self::RaiseRetryBudget => "allow more retries: this run has used all of them",
             Self::ProvideChecksumValue => "give the expected checksum",
             Self::ProvideChecksum => "give the expected checksum, or do not require one",
+            Self::OmitChecksum => "do not require a checksum",
             Self::UseOfferedChecksum { algorithm } => {
                 return write!(f, "the server offers {algorithm}: require that one");
             }

@@ -264,6 +264,7 @@ fn transfer(hint: &TransferHint) -> String {
         TransferHint::ProvideChecksum => {
             "give the checksum with `--checksum ALG:VALUE`, or use `--checksum auto`"
         }
+        TransferHint::OmitChecksum => "`--checksum auto` compares what both servers offer",
         TransferHint::UseOfferedChecksum { algorithm } => {
             return format!("the server has {algorithm}: use `--checksum {algorithm}`");
         }

@@ -138,7 +138,7 @@ impl Copier {
         };
         let record = DestinationRecord::default();
         let copied = self.copy_by_routes(copy, routes, &record, deadline).await;
-        copied.map_err(|failure| record.name_remains(&copy.destination, failure))
+        copied.map_err(|failure| not_resumed(record.name_remains(&copy.destination, failure)))
     }
 
     async fn copy_by_routes(
@@ -180,5 +180,14 @@ impl Copier {
         let form = TransferHeaderForm::of(answer.headers());
         forms().insert(origin, form);
         form
+    }
+}
+
+/// Says of a failure that another copy starts from the beginning, where it says that another transfer resumes.
+fn not_resumed(failure: TransferError) -> TransferError {
+    match failure.hint() {
+        Some(TransferHint::Resume) => failure.with_hint(TransferHint::StartAgain),
+        Some(TransferHint::AllowMoreTime) => failure.with_hint(TransferHint::StartAgainWithMoreTime),
+        _ => failure,
     }
 }

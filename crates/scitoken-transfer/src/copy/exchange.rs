@@ -16,7 +16,7 @@ use crate::copy::outcome::{FailedCopy, is_about_other_server};
 use crate::copy::record::{DestinationRecord, Writes};
 use crate::copy::remains::taken;
 use crate::copy::transfer_header::with_transfer_headers;
-use crate::copy::verify::Proof;
+use crate::copy::verify::{Proof, wrong};
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
@@ -27,6 +27,7 @@ use crate::exchange::response_head;
 use crate::exchange::transport_error::never_connected;
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
+use crate::verification::Verification;
 use crate::webdav::method::method;
 
 /// A `COPY` that failed.
@@ -113,7 +114,16 @@ impl Copier {
         let may_be_own = record.writes() == Writes::Unknown;
         record.add(Writes::of(&answer));
         let verified = match answer {
-            Ok(proof) => Box::pin(self.verify(copy, &source, proof, deadline)).await,
+            Ok(proof) => {
+                let verified = Box::pin(self.verify(copy, &source, proof, deadline)).await;
+                let is_by_length =
+                    proof == Proof::Length && matches!(verified, Ok((_, Verification::NotAvailable)));
+                if is_by_length && !self.has_changed(copy, record).await {
+                    Err(wrong(copy, FailureKind::Incomplete, "is not proven to be complete"))
+                } else {
+                    verified
+                }
+            }
             // The server may have completed the copy all the same.
             Err(CopyFailure::Lost(failure)) => {
                 Box::pin(self.verify(copy, &source, Proof::Digest, deadline)).await.map_err(|_| failure)

@@ -56,6 +56,18 @@ impl Copier {
         if is_taken { Err(taken(copy)) } else { Ok(()) }
     }
 
+    /// Returns whether the destination has another file than before the first attempt; an older one may have the same length.
+    pub(crate) async fn has_changed(&self, copy: &RemoteCopy, record: &DestinationRecord) -> bool {
+        match record.before() {
+            Some(DestinationFile::Absent) => true,
+            Some(DestinationFile::Present(old)) => {
+                let now = Box::pin(self.destination.downloader.stat(&copy.destination)).await;
+                now.is_ok_and(|now| now != **old)
+            }
+            Some(DestinationFile::Unknown) | None => false,
+        }
+    }
+
     /// Removes what a failed attempt left, and returns its failure: final where the next attempt must not replace what is left.
     pub(crate) async fn clean_up(
         &self,

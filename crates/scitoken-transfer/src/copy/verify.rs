@@ -43,7 +43,7 @@ impl Copier {
         copy: &RemoteCopy,
         deadline: Option<Deadline>,
     ) -> Result<Probe, TransferError> {
-        let described = describe(&self.source, &copy.source, &copy.checksum, deadline).await;
+        let described = describe(&self.source, &copy.source, &copy.checksum, copy, deadline).await;
         let probe = self.refuse_directory(copy, described, deadline).await?;
         if probe.is_page && probe.digests.is_empty() {
             return Err(led_to_page(&copy.source, &copy.source));
@@ -98,7 +98,7 @@ impl Copier {
     ) -> Result<Probe, TransferError> {
         let wanted = expected_digest(copy, source)
             .map_or_else(|| copy.checksum.clone(), |digest| Checksum::RequireAlgorithm(digest.algorithm()));
-        describe(&self.destination, &copy.destination, &wanted, deadline).await
+        describe(&self.destination, &copy.destination, &wanted, copy, deadline).await
     }
 
     /// Compares length and digest of the destination's file with those of the source. Returns its length.
@@ -178,11 +178,7 @@ impl Copier {
                 let what = format!("has {stored} after the copy, not {expected}");
                 Err(wrong(copy, FailureKind::Mismatch, &what))
             }
-            None if copy.checksum.is_required() => {
-                Err(wrong(copy, FailureKind::Unverified, "and the source offer no checksum to compare")
-                    .with_retry_action(RetryAction::GiveUp)
-                    .with_hint(TransferHint::ProvideChecksum))
-            }
+            None if copy.checksum.is_required() => Err(no_checksum(copy, &stored.digests)),
             None if proof == Proof::Digest || !has_lengths && proof == Proof::Length => {
                 Err(wrong(copy, FailureKind::Incomplete, "is not proven to be complete"))
             }
@@ -218,7 +214,7 @@ impl Copier {
         // The destination has another algorithm than the source answered with: ask the source for that one.
         let Some(stored) = stored.first() else { return Ok(None) };
         let wanted = Checksum::RequireAlgorithm(stored.algorithm());
-        let probe = describe(&self.source, &copy.source, &wanted, deadline).await?;
+        let probe = describe(&self.source, &copy.source, &wanted, copy, deadline).await?;
         Ok(of(stored.algorithm(), &probe.digests).map(|digest| (stored.clone(), digest)))
     }
 }
@@ -231,22 +227,47 @@ fn expected_digest(copy: &RemoteCopy, source: &Probe) -> Option<Digest> {
     }
 }
 
-/// Asks a server about a file; without a digest where computing one takes too long and none is required.
+/// Asks a server about a file; without a digest where the question is not answered in time and none is required.
 async fn describe(
     side: &CopySide,
     url: &Url,
     checksum: &Checksum,
+    copy: &RemoteCopy,
     deadline: Option<Deadline>,
 ) -> Result<Probe, TransferError> {
     match Box::pin(side.downloader.probe_once(url, checksum, deadline)).await {
-        Err(failure) if failure.kind() == FailureKind::Timeout && *checksum == Checksum::Auto => {
+        Err(failure) if failure.kind() == FailureKind::Timeout && !copy.checksum.is_required() => {
             Box::pin(side.downloader.probe_once(url, &Checksum::None, deadline)).await
         }
         described => described,
     }
 }
 
-fn wrong(copy: &RemoteCopy, kind: FailureKind, what: &str) -> TransferError {
+/// Returns the failure for a required checksum that the destination does not offer, or not the one of the source.
+fn no_checksum(copy: &RemoteCopy, offered: &[Digest]) -> TransferError {
+    let (what, hint) = match &copy.checksum {
+        Checksum::Expect(digest) => {
+            let algorithm = digest.algorithm();
+            (
+                format!("offers no {algorithm} checksum to compare with the given one"),
+                TransferHint::OmitChecksum,
+            )
+        }
+        Checksum::RequireAlgorithm(algorithm) => {
+            (format!("and the source offer no {algorithm} checksum to compare"), TransferHint::OmitChecksum)
+        }
+        _ => ("and the source offer no checksum to compare".to_owned(), TransferHint::ProvideChecksum),
+    };
+    let hint = match offered.first() {
+        Some(other) if hint == TransferHint::OmitChecksum => {
+            TransferHint::UseOfferedChecksum { algorithm: other.algorithm() }
+        }
+        _ => hint,
+    };
+    wrong(copy, FailureKind::Unverified, &what).with_retry_action(RetryAction::GiveUp).with_hint(hint)
+}
+
+pub(crate) fn wrong(copy: &RemoteCopy, kind: FailureKind, what: &str) -> TransferError {
     let message = format!("`{}` {what}", SafeUrl::new(&copy.destination));
     TransferError::new(kind, RetryAction::Restart, message)
 }
