@@ -178,8 +178,11 @@ impl Copier {
         self.check_tokens(source, destination).await
     }
 
-    /// Refuses tokens that are not valid, before a server is asked.
-    async fn check_tokens(&self, source: &Url, destination: &Url) -> Result<(), TransferError> {
+    /// Checks the tokens for two URLs, before a server is asked. Each copy does so as well.
+    ///
+    /// # Errors
+    /// [`FailureKind::NoToken`] when one of them is not valid now, or cannot be read.
+    pub async fn check_tokens(&self, source: &Url, destination: &Url) -> Result<(), TransferError> {
         let downloader = &self.source.downloader;
         let read = || async { self.read_tokens(source, destination).await.map(drop) };
         Box::pin(downloader.with_retries(source, None, read, downloader.deadline())).await

@@ -5,17 +5,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest_scitokens::FileSource;
-use scitoken_transfer::copy::{Copied, Copier, CopyMode, CopyRoute, RemoteCopy, Streaming};
-use scitoken_transfer::{
-    FailureKind, FileNumber, ListEntry, Overwrite, TransferError, TransferHint, Verification, events,
-    file_name,
-};
+use scitoken_transfer::copy::{Copied, Copier, CopyMode, RemoteCopy, Streaming};
+use scitoken_transfer::{FileNumber, ListEntry, Overwrite, TransferError, events, file_name};
 use scitoken_types::SafeUrl;
-use serde_json::json;
 use url::Url;
 
 use super::args::Copy;
 use super::names::{Names, Side};
+use super::results::report;
 use crate::commands::get::read_list;
 use crate::commands::remote::parent;
 use crate::context::Context;
@@ -126,7 +123,7 @@ impl Copy {
             }
         } else {
             if self.create_dirs {
-                self.create_parents(&servers, names, destination)?;
+                self.create_parents(&servers, names, sources.first(), destination)?;
             }
             let files = self.copies(engine, names, destinations, sources, destination, &failed)?;
             block_on(servers.copy_all(files, jobs, done))?;
@@ -218,47 +215,27 @@ impl Copy {
             .with_checksum(self.checksum.clone().unwrap_or_default())
     }
 
-    fn create_parents(&self, copier: &Copier, names: &Names, destination: &Url) -> Result<(), Failure> {
+    fn create_parents(
+        &self,
+        copier: &Copier,
+        names: &Names,
+        source: Option<&Url>,
+        destination: &Url,
+    ) -> Result<(), Failure> {
         let directory =
             if destination.path().ends_with('/') { Some(destination.clone()) } else { parent(destination) };
         let Some(directory) = directory else { return Ok(()) };
+        let source = source.map(|source| names.source(source)).transpose()?;
         let directory = names.destination(&directory)?;
         let copier = directory.with_token(copier.clone(), Copier::with_destination_token);
-        block_on(copier.make_directories(&directory.url))?
-            .map_err(|error| self.transfer.retry.failure(&error))
-    }
-
-    fn failure(&self, source: &Url, error: &TransferError) -> Failure {
-        let is_of_source = error.to_string().starts_with(&format!("`{}`", SafeUrl::new(source)));
-        let failure = match (error.kind(), error.status().map(|status| status.as_u16()), error.hint()) {
-            (FailureKind::Exists, _, _) => {
-                self.transfer.retry.failure(error).with_hint("without `--no-clobber` the target is replaced")
+        let created = async {
+            if let Some(source) = source {
+                let copier = source.with_token(copier.clone(), Copier::with_source_token);
+                copier.check_tokens(&source.url, &directory.url).await?;
             }
-            (_, _, Some(TransferHint::NameFileInDirectory)) => self
-                .transfer
-                .retry
-                .failure(error)
-                .with_hint("end the URL with `/` to copy into the directory"),
-            (_, _, Some(TransferHint::CopyThroughThisMachine | TransferHint::CheckSourceUrl)) => {
-                self.transfer.retry.failure(error)
-            }
-            (FailureKind::Rejected | FailureKind::NotFound, Some(400 | 404 | 409), _)
-                if !self.create_dirs && !is_of_source =>
-            {
-                self.transfer
-                    .retry
-                    .failure(error)
-                    .with_hint("a directory of the destination may not exist; `--create-dirs` creates it")
-            }
-            // A copy is not resumed.
-            (FailureKind::Incomplete | FailureKind::Interrupted, _, _) => self
-                .transfer
-                .retry
-                .failure(error)
-                .with_hint("run the same command again to copy the file from the start"),
-            _ => self.transfer.retry.failure(error),
+            copier.make_directories(&directory.url).await
         };
-        failure.with_missing_subject(&[], &SafeUrl::new(source).to_string())
+        block_on(created)?.map_err(|error| self.transfer.retry.failure(&error))
     }
 }
 
@@ -296,27 +273,4 @@ fn target_of(source: &Url, directory: &Url) -> Result<Url, Failure> {
 
 fn unusable(source: &Url) -> Failure {
     Failure::new(Exit::Usage, format!("`{}` has no name for the destination", SafeUrl::new(source)))
-}
-
-fn report(context: &Context, source: &Url, copied: &Copied) -> Result<(), Failure> {
-    let shown = SafeUrl::new(source).to_string();
-    context.output.object(
-        true,
-        json!({ "source": shown, "length": copied.length, "verified": copied.verification, "mode": copied.route }),
-    )?;
-    let (length, route) = (copied.length, copied.route);
-    context.output.status(&match (&copied.verification, route) {
-        (Verification::NotShown, _) => format!(
-            "{shown}: copied by {route}, as the server reports; the destination cannot be looked at with this token, so \
-             nothing was verified"
-        ),
-        (Verification::NotAvailable, _) => {
-            format!("{shown}: {length} bytes by {route}, the servers offer no common checksum")
-        }
-        (verified @ Verification::Verified(_), CopyRoute::Unneeded) => {
-            format!("{shown}: not copied, the destination is this file or an equal one: {length} bytes, {verified}")
-        }
-        (verified @ Verification::Verified(_), _) => format!("{shown}: {length} bytes by {route}, {verified}"),
-    });
-    Ok(())
 }
