@@ -24,6 +24,7 @@
 //! most 64 KiB of a line and 2 KiB of a failure are read.
 
 pub(crate) mod copier;
+pub(crate) mod copy_tokens;
 pub(crate) mod exchange;
 pub(crate) mod job;
 pub(crate) mod many;

@@ -199,10 +199,9 @@ async fn what_cannot_be_copied_is_said_with_what_to_do() {
         _ => honest,
     });
     for (arguments, code, words) in [
-        (&[url("/d/sub"), destination.clone()][..], 2, "is a directory"),
-        (&[url("/d/sub"), destination.clone()], 2, "pass `--recursive` to copy it"),
+        (&[url("/d/sub"), destination.clone()][..], 2, "is a directory\nhint: pass `--recursive` to copy it"),
         (&["-r".to_owned(), url("/d/sub"), url("/d/sub/copy")], 2, "into itself"),
-        (&[url("/d/away"), destination.clone()], 9, "check the URL of the source"),
+        (&[url("/d/away"), destination], 9, "check the URL of the source"),
         (&[source.clone(), source.replace("/d/f", "/d//%66")], 2, "both source and destination"),
     ] {
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
