@@ -117,7 +117,9 @@ mod tests {
             (&[Writes::Unknown, Writes::Ended], Remains::None, Writes::Unknown),
         ] {
             let record = DestinationRecord::default();
-            writes.iter().for_each(|writes| record.add(*writes));
+            for request in writes {
+                record.add(*request);
+            }
             record.set_remains(remains);
             assert_eq!(record.writes(), left, "{writes:?} {remains:?}");
         }

@@ -120,6 +120,10 @@ async fn an_answer_that_was_lost_is_not_asked_for_again_when_the_copy_is_complet
         change_copy(&sites, |_, _| Reply::default());
         copied(&sites).await.unwrap();
         assert_eq!(sites.copies(1).len(), 1, "{pair:?}: no answer at all");
+        let sites = super::sites(pair).await;
+        change_copy(&sites, |_, _| Reply::sized("504 Gateway Timeout", &[], "no answer from the server\n"));
+        copied(&sites).await.unwrap();
+        assert_eq!(sites.copies(1).len(), 1, "{pair:?}: a gateway lost it");
     }
 }
 
