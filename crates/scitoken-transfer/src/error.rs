@@ -261,6 +261,13 @@ impl TransferError {
         self
     }
 
+    /// Appends what else the caller has to know to the message.
+    pub(crate) fn with_consequence(mut self, what: &str) -> Self {
+        self.0.message.push_str(", and ");
+        self.0.message.push_str(what);
+        self
+    }
+
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self

@@ -78,6 +78,8 @@ pub enum TransferHint {
     ProvideChecksum,
     /// Give the expected checksum: nothing else proves that the file is complete.
     ProvideChecksumValue,
+    /// Do not require a checksum: the server offers none.
+    OmitChecksum,
     /// Require the checksum that the server offers.
     UseOfferedChecksum {
         /// The algorithm that the server offers.
@@ -136,6 +138,10 @@ pub enum TransferHint {
     CheckNameOrOrigin,
     /// Try again later, or name another cache: all servers of the object failed.
     AskOtherServers,
+    /// Check the URL of the source: the other server failed to fetch it.
+    CheckSourceUrl,
+    /// Ask for the copy of a directory with its contents.
+    CopyRecursively,
     /// Allow the copy to pass through this machine: neither server can copy to or from the other.
     CopyThroughThisMachine,
     /// What the middleware says about the token or the redirect.
@@ -173,6 +179,7 @@ impl fmt::Display for TransferHint {
             Self::RaiseRetryBudget => "allow more retries: this run has used all of them",
             Self::ProvideChecksumValue => "give the expected checksum",
             Self::ProvideChecksum => "give the expected checksum, or do not require one",
+            Self::OmitChecksum => "do not require a checksum",
             Self::UseOfferedChecksum { algorithm } => {
                 return write!(f, "the server offers {algorithm}: require that one");
             }
@@ -215,6 +222,8 @@ impl fmt::Display for TransferHint {
                 "check the name; if it is right, try again once the origin of its namespace is online"
             }
             Self::AskOtherServers => "try again later, or name another cache",
+            Self::CheckSourceUrl => "check the URL of the source",
+            Self::CopyRecursively => "copy it recursively, with all its contents",
             Self::CopyThroughThisMachine => "allow the file to pass through this machine",
             Self::Auth(hint) => return hint.fmt(f),
         })

@@ -283,6 +283,7 @@ fn transfer(hint: &TransferHint) -> String {
         TransferHint::ProvideChecksum => {
             "give the checksum with `--checksum ALG:VALUE`, or use `--checksum auto`"
         }
+        TransferHint::OmitChecksum => "`--checksum auto` compares what both servers offer",
         TransferHint::UseOfferedChecksum { algorithm } => {
             return format!("the server has {algorithm}: use `--checksum {algorithm}`");
         }
@@ -311,6 +312,7 @@ fn transfer(hint: &TransferHint) -> String {
             return format!("to keep the compressed file, give it the matching suffix: `-o FILE{suffix}`");
         }
         TransferHint::RemoveRecursively => "pass `--recursive` to remove it with all its contents",
+        TransferHint::CopyRecursively => "pass `--recursive` to copy it with all its contents",
         TransferHint::DownloadRecursively => "pass `--recursive` to download it with all its contents",
         TransferHint::UseNewDirectory => "name a new directory with `-P DIR`",
         TransferHint::Auth(hint) => return worded(hint),

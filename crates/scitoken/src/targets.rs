@@ -5,7 +5,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::path::{Component, Path, PathBuf};
 
-use scitoken_transfer::{Download, FileNumber};
+use scitoken_transfer::{Download, FileNumber, ResourceName};
 use scitoken_types::SafeUrl;
 use url::Url;
 
@@ -82,7 +82,7 @@ impl Destinations {
     }
 
     fn insert(&mut self, source: &str, url: &Url, name: Option<String>) -> Result<(), Failure> {
-        let hash = self.hasher.hash_one(url);
+        let hash = self.hasher.hash_one(ResourceName::of(url));
         let Some(first) = self.claimed.get(&hash) else {
             self.claimed.insert(hash, name);
             return Ok(());
@@ -110,6 +110,11 @@ mod tests {
                 "b/g",
                 "https://h/d/g",
                 "another file of this run and `b/g` have the same target `https://h/d/g`",
+            ),
+            (
+                "c/g",
+                "https://h/d//%67",
+                "another file of this run and `c/g` have the same target `https://h/d//%67`",
             ),
         ] {
             assert_eq!(destinations.claim(source, &url(target)).unwrap_err().message(), expected);

@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::cancel::Deadline;
 use crate::copy::job::{Copied, CopyMode, CopyRoute, RemoteCopy, Streaming};
+use crate::copy::record::DestinationRecord;
 use crate::copy::tokens::SideTokens;
 use crate::copy::transfer_header::TransferHeaderForm;
 use crate::downloader::Downloader;
@@ -86,7 +87,7 @@ impl Copier {
     ///
     /// # Errors
     /// A server refused, neither server can copy, or what the destination has is not what the source has.
-    /// [`FailureKind::NoToken`](crate::FailureKind::NoToken) when a token has expired, before any server is asked to copy.
+    /// [`FailureKind::NoToken`](crate::FailureKind::NoToken) when a token has expired, before any server is asked.
     pub async fn copy(&self, copy: &RemoteCopy) -> Result<Copied, TransferError> {
         self.with_tokens_of(copy).copy_and_report(copy).await
     }
@@ -135,9 +136,21 @@ impl Copier {
             CopyMode::Pull => &[CopyRoute::Pulled],
             CopyMode::Push => &[CopyRoute::Pushed],
         };
+        let record = DestinationRecord::default();
+        let copied = self.copy_by_routes(copy, routes, &record, deadline).await;
+        copied.map_err(|failure| not_resumed(record.name_remains(&copy.destination, failure)))
+    }
+
+    async fn copy_by_routes(
+        &self,
+        copy: &RemoteCopy,
+        routes: &[CopyRoute],
+        record: &DestinationRecord,
+        deadline: Option<Deadline>,
+    ) -> Result<Copied, TransferError> {
         let mut cannot_copy = None;
         for route in routes {
-            match self.copy_by(copy, *route, deadline).await {
+            match self.copy_by(copy, *route, record, deadline).await {
                 Err(failure) if failure.hint() == Some(&TransferHint::CopyThroughThisMachine) => {
                     cannot_copy = Some(failure);
                 }
@@ -146,16 +159,13 @@ impl Copier {
         }
         match (copy.streaming, cannot_copy) {
             (Streaming::Never, Some(failure)) => Err(failure),
-            _ => self.stream(copy, deadline).await,
+            _ => self.stream(copy, record, deadline).await,
         }
     }
 
-    /// Returns the side that is asked for the copy, and the other one.
-    pub(crate) fn sides(&self, route: CopyRoute) -> (&CopySide, &CopySide) {
-        match route {
-            CopyRoute::Pushed => (&self.source, &self.destination),
-            CopyRoute::Pulled | CopyRoute::Streamed => (&self.destination, &self.source),
-        }
+    /// Returns the side that is asked for the copy.
+    pub(crate) fn active_side(&self, route: CopyRoute) -> &CopySide {
+        if route == CopyRoute::Pushed { &self.source } else { &self.destination }
     }
 
     /// Returns how a server reads the headers for the other server; it is asked once.
@@ -170,5 +180,14 @@ impl Copier {
         let form = TransferHeaderForm::of(answer.headers());
         forms().insert(origin, form);
         form
+    }
+}
+
+/// Says of a failure that another copy starts from the beginning, where it says that another transfer resumes.
+fn not_resumed(failure: TransferError) -> TransferError {
+    match failure.hint() {
+        Some(TransferHint::Resume) => failure.with_hint(TransferHint::StartAgain),
+        Some(TransferHint::AllowMoreTime) => failure.with_hint(TransferHint::StartAgainWithMoreTime),
+        _ => failure,
     }
 }

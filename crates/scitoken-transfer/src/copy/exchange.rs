@@ -1,10 +1,10 @@
 //! The `COPY` request of one attempt, and the reports of the server that carries it out.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::Response;
 use reqwest_scitokens::ResponseExt as _;
-use scitoken_types::SafeUrl;
 use scitoken_types::redact::{self, Redactor};
+use scitoken_types::{AccessToken, SafeUrl};
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -13,8 +13,10 @@ use crate::copy::copier::Copier;
 use crate::copy::job::{Copied, CopyRoute, RemoteCopy};
 use crate::copy::markers::{CopyOutcome, CopyReport};
 use crate::copy::outcome::{FailedCopy, is_about_other_server};
+use crate::copy::record::{DestinationRecord, Writes};
+use crate::copy::remains::taken;
 use crate::copy::transfer_header::with_transfer_headers;
-use crate::copy::verify::Proof;
+use crate::copy::verify::{Proof, wrong};
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
@@ -22,31 +24,50 @@ use crate::exchange::page_answer::page_in_place_of_change;
 use crate::exchange::request::ServerText;
 use crate::exchange::request::{error_text, head_of};
 use crate::exchange::response_head;
+use crate::exchange::transport_error::never_connected;
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
+use crate::verification::Verification;
 use crate::webdav::method::method;
 
-/// A request that failed.
+/// A `COPY` that failed.
 enum CopyFailure {
-    /// The copy was not made.
-    Known(TransferError),
-    /// The answer was lost: the copy may have been made.
+    /// It was not sent, or the server refused it: nothing was written.
+    Refused(TransferError),
+    /// The server took it, and reports a failure.
+    Reported(TransferError),
+    /// The answer was lost, or did not come to its end: the server may have made the copy, or may be writing.
     Lost(TransferError),
 }
 
 impl CopyFailure {
-    /// Classifies the failure of an answer that did not come, or not to its end.
-    fn of_answer(failure: TransferError) -> Self {
-        match failure.kind() {
-            FailureKind::Connect | FailureKind::Timeout | FailureKind::Incomplete => Self::Lost(failure),
-            _ => Self::Known(failure),
-        }
+    /// Classifies the failure of a request that was not answered.
+    fn of_request(failure: TransferError) -> Self {
+        let is_lost = match failure.kind() {
+            FailureKind::Connect => !never_connected(&failure),
+            FailureKind::Timeout
+            | FailureKind::Incomplete
+            | FailureKind::Server
+            | FailureKind::Interrupted => true,
+            _ => false,
+        };
+        if is_lost { Self::Lost(failure) } else { Self::Refused(failure) }
     }
 }
 
 impl From<TransferError> for CopyFailure {
     fn from(failure: TransferError) -> Self {
-        Self::Known(failure)
+        Self::Refused(failure)
+    }
+}
+
+impl Writes {
+    fn of(answer: &Result<Proof, CopyFailure>) -> Self {
+        match answer {
+            Err(CopyFailure::Refused(_)) => Self::None,
+            Ok(Proof::Reported | Proof::Length) | Err(CopyFailure::Reported(_)) => Self::Ended,
+            Ok(Proof::Digest) | Err(CopyFailure::Lost(_)) => Self::Unknown,
+        }
     }
 }
 
@@ -56,40 +77,64 @@ impl Copier {
         &self,
         copy: &RemoteCopy,
         route: CopyRoute,
+        record: &DestinationRecord,
         deadline: Option<Deadline>,
     ) -> Result<Copied, TransferError> {
         let (active, _) = route.servers(copy);
         let downloader = &self.destination.downloader;
-        let attempt = || self.attempt(copy, route, deadline);
+        let attempt = || async {
+            match Box::pin(self.attempt(copy, route, record, deadline)).await {
+                Err(failure) => Err(self.clean_up(copy, record, failure).await),
+                copied => copied,
+            }
+        };
         Box::pin(downloader.with_retries(active, Some(copy.number), attempt, deadline)).await
     }
 
-    /// One attempt: it leaves a verified file, or nothing that was not there before.
+    /// One attempt, which leaves what it wrote.
     async fn attempt(
         &self,
         copy: &RemoteCopy,
         route: CopyRoute,
+        record: &DestinationRecord,
         deadline: Option<Deadline>,
     ) -> Result<Copied, TransferError> {
+        let tokens = self.read_tokens(&copy.source, &copy.destination).await?;
+        let token = tokens.into_handed_over(route);
         let source = self.describe_source(copy, deadline).await?;
-        let before = self.destination_before(copy, deadline).await?;
-        let result = match Box::pin(self.request_copy(copy, route, source.length, deadline)).await {
-            Ok(proof) => Box::pin(self.verify(copy, &source, proof, deadline)).await,
+        let answer = match self.look_at_destination(copy, record, deadline).await {
+            Ok(()) => {
+                if let Some(copied) = self.already_present(copy, &source, record, deadline).await? {
+                    return Ok(copied);
+                }
+                Box::pin(self.request_copy(copy, route, token, source.length, deadline)).await
+            }
+            Err(failure) => Err(CopyFailure::Refused(failure)),
+        };
+        let may_be_own = record.writes() == Writes::Unknown;
+        record.add(Writes::of(&answer));
+        let verified = match answer {
+            Ok(proof) => {
+                let verified = Box::pin(self.verify(copy, &source, proof, deadline)).await;
+                let is_by_length =
+                    proof == Proof::Length && matches!(verified, Ok((_, Verification::NotAvailable)));
+                if is_by_length && !self.has_changed(copy, record).await {
+                    Err(wrong(copy, FailureKind::Incomplete, "is not proven to be complete"))
+                } else {
+                    verified
+                }
+            }
             // The server may have completed the copy all the same.
             Err(CopyFailure::Lost(failure)) => {
                 Box::pin(self.verify(copy, &source, Proof::Digest, deadline)).await.map_err(|_| failure)
             }
-            Err(CopyFailure::Known(failure)) => Err(failure),
-        };
-        match result {
-            Ok((length, verification)) => Ok(Copied { length, verification, route }),
-            Err(failure) => {
-                if failure.hint() != Some(&TransferHint::CopyThroughThisMachine) {
-                    self.remove_remains(copy, &before).await;
-                }
-                Err(failure)
+            // So may the one whose answer to an earlier attempt was lost.
+            Err(CopyFailure::Refused(failure)) if may_be_own && failure.kind() == FailureKind::Exists => {
+                Box::pin(self.verify(copy, &source, Proof::Digest, deadline)).await.map_err(|_| failure)
             }
-        }
+            Err(CopyFailure::Refused(failure) | CopyFailure::Reported(failure)) => Err(failure),
+        };
+        verified.map(|(length, verification)| Copied { length, verification, route })
     }
 
     /// Asks the active server for the copy, and follows its reports to the end.
@@ -97,34 +142,34 @@ impl Copier {
         &self,
         copy: &RemoteCopy,
         route: CopyRoute,
+        token: Option<AccessToken>,
         length: Option<u64>,
         deadline: Option<Deadline>,
     ) -> Result<Proof, CopyFailure> {
-        let (active_side, other_side) = self.sides(route);
+        let active_side = self.active_side(route);
         let (active, other) = route.servers(copy);
-        let (name, access) = match route {
-            CopyRoute::Pushed => ("destination", Method::PUT),
-            CopyRoute::Pulled | CopyRoute::Streamed => ("source", Method::GET),
-        };
-        let token = other_side.tokens.token_for(other, &access, active_side.downloader.now()).await?;
+        let name = if route == CopyRoute::Pushed { "destination" } else { "source" };
         let form = self.header_form(active_side, active).await;
         let client = active_side.downloader.client();
         let client = with_transfer_headers(client, active, form, token.as_ref(), &copy.transfer_headers)?;
         let downloader = active_side.downloader.with_client(client);
         let headers = copy_headers(copy, name, other, &downloader)?;
+        tokio::select! {
+            biased;
+            failure = downloader.cancellation_token().ended(deadline) => return Err(failure.into()),
+            () = std::future::ready(()) => {}
+        }
         let mut response = downloader
             .send(method("COPY"), active, headers, deadline)
             .await
-            .map_err(CopyFailure::of_answer)?;
+            .map_err(CopyFailure::of_request)?;
         let redactor = Redactor::new();
         if let Some(token) = &token {
             redactor.add_token(token);
         }
         let failed = FailedCopy { route, active, other, had_token: token.is_some() };
         if response.status() == StatusCode::PRECONDITION_FAILED && copy.overwrite == Overwrite::Refuse {
-            return Err(TransferError::exists(&copy.destination)
-                .with_hint(TransferHint::AllowOverwrite)
-                .into());
+            return Err(taken(copy).into());
         }
         if page_in_place_of_change(active, &mut response).await.is_some() {
             return Err(TransferError::invalid_answer(
@@ -136,15 +181,15 @@ impl Copier {
             .into());
         }
         if !response.status().is_success() {
-            return Err(refused(&failed, response, &redactor, &downloader).await.into());
+            return Err(refused(&failed, response, &redactor, &downloader).await);
         }
         let followed = self.follow(copy, length, active, response, &redactor, deadline).await;
-        let (outcome, is_whole) = followed.map_err(CopyFailure::of_answer)?;
+        let (outcome, is_whole) = followed.map_err(CopyFailure::Lost)?;
         match outcome {
             CopyOutcome::Success => Ok(Proof::Reported),
             CopyOutcome::Unknown if is_whole => Ok(Proof::Length),
             CopyOutcome::Unknown => Ok(Proof::Digest),
-            CopyOutcome::Failure(words) => Err(failed.failure(&words).into()),
+            CopyOutcome::Failure(words) => Err(CopyFailure::Reported(failed.failure(&words))),
         }
     }
 
@@ -219,7 +264,7 @@ async fn refused(
     mut response: Response,
     redactor: &Redactor,
     downloader: &Downloader,
-) -> TransferError {
+) -> CopyFailure {
     let status = response.status();
     let refused = response_head::refused(&head_of(&response, failed.active), downloader.now());
     let explanation = response.explain();
@@ -237,13 +282,19 @@ async fn refused(
     if cannot_copy {
         return refused
             .with_retry_action(RetryAction::OtherSource)
-            .with_hint(TransferHint::CopyThroughThisMachine);
+            .with_hint(TransferHint::CopyThroughThisMachine)
+            .into();
     }
     if is_text && is_about_other_server(&words) {
-        return failed.failure(&words);
+        return failed.failure(&words).into();
     }
     let refused = refused.with_explanation(explanation);
-    if is_text { refused.with_source(ServerText(redact::text(&words))) } else { refused }
+    let refused = if is_text { refused.with_source(ServerText(redact::text(&words))) } else { refused };
+    match status {
+        // A gateway lost the answer of the server behind it.
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => CopyFailure::Lost(refused),
+        _ => refused.into(),
+    }
 }
 
 fn stalled(active: &Url, what: &str, seconds: u64) -> TransferError {

@@ -11,6 +11,7 @@ use crate::digest::checksum::Checksum;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::FileNumber;
 use crate::overwrite::Overwrite;
+use crate::resource_name::ResourceName;
 use crate::verification::Verification;
 use reqwest_scitokens::SharedTokenSource;
 use scitoken_types::SafeUrl;
@@ -95,15 +96,18 @@ pub enum CopyRoute {
     Pushed,
     /// Through this machine.
     Streamed,
+    /// Not at all: the destination had the file already, which may be the source under another name.
+    Unneeded,
 }
 
 impl CopyRoute {
-    /// Returns `pull`, `push` or `stream`.
+    /// Returns `pull`, `push`, `stream` or `none`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pulled => "pull",
             Self::Pushed => "push",
             Self::Streamed => "stream",
+            Self::Unneeded => "none",
         }
     }
 
@@ -111,7 +115,7 @@ impl CopyRoute {
     pub(crate) fn servers(self, copy: &RemoteCopy) -> (&Url, &Url) {
         match self {
             Self::Pushed => (&copy.source, &copy.destination),
-            Self::Pulled | Self::Streamed => (&copy.destination, &copy.source),
+            Self::Pulled | Self::Streamed | Self::Unneeded => (&copy.destination, &copy.source),
         }
     }
 }
@@ -132,11 +136,11 @@ impl RemoteCopy {
     /// Creates a copy that replaces an existing file and compares the checksums that both servers offer.
     ///
     /// # Errors
-    /// [`FailureKind::Usage`] when a URL is not `http` or `https`, has user info, or when both are the same.
+    /// [`FailureKind::Usage`] when a URL is not `http` or `https`, has user info, or when both [name the same file](ResourceName).
     pub fn new(source: Url, destination: Url) -> Result<Self, TransferError> {
         check_url(&source)?;
         check_url(&destination)?;
-        if source == destination {
+        if ResourceName::of(&source) == ResourceName::of(&destination) {
             let message = format!("`{}` is both source and destination", SafeUrl::new(&source));
             return Err(TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message));
         }

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::{Component, PathBuf};
 
+use http::Method;
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -11,6 +12,7 @@ use crate::copy::job::{Copied, RemoteCopy};
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::FileNumber;
 use crate::name::file_name::file_name;
+use crate::resource_name::ResourceName;
 use crate::webdav::change::collection;
 use crate::webdav::entry::EntryKind;
 use crate::webdav::walk::WalkEntry;
@@ -75,6 +77,8 @@ impl Copier {
     /// Copies everything below a directory into another directory, which is created with its parents where it is missing. A
     /// file in place of the directory is copied as one.
     ///
+    /// A directory is not copied into itself ([`FailureKind::Usage`]).
+    ///
     /// `prepare` sets what each [`RemoteCopy`] needs besides its URLs and its number, which counts from `first`. `done`
     /// gets each file, and each directory that cannot be listed or created, with its result. Returns the number of files.
     ///
@@ -105,6 +109,10 @@ impl Copier {
         prepare: impl Fn(RemoteCopy) -> RemoteCopy,
         mut done: impl FnMut(&Url, Result<Copied, TransferError>) + Send,
     ) -> u64 {
+        if let Err(failure) = self.check_tree(source, destination).await {
+            done(source, Err(failure));
+            return 0;
+        }
         if let Some(target) = self.target_of_file(source, destination).await {
             let mut running = self.running(parallel, &mut done);
             match target.and_then(|target| RemoteCopy::new(source.clone(), target)) {
@@ -159,6 +167,27 @@ impl Copier {
         files
     }
 
+    /// Refuses to copy a directory into itself: each copy would be listed, and copied in turn.
+    async fn check_tree(&self, source: &Url, destination: &Url) -> Result<(), TransferError> {
+        let (from, to) = (ResourceName::of(source), ResourceName::of(destination));
+        if from == to || to.is_below(&from) {
+            let (source, destination) = (SafeUrl::new(source), SafeUrl::new(destination));
+            let message = format!("cannot copy `{source}` into itself, to `{destination}`");
+            return Err(TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message));
+        }
+        self.check_tokens(source, destination).await
+    }
+
+    /// Checks the tokens for two URLs, before a server is asked. Each copy does so as well.
+    ///
+    /// # Errors
+    /// [`FailureKind::NoToken`] when one of them is not valid now, or cannot be read.
+    pub async fn check_tokens(&self, source: &Url, destination: &Url) -> Result<(), TransferError> {
+        let downloader = &self.source.downloader;
+        let read = || async { self.read_tokens(source, destination).await.map(drop) };
+        Box::pin(downloader.with_retries(source, None, read, downloader.deadline())).await
+    }
+
     /// Returns where a file goes whose URL was given for a directory; `None` for what is none.
     async fn target_of_file(&self, source: &Url, destination: &Url) -> Option<Result<Url, TransferError>> {
         if source.path().ends_with('/') {
@@ -183,8 +212,14 @@ impl Copier {
     /// Creates a directory at the destination, and its missing parents, with the destination's token.
     ///
     /// # Errors
-    /// As [`Downloader::make_directories`](crate::Downloader::make_directories).
+    /// As [`Downloader::make_directories`](crate::Downloader::make_directories); [`FailureKind::NoToken`] when the token has
+    /// expired.
     pub async fn make_directories(&self, url: &Url) -> Result<(), TransferError> {
+        let downloader = &self.destination.downloader;
+        let read = || async {
+            self.destination.tokens.token_for(url, &Method::PUT, downloader.now()).await.map(drop)
+        };
+        Box::pin(downloader.with_retries(url, None, read, downloader.deadline())).await?;
         Box::pin(self.destination.downloader.make_directories(url)).await
     }
 

@@ -4,7 +4,8 @@
 //! A [`Copier`] asks one of the servers by `COPY`. In [pull mode](CopyMode::Pull) that is the destination, which fetches
 //! the file from the source; in [push mode](CopyMode::Push) the source sends it. The server answers before it begins, so
 //! its status proves nothing: the outcome is the last line of the body, and a copy counts only when both servers state
-//! the same length and, where they offer one, the same digest. A copy that failed is removed.
+//! the same length and, where they offer one, the same digest. A copy that failed is removed; what its requests cannot have
+//! written is not, and what cannot be removed is named in the failure.
 //!
 //! # Trust
 //! * Each side has a token of its own. A token that was [found](Copier::with_tokens) goes to a server only if its audience
@@ -23,11 +24,14 @@
 //! most 64 KiB of a line and 2 KiB of a failure are read.
 
 pub(crate) mod copier;
+pub(crate) mod copy_tokens;
 pub(crate) mod exchange;
 pub(crate) mod job;
 pub(crate) mod many;
 pub(crate) mod markers;
 pub(crate) mod outcome;
+pub(crate) mod present;
+pub(crate) mod record;
 pub(crate) mod remains;
 pub(crate) mod stream;
 pub(crate) mod tokens;

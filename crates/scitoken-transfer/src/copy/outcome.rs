@@ -8,6 +8,7 @@ use crate::copy::job::CopyRoute;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::request::ServerText;
 use crate::exchange::response_head::classify_status;
+use crate::hint::TransferHint;
 
 /// The two servers of a failed copy, and what the other one was sent.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,14 @@ impl FailedCopy<'_> {
         let failure = match status {
             Some(status) => failure.with_status(status),
             None => failure,
+        };
+        // The server that fetches has taken the request: a status in its words is that of the source.
+        let is_about_source = status.is_some() && self.route == CopyRoute::Pulled;
+        let is_final = matches!(kind, FailureKind::NotFound | FailureKind::Rejected);
+        let failure = if is_about_source && is_final {
+            failure.with_hint(TransferHint::CheckSourceUrl)
+        } else {
+            failure
         };
         failure.with_source(ServerText(redact::text(words)))
     }
@@ -128,6 +137,22 @@ mod tests {
             let failure = failure(words, CopyRoute::Pulled, true);
             assert_eq!((failure.kind(), failure.retry_action()), (kind, action), "{words}");
             assert!(failure.source().unwrap().to_string().contains(words), "{words}");
+        }
+    }
+
+    #[test]
+    fn a_status_of_the_source_is_not_taken_for_one_of_the_destination() {
+        let hint = |words: &str, route| failure(words, route, true).hint().cloned();
+        let check_source = Some(TransferHint::CheckSourceUrl);
+        for (words, pulled) in [
+            ("failure: Remote side failed with status code 404", check_source.clone()),
+            ("failure: rejected GET: 404", check_source.clone()),
+            ("failure: rejected GET: 409 Conflict", check_source),
+            ("failure: rejected GET: 503", None),
+            ("failure: Unable to open /f; no such file or directory", None),
+        ] {
+            assert_eq!(hint(words, CopyRoute::Pulled), pulled, "{words}");
+            assert_eq!(hint(words, CopyRoute::Pushed), None, "{words}");
         }
     }
 

@@ -5,10 +5,12 @@ use scitoken_types::SafeUrl;
 use crate::cancel::Deadline;
 use crate::copy::copier::Copier;
 use crate::copy::job::{Copied, CopyRoute, RemoteCopy};
+use crate::copy::record::{DestinationRecord, Writes};
 use crate::copy::verify::Proof;
 use crate::download::job::Download;
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::exchange::transport_error::never_connected;
 use crate::upload::job::Upload;
 
 impl Copier {
@@ -16,9 +18,10 @@ impl Copier {
     pub(crate) async fn stream(
         &self,
         copy: &RemoteCopy,
+        record: &DestinationRecord,
         deadline: Option<Deadline>,
     ) -> Result<Copied, TransferError> {
-        let before = self.destination_before(copy, deadline).await?;
+        self.look_at_destination(copy, record, deadline).await?;
         let local = |error| {
             TransferError::new(
                 FailureKind::Local,
@@ -39,7 +42,9 @@ impl Copier {
         // The events of the upload are those of the copy.
         let quiet = self.destination.downloader.clone().with_reporter(crate::event::Reporter::none());
         let sent = async {
-            Box::pin(quiet.upload(&upload)).await?;
+            let uploaded = Box::pin(quiet.upload(&upload)).await;
+            record.add(uploaded.as_ref().map_or_else(Writes::of_failed_upload, |_| Writes::Ended));
+            uploaded?;
             let source = self.describe_source(copy, deadline).await?;
             if source.length.is_some_and(|length| length != fetched.length) {
                 let message = format!("`{}` changed during the copy", SafeUrl::new(&copy.source));
@@ -49,10 +54,24 @@ impl Copier {
         };
         match sent.await {
             Ok((length, verification)) => Ok(Copied { length, verification, route: CopyRoute::Streamed }),
-            Err(failure) => {
-                self.remove_remains(copy, &before).await;
-                Err(failure)
-            }
+            Err(failure) => Err(self.clean_up(copy, record, failure).await),
         }
+    }
+}
+
+impl Writes {
+    /// Returns what an upload that failed may have written: its data may go before its answer, so errors of the server do not
+    /// rule it out.
+    fn of_failed_upload(failure: &TransferError) -> Self {
+        let is_refused = failure.status().is_some_and(|status| status.is_client_error())
+            || matches!(
+                failure.kind(),
+                FailureKind::Exists
+                    | FailureKind::Usage
+                    | FailureKind::NoToken
+                    | FailureKind::TokenWithheld
+                    | FailureKind::Redirect
+            );
+        if is_refused || never_connected(failure) { Self::None } else { Self::Unknown }
     }
 }

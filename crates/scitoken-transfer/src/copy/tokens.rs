@@ -79,7 +79,7 @@ impl SideTokens {
             TransferError::new(FailureKind::NoToken, RetryAction::OtherToken, message)
         };
         let found = self.source().token(&request.at(now).with_method(method)).await;
-        let found = found.map_err(|error| unusable("cannot be read").with_source(error))?;
+        let found = found.map_err(|error| unusable("cannot be used").with_source(error))?;
         let Some(token) = found else { return Ok(None) };
         match TokenFit::of(&token, &TokenNeed::new(url, now)).lifetime {
             LifetimeFit::Expired => Err(unusable("has expired")),

@@ -17,16 +17,20 @@ use crate::exchange::page_answer::led_to_page;
 use crate::exchange::probe::Probe;
 use crate::hint::TransferHint;
 use crate::verification::Verification;
+use crate::webdav::entry::EntryKind;
 
 /// The longest wait before a destination that seems wrong is looked at again.
 const SETTLE: Duration = Duration::from_secs(1);
+
+/// What XRootD gives as the length of a directory.
+const LENGTH_OF_DIRECTORY: u64 = 4096;
 
 /// What proves that a copy is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// The server reported success: a file that cannot be looked at is accepted.
     Reported,
-    /// The server ended its answer without an outcome: the length must be right.
+    /// The server ended its answer without an outcome: both lengths must be known and equal.
     Length,
     /// The answer was lost: only an equal digest shows that the copy is complete.
     Digest,
@@ -39,7 +43,8 @@ impl Copier {
         copy: &RemoteCopy,
         deadline: Option<Deadline>,
     ) -> Result<Probe, TransferError> {
-        let probe = describe(&self.source, &copy.source, &copy.checksum, deadline).await?;
+        let described = describe(&self.source, &copy.source, &copy.checksum, copy, deadline).await;
+        let probe = self.refuse_directory(copy, described, deadline).await?;
         if probe.is_page && probe.digests.is_empty() {
             return Err(led_to_page(&copy.source, &copy.source));
         }
@@ -52,6 +57,48 @@ impl Copier {
             return Err(failure.with_hint(TransferHint::ConfirmChecksum));
         }
         Ok(probe)
+    }
+
+    /// Asks by PROPFIND where the answer to `HEAD` may be that of a directory, or has no length.
+    async fn refuse_directory(
+        &self,
+        copy: &RemoteCopy,
+        described: Result<Probe, TransferError>,
+        deadline: Option<Deadline>,
+    ) -> Result<Probe, TransferError> {
+        let is_clear = match &described {
+            Ok(probe) => {
+                !probe.is_page
+                    && probe
+                        .length
+                        .is_some_and(|length| length != LENGTH_OF_DIRECTORY || !probe.digests.is_empty())
+            }
+            Err(failure) => !matches!(failure.kind(), FailureKind::Rejected | FailureKind::WrongContent),
+        };
+        if is_clear {
+            return described;
+        }
+        let Ok(there) = Box::pin(self.source.downloader.describe(&copy.source, deadline)).await else {
+            return described;
+        };
+        if there.entry.kind == EntryKind::Directory {
+            let message = format!("`{}` is a directory", SafeUrl::new(&copy.source));
+            let failure = TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message);
+            return Err(failure.with_hint(TransferHint::CopyRecursively));
+        }
+        described.map(|probe| Probe { length: probe.length.or(there.entry.length), ..probe })
+    }
+
+    /// Asks the destination for the file's length, and for a digest that the source or the caller knows.
+    pub(crate) async fn describe_destination(
+        &self,
+        copy: &RemoteCopy,
+        source: &Probe,
+        deadline: Option<Deadline>,
+    ) -> Result<Probe, TransferError> {
+        let wanted = expected_digest(copy, source)
+            .map_or_else(|| copy.checksum.clone(), |digest| Checksum::RequireAlgorithm(digest.algorithm()));
+        describe(&self.destination, &copy.destination, &wanted, copy, deadline).await
     }
 
     /// Compares length and digest of the destination's file with those of the source. Returns its length.
@@ -90,28 +137,32 @@ impl Copier {
         proof: Proof,
         deadline: Option<Deadline>,
     ) -> Result<(u64, Verification), TransferError> {
-        let expected = match &copy.checksum {
-            Checksum::Expect(digest) => Some(digest.clone()),
-            checksum => choose(checksum, &source.digests),
-        };
-        let wanted = expected
-            .as_ref()
-            .map_or_else(|| copy.checksum.clone(), |digest| Checksum::RequireAlgorithm(digest.algorithm()));
-        let stored = match describe(&self.destination, &copy.destination, &wanted, deadline).await {
-            Ok(stored) => stored,
+        match self.describe_destination(copy, source, deadline).await {
+            Ok(stored) => self.compare_with(copy, source, &stored, proof, deadline).await,
             // A token with write permission need not permit reading.
             Err(failure)
                 if matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected)
                     && proof == Proof::Reported
                     && !copy.checksum.is_required() =>
             {
-                return Ok((source.length.unwrap_or_default(), Verification::NotAvailable));
+                Ok((source.length.unwrap_or_default(), Verification::NotShown))
             }
             Err(failure) if failure.kind() == FailureKind::NotFound => {
-                return Err(wrong(copy, FailureKind::Incomplete, "does not exist after the copy"));
+                Err(wrong(copy, FailureKind::Incomplete, "does not exist after the copy"))
             }
-            Err(failure) => return Err(failure),
-        };
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Compares what the destination describes with the source.
+    pub(crate) async fn compare_with(
+        &self,
+        copy: &RemoteCopy,
+        source: &Probe,
+        stored: &Probe,
+        proof: Proof,
+        deadline: Option<Deadline>,
+    ) -> Result<(u64, Verification), TransferError> {
         if let (Some(length), Some(expected)) = (stored.length, source.length)
             && length != expected
         {
@@ -119,18 +170,16 @@ impl Copier {
             return Err(wrong(copy, FailureKind::Mismatch, &what));
         }
         let length = stored.length.or(source.length).unwrap_or_default();
+        let has_lengths = stored.length.is_some() && source.length.is_some();
+        let expected = expected_digest(copy, source);
         match self.common_digest(copy, source, expected, &stored.digests, deadline).await? {
             Some((stored, expected)) if stored == expected => Ok((length, Verification::Verified(stored))),
             Some((stored, expected)) => {
                 let what = format!("has {stored} after the copy, not {expected}");
                 Err(wrong(copy, FailureKind::Mismatch, &what))
             }
-            None if copy.checksum.is_required() => {
-                Err(wrong(copy, FailureKind::Unverified, "and the source offer no checksum to compare")
-                    .with_retry_action(RetryAction::GiveUp)
-                    .with_hint(TransferHint::ProvideChecksum))
-            }
-            None if proof == Proof::Digest || stored.length.is_none() && proof == Proof::Length => {
+            None if copy.checksum.is_required() => Err(no_checksum(copy, &stored.digests)),
+            None if proof == Proof::Digest || !has_lengths && proof == Proof::Length => {
                 Err(wrong(copy, FailureKind::Incomplete, "is not proven to be complete"))
             }
             None => Ok((length, Verification::NotAvailable)),
@@ -165,27 +214,60 @@ impl Copier {
         // The destination has another algorithm than the source answered with: ask the source for that one.
         let Some(stored) = stored.first() else { return Ok(None) };
         let wanted = Checksum::RequireAlgorithm(stored.algorithm());
-        let probe = describe(&self.source, &copy.source, &wanted, deadline).await?;
+        let probe = describe(&self.source, &copy.source, &wanted, copy, deadline).await?;
         Ok(of(stored.algorithm(), &probe.digests).map(|digest| (stored.clone(), digest)))
     }
 }
 
-/// Asks a server about a file; without a digest where computing one takes too long and none is required.
+/// Returns the digest that the destination's file must have.
+fn expected_digest(copy: &RemoteCopy, source: &Probe) -> Option<Digest> {
+    match &copy.checksum {
+        Checksum::Expect(digest) => Some(digest.clone()),
+        checksum => choose(checksum, &source.digests),
+    }
+}
+
+/// Asks a server about a file; without a digest where the question is not answered in time and none is required.
 async fn describe(
     side: &CopySide,
     url: &Url,
     checksum: &Checksum,
+    copy: &RemoteCopy,
     deadline: Option<Deadline>,
 ) -> Result<Probe, TransferError> {
     match Box::pin(side.downloader.probe_once(url, checksum, deadline)).await {
-        Err(failure) if failure.kind() == FailureKind::Timeout && *checksum == Checksum::Auto => {
+        Err(failure) if failure.kind() == FailureKind::Timeout && !copy.checksum.is_required() => {
             Box::pin(side.downloader.probe_once(url, &Checksum::None, deadline)).await
         }
         described => described,
     }
 }
 
-fn wrong(copy: &RemoteCopy, kind: FailureKind, what: &str) -> TransferError {
+/// Returns the failure for a required checksum that the destination does not offer, or not the one of the source.
+fn no_checksum(copy: &RemoteCopy, offered: &[Digest]) -> TransferError {
+    let (what, hint) = match &copy.checksum {
+        Checksum::Expect(digest) => {
+            let algorithm = digest.algorithm();
+            (
+                format!("offers no {algorithm} checksum to compare with the given one"),
+                TransferHint::OmitChecksum,
+            )
+        }
+        Checksum::RequireAlgorithm(algorithm) => {
+            (format!("and the source offer no {algorithm} checksum to compare"), TransferHint::OmitChecksum)
+        }
+        _ => ("and the source offer no checksum to compare".to_owned(), TransferHint::ProvideChecksum),
+    };
+    let hint = match offered.first() {
+        Some(other) if hint == TransferHint::OmitChecksum => {
+            TransferHint::UseOfferedChecksum { algorithm: other.algorithm() }
+        }
+        _ => hint,
+    };
+    wrong(copy, FailureKind::Unverified, &what).with_retry_action(RetryAction::GiveUp).with_hint(hint)
+}
+
+pub(crate) fn wrong(copy: &RemoteCopy, kind: FailureKind, what: &str) -> TransferError {
     let message = format!("`{}` {what}", SafeUrl::new(&copy.destination));
     TransferError::new(kind, RetryAction::Restart, message)
 }

@@ -51,6 +51,12 @@ pub(crate) fn classify(asked: &Url, error: reqwest::Error) -> TransferError {
     failure.with_source(TransportError(error))
 }
 
+/// Returns whether no connection was made, so that the server did not see the request.
+pub(crate) fn never_connected(failure: &TransferError) -> bool {
+    let cause = failure.source().and_then(|cause| cause.downcast_ref::<TransportError>());
+    cause.is_some_and(|cause| cause.0.is_connect())
+}
+
 /// Returns what helps where the causes of an error, of any library, say why a connection failed: a certificate that is
 /// not trusted, a port without TLS, a name that does not resolve.
 ///

@@ -13,6 +13,7 @@ use crate::exchange::page_answer::page_in_place_of_change;
 use crate::exchange::request::{is_not_empty, require_success};
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
+use crate::resource_name::ResourceName;
 use crate::webdav::entry::EntryKind;
 use crate::webdav::method::method;
 use crate::webdav::propfind::is_no_webdav;
@@ -204,7 +205,7 @@ impl Downloader {
             let message = format!("cannot rename `{}` to another server", SafeUrl::new(from));
             return Err(TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message));
         }
-        if from == to {
+        if ResourceName::of(from) == ResourceName::of(to) {
             let message = format!("`{}` is both the source and the target", SafeUrl::new(from));
             return Err(TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message));
         }

@@ -5,6 +5,7 @@ mod local;
 mod names;
 mod places;
 mod remote;
+mod results;
 
 use clap::Args as _;
 

@@ -7,6 +7,7 @@ use assert_cmd::Command;
 use scitoken_test_support::chaos_server::Reply;
 use scitoken_test_support::copy_sites::{CopySites, Manners, TOKENS};
 use scitoken_test_support::federation::{FakeFederation, FederationServer};
+use scitoken_test_support::tokens::expired;
 use scitoken_test_support::{secrecy, tls, write_token};
 
 const DATA: &[u8] = b"data of a file that is copied\n";
@@ -159,6 +160,102 @@ async fn a_failed_copy_says_which_server_refused_which() {
         assert!(report.contains(words), "{words}: {report}");
     }
     assert_eq!(place.sites.file(1, "/d/f"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_files_never_go_to_one_url() {
+    let place = Place::new([Manners::XRootD6, Manners::XRootD6]).await;
+    for file in ["/d/one/f", "/d/two/f", "/d/g"] {
+        place.sites.store(0, file, file.as_bytes());
+    }
+    let url = |path: &str| place.sites.url(0, path).to_string();
+    let target = place.sites.url(1, "/l/").to_string();
+    for recursive in [&[][..], &["-r"]] {
+        let output = place.copy(&[recursive, &[&url("/d/one/f"), &url("/d/two/f"), &target]].concat());
+        let report = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{report}");
+        assert!(report.contains("have the same target"), "{report}");
+        assert!(place.sites.copies(1).is_empty(), "{recursive:?}: which one is meant is not known");
+    }
+    let list = format!("{}\n out=o\n{}\n out=o\n{}\n", url("/d/one/f"), url("/d/two/f"), url("/d/g"));
+    fs_err::write(place.path().join("list"), list).unwrap();
+    let output = place.copy(&["-i", "list", &target]);
+    let report = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{report}");
+    assert!(report.contains("2 of 3 files copied") && report.contains("have the same target"), "{report}");
+    assert_eq!(place.sites.file(1, "/l/o").as_deref(), Some(&b"/d/one/f"[..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_copied_is_said_with_what_to_do() {
+    let place = Place::new([Manners::XRootD5, Manners::XRootD5]).await;
+    let [source, destination] = place.urls();
+    let url = |path: &str| place.sites.url(0, path).to_string();
+    place.sites.store(0, "/d/sub/x", b"");
+    place.sites.change(0, |asked, honest| match (asked.method.as_str(), asked.path.as_str()) {
+        ("HEAD", "/d/sub") => Reply::sized("409 Conflict", &[], ""),
+        // The source describes a file that it does not have.
+        ("HEAD", "/d/away") => Reply::sized("200 OK", &[], DATA),
+        _ => honest,
+    });
+    for (arguments, code, words) in [
+        (&[url("/d/sub"), destination.clone()][..], 2, "is a directory\nhint: pass `--recursive` to copy it"),
+        (&["-r".to_owned(), url("/d/sub"), url("/d/sub/copy")], 2, "into itself"),
+        (&[url("/d/away"), destination], 9, "check the URL of the source"),
+        (&[source.clone(), source.replace("/d/f", "/d//%66")], 2, "both source and destination"),
+    ] {
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let output = place.copy(&arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(words), "{arguments:?}: {}", text(&output.stderr));
+    }
+    assert_eq!((place.sites.file(0, "/d/f").as_deref(), place.sites.file(1, "/d/f")), (Some(DATA), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_compared_is_not_said_to_be_right() {
+    let place = Place::new([Manners::DCache, Manners::DCache]).await;
+    let [source, destination] = place.urls();
+    place.sites.change(1, |asked, honest| match asked.method.as_str() {
+        "HEAD" | "PROPFIND" => Reply::sized("403 Forbidden", &[], ""),
+        _ => honest,
+    });
+    let output = place.copy(&[&source, &destination]);
+    let report = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{report}");
+    assert!(report.contains("cannot be looked at with this token, so nothing was verified"), "{report}");
+    assert!(!report.contains("30 bytes"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_has_the_file_already_is_left_as_it_is() {
+    let place = Place::new([Manners::XRootD6, Manners::XRootD6]).await;
+    let [source, destination] = place.urls();
+    for (round, words) in
+        [(1, "by pull, verified by adler32"), (2, "not copied, the destination is this file")]
+    {
+        let output = place.copy(&[&source, &destination]);
+        assert_eq!(output.status.code(), Some(0), "{round}: {}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(words), "{round}: {}", text(&output.stderr));
+    }
+    assert_eq!(place.sites.copies(1).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_token_ends_the_command_before_a_server_is_asked() {
+    let place = Place::new([Manners::XRootD6, Manners::XRootD6]).await;
+    let [source, destination] = place.urls();
+    write_token(&place.path().join("old.token"), &expired("https://localhost"));
+    for side in ["--source-token-file", "--destination-token-file"] {
+        for more in [&[][..], &["--create-dirs"], &["-r"]] {
+            let output =
+                place.run(&[&["copy", side, "old.token"][..], more, &[&source, &destination]].concat());
+            let report = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(7), "{side} {more:?}: {report}");
+            assert!(report.contains("expired") && !report.contains("WARN"), "{side} {more:?}: {report}");
+        }
+    }
+    assert!(place.sites.seen(1).is_empty() && place.sites.seen(0).is_empty());
 }
 
 /// A federation whose origin is a site: names of `/protected` lead there, with or without a cache.

@@ -8,7 +8,7 @@ use scitoken_test_support::Script;
 use scitoken_test_support::chaos_server::Reply;
 use scitoken_test_support::copy_sites::{CopySites, Manners, chunked, marker};
 use scitoken_transfer::copy::{CopyMode, RemoteCopy};
-use scitoken_transfer::{CancellationToken, Checksum, FailureKind, Verification};
+use scitoken_transfer::{CancellationToken, Checksum, FailureKind, TransferHint, Verification};
 
 use super::{DATA, PAIRS, copied, copier, downloader, job, sites};
 
@@ -120,6 +120,10 @@ async fn an_answer_that_was_lost_is_not_asked_for_again_when_the_copy_is_complet
         change_copy(&sites, |_, _| Reply::default());
         copied(&sites).await.unwrap();
         assert_eq!(sites.copies(1).len(), 1, "{pair:?}: no answer at all");
+        let sites = super::sites(pair).await;
+        change_copy(&sites, |_, _| Reply::sized("504 Gateway Timeout", &[], "no answer from the server\n"));
+        copied(&sites).await.unwrap();
+        assert_eq!(sites.copies(1).len(), 1, "{pair:?}: a gateway lost it");
     }
 }
 
@@ -243,4 +247,144 @@ async fn a_demanded_checksum_holds_for_both_sides() {
     assert_eq!(copied.verification, Verification::NotAvailable);
     let failure = copier().copy(&job(&sites).with_checksum(Checksum::Require)).await.unwrap_err();
     assert_eq!(failure.kind(), FailureKind::Unverified);
+}
+
+/// Answers that describe a file without its length.
+fn without_length(asked: &scitoken_test_support::chaos_server::Asked, honest: Reply) -> Reply {
+    match asked.method.as_str() {
+        "HEAD" => Reply::new("200 OK", &[("Transfer-Encoding", "chunked")], ""),
+        _ => honest,
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_states_no_length_is_asked_for_it_in_another_way() {
+    let shared = Arc::new(sites([Manners::XRootD6, Manners::XRootD6]).await);
+    shared.change(0, without_length);
+    let site = Arc::downgrade(&shared);
+    change_copy(&shared, move |_, _| {
+        site.upgrade().unwrap().store(1, "/d/f", &DATA[..9]);
+        chunked("202 Accepted", &[], "success: Created\n")
+    });
+    let failure = copied(&shared).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Mismatch, "{failure}");
+}
+
+#[tokio::test]
+async fn nothing_is_proven_without_an_outcome_a_length_and_a_checksum() {
+    let sites = sites([Manners::XRootD6, Manners::XRootD6]).await;
+    sites.change(0, |asked, honest| match asked.method.as_str() {
+        "PROPFIND" => Reply::sized("405 Method Not Allowed", &[], ""),
+        _ => without_length(asked, honest),
+    });
+    sites.change(1, |asked, honest| match asked.method.as_str() {
+        "COPY" => chunked("202 Accepted", &[], &marker(9)),
+        "HEAD" if honest.head.contains("200 OK") => Reply::sized("200 OK", &[], DATA),
+        _ => honest,
+    });
+    let failure = copied(&sites).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Incomplete, "{failure}");
+    assert!(failure.to_string().contains("not proven to be complete"), "{failure}");
+    assert_eq!(sites.file(1, "/d/f"), None);
+}
+
+#[tokio::test]
+async fn an_old_file_of_the_same_length_is_no_copy_without_an_outcome_and_a_checksum() {
+    for has_changed in [false, true] {
+        let shared = Arc::new(sites([Manners::XRootD6, Manners::XRootD6]).await);
+        let no_digest = |asked: &scitoken_test_support::chaos_server::Asked, honest: Reply| {
+            if asked.method == "HEAD" { Reply::sized("200 OK", &[], DATA) } else { honest }
+        };
+        shared.change(0, no_digest);
+        let site = Arc::downgrade(&shared);
+        shared.store(1, "/d/f", b"an older file");
+        shared.change(1, move |asked, honest| match asked.method.as_str() {
+            "COPY" => {
+                let stored = if has_changed { DATA } else { b"an older file" };
+                site.upgrade().unwrap().store(1, "/d/f", stored);
+                chunked("202 Accepted", &[], &marker(DATA.len()))
+            }
+            _ => no_digest(asked, honest),
+        });
+        let result = copied(&shared).await.map_err(|failure| failure.kind());
+        let expected = if has_changed { None } else { Some(FailureKind::Incomplete) };
+        assert_eq!(result.err(), expected, "{has_changed}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_for_a_digest_that_is_not_answered_in_time_does_not_undo_a_copy() {
+    for site in [0, 1] {
+        let sites = sites([Manners::DCache, Manners::DCache]).await;
+        sites.change(site, |asked, honest| {
+            let is_question = asked.method == "HEAD" && asked.headers.contains_key("want-digest");
+            if is_question { Reply { delay: Duration::from_secs(30), ..honest } } else { honest }
+        });
+        let copied = copied(&sites).await.unwrap();
+        assert_eq!((copied.verification, sites.copies(1).len()), (Verification::NotAvailable, 1), "{site}");
+    }
+}
+
+#[tokio::test]
+async fn a_directory_is_no_source() {
+    for answer in ["409 Conflict", "200 OK"] {
+        let sites = CopySites::start([Manners::XRootD5, Manners::XRootD5]).await;
+        sites.store(0, "/d/f/x", b"");
+        sites.change(0, move |asked, honest| match asked.method.as_str() {
+            // XRootD states a length for a directory.
+            "HEAD" if answer.starts_with("200") => Reply::sized(answer, &[], vec![0; 4096]),
+            "HEAD" => Reply::sized(answer, &[], "is a directory"),
+            _ => honest,
+        });
+        let failure = copied(&sites).await.unwrap_err();
+        let expected = (FailureKind::Usage, Some(&TransferHint::CopyRecursively));
+        assert_eq!((failure.kind(), failure.hint()), expected, "{answer}: {failure}");
+        assert!(sites.copies(1).is_empty(), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_be_looked_at_proves_nothing() {
+    let sites = sites([Manners::DCache, Manners::DCache]).await;
+    sites.change(1, |asked, honest| match asked.method.as_str() {
+        "HEAD" | "PROPFIND" | "DELETE" => Reply::sized("403 Forbidden", &[], ""),
+        _ => honest,
+    });
+    assert_eq!(copied(&sites).await.unwrap().verification, Verification::NotShown);
+    let failure = copier().copy(&job(&sites).with_checksum(Checksum::Require)).await.unwrap_err();
+    assert!(failure.to_string().contains("an incomplete file may be left at"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_copy_that_took_too_long_is_not_said_to_resume() {
+    let sites = sites([Manners::DCache, Manners::DCache]).await;
+    change_copy(&sites, |_, honest| Reply { delay: Duration::from_secs(30), ..honest });
+    let mut limits = downloader().limits().clone();
+    (limits.max_time, limits.first_byte) = (Some(Duration::from_millis(700)), Duration::from_secs(20));
+    let copier = scitoken_transfer::copy::Copier::new(&downloader().with_limits(limits))
+        .with_source_token(Script::new(&[scitoken_test_support::copy_sites::TOKENS[0]]))
+        .with_destination_token(Script::new(&[scitoken_test_support::copy_sites::TOKENS[1]]));
+    let failure = copier.copy(&job(&sites)).await.unwrap_err();
+    assert_eq!(failure.kind(), FailureKind::Timeout, "{failure}");
+    let text = failure.hint().unwrap().to_string();
+    assert!(!text.contains("resume"), "{text}");
+}
+
+#[tokio::test]
+async fn a_checksum_that_was_given_is_not_asked_for_again() {
+    let sites = sites([Manners::DCache, Manners::DCache]).await;
+    for site in [0, 1] {
+        sites.change(site, |asked, honest| match asked.method.as_str() {
+            "HEAD" if honest.head.contains("200 OK") => Reply::sized("200 OK", &[], DATA),
+            _ => honest,
+        });
+    }
+    for (checksum, hint) in [
+        ("adler32:9fcd0a3c", TransferHint::OmitChecksum),
+        ("adler32", TransferHint::OmitChecksum),
+        ("require", TransferHint::ProvideChecksum),
+    ] {
+        let failure = copier().copy(&job(&sites).with_checksum(checksum.parse().unwrap())).await.unwrap_err();
+        assert_eq!((failure.kind(), failure.hint()), (FailureKind::Unverified, Some(&hint)), "{checksum}");
+    }
 }

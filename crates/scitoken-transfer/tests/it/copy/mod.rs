@@ -2,6 +2,8 @@
 
 mod failures;
 mod modes;
+mod remains;
+mod same_file;
 mod tokens;
 mod trees;
 

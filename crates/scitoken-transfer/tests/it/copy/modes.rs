@@ -43,6 +43,7 @@ async fn a_destination_that_cannot_copy_makes_the_source_send() {
     let sites = sites([Manners::XRootD6, Manners::NoCopy]).await;
     assert_eq!(copied(&sites).await.unwrap().route, CopyRoute::Pushed);
     assert_eq!((sites.copies(0).len(), sites.copies(1).len()), (1, 1));
+    let sites = super::sites([Manners::XRootD6, Manners::NoCopy]).await;
     let failure = copier().copy(&job(&sites).with_mode(CopyMode::Pull)).await.unwrap_err();
     assert_eq!(failure.hint(), Some(&TransferHint::CopyThroughThisMachine));
 }

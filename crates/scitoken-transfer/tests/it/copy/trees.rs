@@ -102,3 +102,29 @@ async fn a_tree_without_permission_to_write_says_so_once() {
         .await;
     assert_eq!((files, failures), (0, vec![FailureKind::Refused]));
 }
+
+#[tokio::test]
+async fn a_tree_is_not_copied_into_itself() {
+    let sites = CopySites::start([Manners::XRootD6, Manners::XRootD6]).await;
+    sites.store(0, "/d/a", b"a");
+    for target in ["/d/copy", "/d//copy/deep/", "/%64/copy", "/d", "/d/"] {
+        let mut failures = Vec::new();
+        let source = sites.url(0, "/d");
+        let mut target_url = source.clone();
+        target_url.set_path(target);
+        let files = copier()
+            .copy_tree(
+                &source,
+                &target_url,
+                FileNumber(0),
+                FOUR,
+                |copy| copy,
+                |_, result| {
+                    failures.push(result.unwrap_err().kind());
+                },
+            )
+            .await;
+        assert_eq!((files, failures), (0, vec![FailureKind::Usage]), "{target}");
+    }
+    assert!(sites.seen(0).is_empty(), "no server is asked");
+}

@@ -182,8 +182,10 @@ async fn what_exists_is_not_replaced_by_a_server_that_ignores_overwrite() {
 async fn nothing_is_moved_to_itself() {
     let server = ChaosServer::start(|_| Reply::sized("201 Created", &[], "")).await;
     let url = server.url("f");
-    let failure = downloader().rename(&url, &url, Overwrite::Allow).await.unwrap_err();
-    assert_eq!(failure.kind(), FailureKind::Usage);
+    for same in [url.clone(), server.url("%66"), server.url("/f")] {
+        let failure = downloader().rename(&url, &same, Overwrite::Allow).await.unwrap_err();
+        assert_eq!(failure.kind(), FailureKind::Usage, "{same}");
+    }
     assert!(server.seen().is_empty());
 }
 

@@ -6,16 +6,13 @@ use std::time::Duration;
 
 use reqwest_scitokens::FileSource;
 use scitoken_transfer::copy::{Copied, Copier, CopyMode, RemoteCopy, Streaming};
-use scitoken_transfer::{
-    FailureKind, FileNumber, ListEntry, Overwrite, TransferError, TransferHint, Verification, events,
-    file_name,
-};
+use scitoken_transfer::{FileNumber, ListEntry, Overwrite, TransferError, events, file_name};
 use scitoken_types::SafeUrl;
-use serde_json::json;
 use url::Url;
 
 use super::args::Copy;
 use super::names::{Names, Side};
+use super::results::report;
 use crate::commands::get::read_list;
 use crate::commands::remote::parent;
 use crate::context::Context;
@@ -26,6 +23,7 @@ use crate::progress::{FinalLines, ProgressOptions, ProgressThread};
 use crate::runtime::block_on;
 use crate::settings;
 use crate::signals;
+use crate::targets::Destinations;
 
 /// What became of the files.
 #[derive(Debug)]
@@ -106,11 +104,17 @@ impl Copy {
             }
             Err(error) => failed(self.failure(source, &error)),
         };
+        let mut destinations = Destinations::default();
         if self.recursive {
             let mut number = 0;
-            for source in sources {
+            let target = |source| {
                 let target =
                     if sources.len() > 1 { target_of(source, destination)? } else { destination.clone() };
+                destinations.claim_named(&SafeUrl::new(source).to_string(), &target)?;
+                Ok((source, target))
+            };
+            let targets = sources.iter().map(target).collect::<Result<Vec<_>, Failure>>()?;
+            for (source, target) in targets {
                 let (source, target) = (names.source(source)?, names.destination(&target)?);
                 let servers = source.with_token(servers.clone(), Copier::with_source_token);
                 let servers = target.with_token(servers, Copier::with_destination_token);
@@ -120,9 +124,9 @@ impl Copy {
             }
         } else {
             if self.create_dirs {
-                self.create_parents(&servers, names, destination)?;
+                self.create_parents(&servers, names, sources.first(), destination)?;
             }
-            let files = self.copies(engine, names, sources, destination, &failed)?;
+            let files = self.copies(engine, names, destinations, sources, destination, &failed)?;
             block_on(servers.copy_all(files, jobs, done))?;
         }
         Ok(outcome.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -145,16 +149,18 @@ impl Copy {
         &'c self,
         engine: &Engine,
         names: &Names,
+        mut destinations: Destinations,
         sources: &'c [Url],
         destination: &'c Url,
         failed: &'c (impl Fn(Failure) + 'c),
     ) -> Result<impl Iterator<Item = RemoteCopy> + 'c, Failure> {
-        let given = sources.iter().map(move |source| {
+        let given = sources.iter().map(|source| {
             let target = if destination.path().ends_with('/') {
                 target_of(source, destination)?
             } else {
                 destination.clone()
             };
+            destinations.claim_named(&SafeUrl::new(source).to_string(), &target)?;
             self.one(&names.source(source)?, &names.destination(&target)?)
         });
         let given = given.collect::<Result<Vec<_>, Failure>>()?;
@@ -173,7 +179,13 @@ impl Copy {
                 let listed = read_list(list, engine.downloader.cancellation_token(), locate)?;
                 Some(listed.map(move |located: Result<_, Failure>| {
                     let (source, name, entry) = located?;
-                    self.listed(&source, &name, entry, &directory)
+                    let target = |directory| target_in(directory, &name, &entry);
+                    destinations.claim(&SafeUrl::new(&name).to_string(), &target(destination)?)?;
+                    let copy = self.one(&source, &directory.at(target(&directory.url)?))?;
+                    Ok(match entry.checksum {
+                        Some(checksum) => copy.with_checksum(checksum),
+                        None => copy,
+                    })
                 }))
             }
             None => None,
@@ -192,32 +204,6 @@ impl Copy {
         Ok(self.prepare(destination.with_token(copy, RemoteCopy::with_destination_token)))
     }
 
-    /// Returns the copy of an entry of the list: `name` is its URL there, and `source` where it is.
-    fn listed(
-        &self,
-        source: &Side,
-        name: &Url,
-        entry: ListEntry,
-        directory: &Side,
-    ) -> Result<RemoteCopy, Failure> {
-        let mut target = directory.url.clone();
-        match &entry.out {
-            Some(out) => {
-                let mut segments = target.path_segments_mut().map_err(|()| unusable(name))?;
-                segments.pop_if_empty();
-                for component in out.components() {
-                    segments.push(component.as_os_str().to_str().ok_or_else(|| unusable(name))?);
-                }
-            }
-            None => target = target_of(name, &directory.url)?,
-        }
-        let copy = self.one(source, &directory.at(target))?;
-        Ok(match entry.checksum {
-            Some(checksum) => copy.with_checksum(checksum),
-            None => copy,
-        })
-    }
-
     /// Applies the flags to a copy.
     fn prepare(&self, copy: RemoteCopy) -> RemoteCopy {
         let copy = self.transfer_header.iter().fold(copy, |copy, header| {
@@ -230,45 +216,27 @@ impl Copy {
             .with_checksum(self.checksum.clone().unwrap_or_default())
     }
 
-    fn create_parents(&self, copier: &Copier, names: &Names, destination: &Url) -> Result<(), Failure> {
+    fn create_parents(
+        &self,
+        copier: &Copier,
+        names: &Names,
+        source: Option<&Url>,
+        destination: &Url,
+    ) -> Result<(), Failure> {
         let directory =
             if destination.path().ends_with('/') { Some(destination.clone()) } else { parent(destination) };
         let Some(directory) = directory else { return Ok(()) };
+        let source = source.map(|source| names.source(source)).transpose()?;
         let directory = names.destination(&directory)?;
         let copier = directory.with_token(copier.clone(), Copier::with_destination_token);
-        block_on(copier.make_directories(&directory.url))?
-            .map_err(|error| self.transfer.retry.failure(&error))
-    }
-
-    fn failure(&self, source: &Url, error: &TransferError) -> Failure {
-        let is_of_source = error.to_string().starts_with(&format!("`{}`", SafeUrl::new(source)));
-        let failure = match (error.kind(), error.status().map(|status| status.as_u16()), error.hint()) {
-            (FailureKind::Exists, _, _) => {
-                self.transfer.retry.failure(error).with_hint("without `--no-clobber` the target is replaced")
+        let created = async {
+            if let Some(source) = source {
+                let copier = source.with_token(copier.clone(), Copier::with_source_token);
+                copier.check_tokens(&source.url, &directory.url).await?;
             }
-            (_, _, Some(TransferHint::NameFileInDirectory)) => self
-                .transfer
-                .retry
-                .failure(error)
-                .with_hint("end the URL with `/` to copy into the directory"),
-            (_, _, Some(TransferHint::CopyThroughThisMachine)) => self.transfer.retry.failure(error),
-            (FailureKind::Rejected | FailureKind::NotFound, Some(400 | 404 | 409), _)
-                if !self.create_dirs && !is_of_source =>
-            {
-                self.transfer
-                    .retry
-                    .failure(error)
-                    .with_hint("a directory of the destination may not exist; `--create-dirs` creates it")
-            }
-            // A copy is not resumed.
-            (FailureKind::Incomplete | FailureKind::Interrupted, _, _) => self
-                .transfer
-                .retry
-                .failure(error)
-                .with_hint("run the same command again to copy the file from the start"),
-            _ => self.transfer.retry.failure(error),
+            copier.make_directories(&directory.url).await
         };
-        failure.with_missing_subject(&[], &SafeUrl::new(source).to_string())
+        block_on(created)?.map_err(|error| self.transfer.retry.failure(&error))
     }
 }
 
@@ -276,6 +244,19 @@ impl Copy {
 fn first_url(entry: &ListEntry) -> Result<Url, Failure> {
     let first = entry.urls.first().cloned();
     first.ok_or_else(|| Failure::new(Exit::Usage, format!("line {} of the list has no URL", entry.line)))
+}
+
+/// Returns the URL in a directory to which an entry of the list goes, whose URL there is `name`.
+fn target_in(directory: &Url, name: &Url, entry: &ListEntry) -> Result<Url, Failure> {
+    let Some(out) = &entry.out else { return target_of(name, directory) };
+    let mut target = directory.clone();
+    let mut segments = target.path_segments_mut().map_err(|()| unusable(name))?;
+    segments.pop_if_empty();
+    for component in out.components() {
+        segments.push(component.as_os_str().to_str().ok_or_else(|| unusable(name))?);
+    }
+    drop(segments);
+    Ok(target)
 }
 
 /// Returns the URL of a file of the source's name in a directory.
@@ -293,20 +274,4 @@ fn target_of(source: &Url, directory: &Url) -> Result<Url, Failure> {
 
 fn unusable(source: &Url) -> Failure {
     Failure::new(Exit::Usage, format!("`{}` has no name for the destination", SafeUrl::new(source)))
-}
-
-fn report(context: &Context, source: &Url, copied: &Copied) -> Result<(), Failure> {
-    let shown = SafeUrl::new(source).to_string();
-    context.output.object(
-        true,
-        json!({ "source": shown, "length": copied.length, "verified": copied.verification, "mode": copied.route }),
-    )?;
-    let verified = match &copied.verification {
-        Verification::NotAvailable | Verification::NotShown => {
-            "the servers offer no common checksum".to_owned()
-        }
-        verified @ Verification::Verified(_) => verified.to_string(),
-    };
-    context.output.status(&format!("{shown}: {} bytes by {}, {verified}", copied.length, copied.route));
-    Ok(())
 }
