@@ -196,7 +196,10 @@ impl TransferState {
         }
         if extent.start != 0 {
             return Err(if sameness == Sameness::Different {
-                changed(job)
+                // A server of several that has all of another version may give it.
+                let is_one_of_several = job.sources.len() > 1;
+                let failure = changed(job);
+                if is_one_of_several { failure.with_retry_action(RetryAction::WholeFile) } else { failure }
             } else {
                 unproven(&job.sources[source])
             });

@@ -150,9 +150,6 @@ pub(crate) fn decide(policy: &RetryPolicy, facts: &RetryFacts) -> RetryDecision 
         RetryAction::WholeFile if facts.failures <= policy.retries.max(facts.sources) => {
             retry(full_jitter(policy, facts), false)
         }
-        RetryAction::Changed if facts.sources > 1 && facts.failures <= policy.retries.max(facts.sources) => {
-            retry(full_jitter(policy, facts), false)
-        }
         RetryAction::Retry
         | RetryAction::Reconnect
         | RetryAction::Restart

@@ -137,7 +137,7 @@ impl Downloader {
         deadline: Option<Deadline>,
     ) -> TransferError {
         let status = failure.status().map(|status| status.as_u16());
-        if !matches!(status, Some(400 | 405 | 409)) || upload.url.path().ends_with('/') {
+        if !matches!(status, Some(405 | 409)) || upload.url.path().ends_with('/') {
             return failure;
         }
         match Box::pin(self.describe(&upload.url, deadline)).await {

@@ -81,8 +81,8 @@ fn flags_of_get_that_a_hint_names_do_what_it_says() {
         (
             &["get", &f, "-o", "kept", "--no-clobber"],
             15,
-            "`--skip-existing=size`, in place of `--no-clobber`",
-            &["get", &f, "-o", "kept", "--skip-existing=size"],
+            "leave out `--no-clobber`",
+            &["get", &f, "-o", "kept"],
         ),
         (
             &["get", &f, "-o", "kept", "--no-clobber"],

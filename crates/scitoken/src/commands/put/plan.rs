@@ -159,13 +159,8 @@ fn is_standard_input(path: &Path) -> bool {
 
 /// Returns what the system says, without the name of a temporary file.
 fn plain_words(error: &io::Error) -> String {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code).to_string(),
-        None => error
-            .get_ref()
-            .and_then(std::error::Error::source)
-            .map_or_else(|| error.to_string(), ToString::to_string),
-    }
+    let words = error.to_string();
+    words.split(" at path ").next().unwrap_or(&words).to_owned()
 }
 
 /// Returns the URL of a name below a directory.

@@ -24,7 +24,7 @@ fn the_server_names_the_file_and_replaces_none() {
         assert_eq!(ended.code, 0, "{path}: {}", ended.err);
         assert!(there(name), "{path}");
     }
-    for (path, code) in [("evil", 2), ("nul", 2), ("part", 3)] {
+    for (path, code) in [("evil", 13), ("nul", 13), ("part", 3)] {
         let ended = get(directory.path(), &["-J", server.url(path).as_str()]);
         assert_eq!(ended.code, code, "{path}: {}", ended.err);
         assert!(ended.err.contains("hint: "), "{path}: {}", ended.err);

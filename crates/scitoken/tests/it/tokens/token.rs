@@ -414,7 +414,7 @@ fn a_private_key_is_for_the_user_alone_and_never_overwritten() {
         assert_eq!(mode & 0o777, 0o600);
     }
     let again = desk.run(&["keys", "generate", "--private", "key.pem"], "");
-    assert_eq!(again.code, 3);
+    assert_eq!(again.code, 15);
     assert_eq!(fs_err::read_to_string(desk.path("key.pem")).unwrap(), key);
     let printed = desk.run(&["keys", "generate", "--alg", "rs256"], "");
     assert!(printed.out.starts_with("-----BEGIN PRIVATE KEY-----\n"), "{}", printed.out);
