@@ -12,6 +12,7 @@ use crate::download::content_failures;
 use crate::download::downloaded::{DownloadOutcome, Downloaded};
 use crate::download::job::Resume;
 use crate::download::local::output::Output;
+use crate::download::state::LengthSource;
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
@@ -51,7 +52,7 @@ impl Transfer {
             return Err(TransferError::new(FailureKind::Incomplete, RetryAction::OtherSource, message)
                 .with_hint(TransferHint::ProvideChecksumValue));
         }
-        let is_stated = self.state().length_is_stated || self.job.length.is_some();
+        let is_stated = self.state().length_from != LengthSource::EndOfBody || self.job.length.is_some();
         if verification == Verification::NotAvailable && self.job.is_federated && !is_stated {
             self.confirm_length(length).await?;
         }

@@ -13,6 +13,7 @@ use crate::digest::value::Digest;
 use crate::download::content::identity::Identity;
 use crate::download::content_failures;
 use crate::download::ranges::scheduler::RangeLease;
+use crate::download::state::LengthSource;
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::hint::TransferHint;
@@ -53,9 +54,10 @@ impl Transfer {
         {
             let mut state = self.state();
             let is_needed = state.scheduler.length().is_none() && state.scheduler.done().total() > 0;
-            if !is_needed || !state.ranges || std::mem::replace(&mut state.has_asked_length, true) {
+            if !is_needed || !state.ranges || state.length_from == LengthSource::Asked {
                 return;
             }
+            state.length_from = LengthSource::Asked;
         }
         if let Ok(probe) = self.downloader.probe_once(url, &Checksum::None, self.deadline).await
             && let Some(length) = probe.length

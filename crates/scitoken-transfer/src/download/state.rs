@@ -48,16 +48,24 @@ pub(crate) struct TransferState {
     pub(crate) resumed_from: u64,
     pub(crate) timings: Timings,
     pub(crate) framing: Framing,
-    /// Whether the length is what an answer states, not only where a body without one ended.
-    pub(crate) length_is_stated: bool,
-    /// Whether the length was asked for, because no answer with data stated it.
-    pub(crate) has_asked_length: bool,
+    pub(crate) length_from: LengthSource,
     /// When progress is reported next.
     pub(crate) report_at: Instant,
     checkpoint: Option<JoinHandle<()>>,
     checkpoint_at: Instant,
     /// How many bytes were done at the last checkpoint.
     checkpoint_done: u64,
+}
+
+/// Where the length of the file is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LengthSource {
+    /// The answers with data state it, or will.
+    Answers,
+    /// It was asked for, because they did not.
+    Asked,
+    /// A body without a length ended there.
+    EndOfBody,
 }
 
 /// What a stream does after its response head was accepted.
@@ -103,8 +111,7 @@ impl TransferState {
             resumed_from: 0,
             timings: Timings::default(),
             framing: Framing::Proven,
-            length_is_stated: true,
-            has_asked_length: false,
+            length_from: LengthSource::Answers,
             report_at: Instant::now(),
             checkpoint: None,
             checkpoint_at: Instant::now(),
@@ -132,7 +139,7 @@ impl TransferState {
         self.resumed_from = 0;
         self.checkpoint_done = 0;
         self.framing = Framing::Proven;
-        (self.length_is_stated, self.has_asked_length) = (true, false);
+        self.length_from = LengthSource::Answers;
         self.expected = if let Checksum::Expect(digest) = checksum { Some(digest.clone()) } else { None };
         match &mut self.output {
             Some(output) => output.restart(None),

@@ -16,7 +16,7 @@ use crate::download::content::content_check::{Documents, Inspected, Inspection, 
 use crate::download::content::identity::Identity;
 use crate::download::content_failures;
 use crate::download::ranges::scheduler::RangeLease;
-use crate::download::state::{HeadOutcome, Role, WriteOutcome};
+use crate::download::state::{HeadOutcome, LengthSource, Role, WriteOutcome};
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::EventKind;
@@ -288,7 +288,9 @@ impl Transfer {
             // A whole file ends where its body does.
             (None, None) => {
                 state.scheduler.set_length(wanted.start);
-                state.length_is_stated = frames.is_confirmed();
+                if !frames.is_confirmed() {
+                    state.length_from = LengthSource::EndOfBody;
+                }
                 Ok(())
             }
         }

@@ -22,7 +22,7 @@ pub(crate) fn is_declared(headers: &HeaderMap) -> bool {
 }
 
 /// Returns whether a web page may have the name: its content is then the page that a server declares. The name of a program
-/// such as `download.php` says nothing about what it sends.
+/// such as `download.php` does not tell what it sends.
 ///
 /// # Examples
 /// ```

@@ -23,11 +23,8 @@ pub(crate) fn suggested_name(headers: &HeaderMap) -> Option<Result<String, Unsaf
             _ => {}
         }
     }
-    let name = match (extended, plain) {
-        // RFC 6266 section 4.3: a malformed one is ignored.
-        (Some(Some(name)), _) | (_, Some(name)) => name,
-        (_, None) => return None,
-    };
+    // RFC 6266 section 4.3: a malformed one is ignored.
+    let name = extended.flatten().or(plain)?;
     if name.contains('\\') {
         return Some(Err(UnsafeName::ForeignCharacter(redact::text(&name))));
     }

@@ -246,9 +246,8 @@ fn an_upload_that_was_accepted_and_is_not_there_is_told_so_with_the_words_of_the
 #[test]
 fn a_file_that_is_written_to_during_its_upload_is_told_as_changed() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("log");
-    fs_err::write(&path, "one\n").unwrap();
-    let writer = path.clone();
+    let writer = directory.path().join("log");
+    fs_err::write(&writer, "one\n").unwrap();
     let (_runtime, server) = serve(move |asked| match asked.method.as_str() {
         "PUT" => {
             fs_err::write(&writer, "one\ntwo\n").unwrap();

@@ -31,7 +31,7 @@ fn an_answer_behind_a_redirect_is_told_of_the_server_that_gave_it() {
 }
 
 #[test]
-fn an_answer_to_a_condition_that_nobody_sent_is_no_redirect() {
+fn an_answer_to_a_condition_that_was_not_sent_is_no_redirect() {
     let (_runtime, server) = serve(|_| Reply::sized("304 Not Modified", &[], ""));
     let directory = tempfile::tempdir().unwrap();
     let url = server.url("f").to_string();

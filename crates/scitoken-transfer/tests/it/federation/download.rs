@@ -218,9 +218,11 @@ async fn a_cache_that_has_all_of_another_version_is_asked_for_all_of_it() {
             }
             reply.cut_after(120_000)
         });
-        run.fake.change(Cache(1), move |_, honest| match with_digests {
-            true => honest,
-            false => Reply { head: honest.head.replace(&format!("Digest: {wrong}\r\n"), ""), ..honest },
+        run.fake.change(Cache(1), move |_, honest| {
+            if with_digests {
+                return honest;
+            }
+            Reply { head: honest.head.replace(&format!("Digest: {wrong}\r\n"), ""), ..honest }
         });
         run.fetch("/readonly/f").await.unwrap_or_else(|error| panic!("{with_digests} {retries}: {error}"));
         assert!(run.file() == new, "{with_digests} {retries}");

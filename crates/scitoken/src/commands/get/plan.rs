@@ -33,7 +33,7 @@ pub(super) struct Plan {
 #[derive(Debug)]
 enum Selection {
     /// Data for standard output.
-    Stream(Download),
+    Stream(Box<Download>),
     /// Files with known names.
     Named(Vec<Download>),
     /// Files that their servers name.
@@ -108,7 +108,7 @@ impl Plan {
         };
         let files = match (&get.input, urls.first()) {
             (None, Some(url)) if get.is_stream() => {
-                Selection::Stream(rules.named(url.clone(), &mirrors, 0, TargetNaming::Stream)?)
+                Selection::Stream(Box::new(rules.named(url.clone(), &mirrors, 0, TargetNaming::Stream)?))
             }
             _ if is_recursive => {
                 let collections = urls.into_iter().map(|url| Collection::new(url, get));

@@ -36,17 +36,30 @@ fn write_new(path: &Path, text: &str, is_secret: bool) -> Result<(), Failure> {
     })
 }
 
-/// Writes new files, all of them or none: path, text, and whether it is a secret.
-pub(super) fn write_all_new(files: &[(&PathBuf, String, bool)]) -> Result<(), Failure> {
-    for (n, (path, text, is_secret)) in files.iter().enumerate() {
-        if let Err(failure) = write_new(path, text, *is_secret) {
-            for (written, ..) in &files[..n] {
-                let _ = fs_err::remove_file(written);
-            }
-            return Err(failure);
+/// The key files of a run: all of them are kept, or none.
+#[derive(Debug, Default)]
+pub(super) struct NewFiles(Vec<PathBuf>);
+
+impl NewFiles {
+    /// Writes one more file.
+    pub(super) fn write(&mut self, path: &Path, text: &str, is_secret: bool) -> Result<(), Failure> {
+        write_new(path, text, is_secret)?;
+        self.0.push(path.to_owned());
+        Ok(())
+    }
+
+    /// Keeps the files.
+    pub(super) fn keep(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for NewFiles {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = fs_err::remove_file(path);
         }
     }
-    Ok(())
 }
 
 /// Returns the first 16 hexadecimal digits of the SHA-256 of the public key.

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, KeyError, KeyKind, RsaSize, SigningKey};
 use serde_json::json;
 
-use super::files::{fingerprint, write_all_new};
+use super::files::{NewFiles, fingerprint};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -83,22 +83,22 @@ impl Generate {
         let kid = self.kid.clone().unwrap_or_else(|| fingerprint(&public.to_jwk()));
         let named = |jwk: Jwk| jwk.with_key_id(&kid).for_signatures().with_algorithm(algorithm);
         let pem = key.expose_pem().map_err(unusable)?;
-        let mut files: Vec<(&PathBuf, String, bool)> = Vec::new();
+        let mut files = NewFiles::default();
         if let Some(path) = &self.private {
-            files.push((path, pem.to_string(), true));
+            files.write(path, &pem, true)?;
         }
         if let Some(path) = &self.private_jwk {
             let jwk = key.to_jwk().and_then(named).map_err(unusable)?;
-            files.push((path, format!("{}\n", jwk.expose_json()), true));
+            files.write(path, &format!("{}\n", jwk.expose_json()), true)?;
         }
         if let Some(path) = &self.public {
-            files.push((path, public.to_pem().map_err(unusable)?.to_string(), false));
+            files.write(path, &public.to_pem().map_err(unusable)?, false)?;
         }
         if let Some(path) = &self.public_jwks {
             let set: JwkSet = [named(public.to_jwk()).map_err(unusable)?].into_iter().collect();
-            files.push((path, format!("{}\n", set.to_public_json()), false));
+            files.write(path, &format!("{}\n", set.to_public_json()), false)?;
         }
-        write_all_new(&files)?;
+        files.keep();
         let members = json!({ "kid": kid, "algorithm": algorithm.name() });
         let text =
             if keeps_private { format!("made key {kid} for {algorithm}") } else { pem.trim_end().to_owned() };

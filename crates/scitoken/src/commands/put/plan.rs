@@ -39,7 +39,7 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) target: Url,
     /// The copy of standard input, which is removed at the end.
-    _copy: Option<NamedTempFile>,
+    copy: Option<NamedTempFile>,
 }
 
 impl Planned {
@@ -70,12 +70,12 @@ impl Plan {
 impl Source {
     /// Returns a file of a tree.
     pub(super) fn of_tree(path: PathBuf, target: Url) -> Self {
-        Self { name: shown(&path), path, target, _copy: None }
+        Self { name: shown(&path), path, target, copy: None }
     }
 
     /// Returns whether it is a copy of standard input.
     pub(super) fn is_copy(&self) -> bool {
-        self._copy.is_some()
+        self.copy.is_some()
     }
 
     /// Returns whether the file is a fifo or a device, which has no length.
@@ -94,7 +94,7 @@ impl Source {
             target = below(url, name, false)?;
         }
         if !is_stdin {
-            return Ok(Self { name: shown(file), path: file.to_owned(), target, _copy: None });
+            return Ok(Self { name: shown(file), path: file.to_owned(), target, copy: None });
         }
         let mut input = files::standard_input()?;
         let copied = NamedTempFile::new().and_then(|mut copy| {
@@ -103,13 +103,12 @@ impl Source {
             Ok(copy)
         });
         let copy = copied.map_err(|error| {
-            let message = format!("failed to keep standard input in `{}`", std::env::temp_dir().display());
-            Failure::new(Exit::Local, message)
+            Failure::new(Exit::Local, "failed to keep standard input in a temporary file")
                 .with_cause(&plain_words(&error))
                 .with_hint("set `TMPDIR` to a directory with space for all of the data")
         })?;
         let path = copy.path().to_owned();
-        Ok(Self { name: "standard input".to_owned(), path, target, _copy: Some(copy) })
+        Ok(Self { name: "standard input".to_owned(), path, target, copy: Some(copy) })
     }
 }
 
