@@ -173,7 +173,10 @@ impl Transfer {
     async fn restart_transfer(&self, failure: TransferError) -> Result<(), TransferError> {
         let why = with_causes(&failure);
         let restarted = self.state().restart(&self.job.checksum);
-        restarted.map_err(|error| failure.wrapped(error.to_string()))?;
+        restarted.map_err(|error| match failure.kind() {
+            FailureKind::Mismatch => failure.wrapped(error.to_string()),
+            _ => error.with_source(failure),
+        })?;
         self.downloader.reporter().send(self.job.number, EventKind::Restarted { why }).await;
         Ok(())
     }

@@ -126,10 +126,15 @@ impl Federation {
             return authorized.download_to(from(&fresh), stream).await;
         }
         let origins = if may_succeed_elsewhere(&failure) { self.origins(&url).await } else { Vec::new() };
-        if !origins.is_empty() {
+        let failure = if origins.is_empty() {
+            failure
+        } else {
             report_located(downloader, job.number, &object, &origins).await;
-            return authorized.download_to(from_servers(&job, &origins), stream).await;
-        }
+            match authorized.download_to(from_servers(&job, &origins), stream).await {
+                Ok(file) => return Ok(file),
+                Err(failure) => failure,
+            }
+        };
         let sent_token = object.namespace().requires_token() || self.shared_token.is_some();
         let failure = self.explain(failure, &authorized, &object).await;
         Err(of_public_namespace(failure, &object, sent_token))

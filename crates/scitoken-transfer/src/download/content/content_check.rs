@@ -223,7 +223,7 @@ mod tests {
     fn the_file_s_own_name_says_what_it_is_and_not_its_address() {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
-        let url: Url = "https://h/get.php?id=7".parse().unwrap();
+        let url: Url = "https://h/get.html?id=7".parse().unwrap();
         let assess = |target| assess(WebPages::ByName, &url, target, &headers);
         assert_eq!(assess(Some(Path::new("run7.root"))), Suspicion::Declared);
         assert_eq!(assess(None), Suspicion::None, "a stream has no other name");

@@ -177,7 +177,7 @@ async fn discovery_follows_redirects_and_rejects_what_is_not_a_document() {
     let fake = FakeFederation::start(&[]).await;
     for (answer, kind) in [
         (Reply::sized("200 OK", &[], "<html>"), FailureKind::Server),
-        (Reply::sized("404 Not Found", &[], ""), FailureKind::NotFound),
+        (Reply::sized("404 Not Found", &[], ""), FailureKind::Rejected),
         (Reply::sized("302 Found", &[("Location", "http://elsewhere.example/")], ""), FailureKind::Redirect),
         (
             Reply::sized("302 Found", &[("Location", "/.well-known/pelican-configuration")], ""),
