@@ -83,9 +83,9 @@ pub enum Hint {
     },
     /// Give the file another way: there is none where it is looked for.
     NameNetrc,
-    /// Send a name and a password: the server accepts no bearer tokens.
+    /// Send a name and a password, for which the server asks.
     SendPassword,
-    /// Ask the server's operator for a way in with bearer tokens: it accepts others only.
+    /// Ask the server's operator whether it accepts bearer tokens: it asks for others.
     AskForBearerTokens,
     /// Check the password in the `.netrc`, or get a token for the server.
     CheckNetrcPassword,
@@ -137,9 +137,9 @@ impl fmt::Display for Hint {
             Self::AllowToken => {
                 "send the request without an `Authorization` header of its own and let a token be attached"
             }
-            Self::SendPassword => "send the name and the password of a `.netrc`: no token helps here",
+            Self::SendPassword => "send a name and a password, for which the server asks, from a `.netrc`",
             Self::AskForBearerTokens => {
-                "ask the server's operator for an address that accepts bearer tokens: no token helps here"
+                "ask the server's operator whether it accepts bearer tokens, and at which address"
             }
             Self::CheckNetrcPassword => {
                 "check the user name and the password in the `.netrc`, or get a token for the server"

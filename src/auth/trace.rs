@@ -68,15 +68,15 @@ pub(super) struct ServerAnswer {
 #[derive(Clone, Debug, Default)]
 pub(super) struct RefusalAnswer {
     pub(super) challenge: Option<Challenge>,
-    /// The schemes that the server accepts.
+    /// The schemes that the server asks for.
     pub(super) schemes: Vec<String>,
     pub(super) server: Option<String>,
     pub(super) date: Option<String>,
 }
 
 impl RefusalAnswer {
-    /// Returns whether the server accepts bearer tokens, or does not say what it accepts.
-    pub(super) fn accepts_tokens(&self) -> bool {
+    /// Returns whether the server asks for bearer tokens, or does not say what it accepts.
+    pub(super) fn asks_for_tokens(&self) -> bool {
         self.schemes.is_empty() || self.schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("bearer"))
     }
 }

@@ -84,6 +84,8 @@ struct Inner {
     message: String,
     hint: Option<TransferHint>,
     status: Option<StatusCode>,
+    /// The URL that was asked for, where an answer refused the request.
+    asked: Option<Url>,
     retry_after: Option<Duration>,
     throttle_reason: Option<ThrottleReason>,
     federation_step: Option<FederationStep>,
@@ -111,6 +113,11 @@ impl TransferError {
     /// Returns the HTTP status, if there was a response.
     pub fn status(&self) -> Option<StatusCode> {
         self.0.status
+    }
+
+    /// Returns the URL that was asked for, where the server answered with an error status.
+    pub fn asked_url(&self) -> Option<&Url> {
+        self.0.asked.as_ref()
     }
 
     /// Returns why a server of a federation asks for fewer requests, where its `429` says so.
@@ -176,6 +183,7 @@ impl TransferError {
             message: message.into(),
             hint: None,
             status: None,
+            asked: None,
             retry_after: None,
             throttle_reason: None,
             federation_step: None,
@@ -241,6 +249,11 @@ impl TransferError {
         self
     }
 
+    pub(crate) fn with_asked_url(mut self, url: &Url) -> Self {
+        self.0.asked = Some(url.clone());
+        self
+    }
+
     pub(crate) fn with_retry_action(mut self, retry_action: RetryAction) -> Self {
         self.0.retry_action = retry_action;
         self
@@ -282,6 +295,7 @@ impl TransferError {
             message,
             hint: inner.hint.take(),
             status: inner.status,
+            asked: inner.asked.take(),
             retry_after: inner.retry_after,
             throttle_reason: inner.throttle_reason,
             federation_step: inner.federation_step,

@@ -37,7 +37,8 @@ pub(crate) fn worded(hint: &Hint) -> String {
             return format!("{hint}; `scitoken token where` lists the tokens that were found");
         }
         Hint::SendPassword => {
-            "no token helps here: `-n` sends the name and the password that `~/.netrc` has for this server"
+            "`-n` sends the name and the password that `~/.netrc` has for this server; `scitoken token where` lists the places \
+             that are searched for a token"
         }
         Hint::CheckNetrcPassword => {
             "check the user name and the password in the `.netrc`, or get a token: `scitoken token where` lists the searched places"

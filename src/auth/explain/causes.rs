@@ -34,10 +34,9 @@ impl Causes {
         let mut causes = Self::default();
         let Evidence { trace, last, status, refusal, .. } = evidence;
         let has_password = last.not_attached() == Some(&NotAttached::NetrcPassword);
-        if status == StatusCode::UNAUTHORIZED && !has_password && !refusal.accepts_tokens() {
-            causes.other_scheme(&refusal.schemes);
-            causes.add_refusal(last, status, refusal);
-            return causes;
+        if status == StatusCode::UNAUTHORIZED && !has_password && !refusal.asks_for_tokens() {
+            let is_token_wrong = evidence.checks.iter().any(|check| check.verdict == Verdict::Fails);
+            causes.other_scheme(&refusal.schemes, !is_token_wrong);
         }
         match trace.outcome() {
             AuthOutcome::Refused(ReplayRefusal::SentWithoutToken(why))
@@ -91,11 +90,13 @@ impl Causes {
         causes
     }
 
-    /// Says that no token helps.
-    fn other_scheme(&mut self, schemes: &[String]) {
-        self.add(format!("the server accepts `{}`, not bearer tokens", schemes.join("`, `")));
+    /// Says that the server asks for something else. It may accept tokens all the same: dCache does not announce them.
+    fn other_scheme(&mut self, schemes: &[String], is_likely: bool) {
+        self.add(format!("the server asks for `{}`, not for a bearer token", schemes.join("`, `")));
         let takes_password = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
-        self.hints.push(if takes_password { Hint::SendPassword } else { Hint::AskForBearerTokens });
+        if is_likely {
+            self.hints.push(if takes_password { Hint::SendPassword } else { Hint::AskForBearerTokens });
+        }
     }
 
     fn without_token(&mut self, why: &NotAttached, last: &Attempt) {

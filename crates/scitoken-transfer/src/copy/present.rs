@@ -8,6 +8,7 @@ use crate::copy::verify::Proof;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::probe::Probe;
 use crate::resource_name::ResourceName;
+use crate::webdav::entry::RemoteEntry;
 use scitoken_types::SafeUrl;
 
 impl Copier {
@@ -26,24 +27,29 @@ impl Copier {
         record: &DestinationRecord,
         deadline: Option<Deadline>,
     ) -> Result<Option<Copied>, TransferError> {
-        let is_present = matches!(record.before(), Some(DestinationFile::Present(_)));
-        if !is_present || record.writes() != Writes::None {
-            return Ok(None);
-        }
+        let Some(DestinationFile::Present(entry)) = record.before() else { return Ok(None) };
         let (from, to) = (ResourceName::of(&copy.source), ResourceName::of(&copy.destination));
-        if !from.has_host_of(&to) && !from.has_path_of(&to) {
+        let has_same_tag = entry.etag.is_some() && entry.etag == source.etag;
+        let may_be_source = from.has_host_of(&to) || (from.has_path_of(&to) && has_same_tag);
+        if record.writes() != Writes::None || !may_be_source || are_two_files(source, entry) {
             return Ok(None);
         }
+        let same_file = || {
+            let (source, destination) = (SafeUrl::new(&copy.source), SafeUrl::new(&copy.destination));
+            let message = format!("`{destination}` is the same file as `{source}`, by its entity tag");
+            TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message)
+        };
         let there = match self.describe_destination(copy, source, deadline).await {
             Ok(there) => there,
-            // A token with write permission need not permit reading.
-            Err(failure) if matches!(failure.kind(), FailureKind::Refused | FailureKind::Rejected) => {
-                return Ok(None);
-            }
-            Err(failure) => return Err(failure),
+            Err(failure) if failure.kind() == FailureKind::Interrupted => return Err(failure),
+            Err(_) if has_same_tag => return Err(same_file()),
+            // A token with write permission need not permit reading, and a checksum may take too long.
+            Err(_) => return Ok(None),
         };
-        let has_same_tag = there.etag.is_some() && there.etag == source.etag && there.length == source.length;
-        if !has_same_tag && !from.has_host_of(&to) {
+        // Not every server states the tag in its listings.
+        let has_same_tag = has_same_tag
+            || (there.etag.is_some() && there.etag == source.etag && there.length == source.length);
+        if there.etag.is_some() && source.etag.is_some() && there.etag != source.etag {
             return Ok(None);
         }
         match self.compare_with(copy, source, &there, Proof::Digest, deadline).await {
@@ -51,12 +57,17 @@ impl Copier {
                 Ok(Some(Copied { length, verification, route: CopyRoute::Unneeded }))
             }
             Err(failure) if failure.kind() == FailureKind::Mismatch => Ok(None),
-            Err(_) if has_same_tag => {
-                let (source, destination) = (SafeUrl::new(&copy.source), SafeUrl::new(&copy.destination));
-                let message = format!("`{destination}` is the same file as `{source}`, by its entity tag");
-                Err(TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message))
-            }
+            Err(_) if has_same_tag => Err(same_file()),
             Err(_) => Ok(None),
         }
     }
+}
+
+/// Returns whether length or validators tell the files apart, whatever a short checksum says.
+fn are_two_files(source: &Probe, destination: &RemoteEntry) -> bool {
+    let time = |text: &Option<String>| text.as_deref().and_then(|text| httpdate::parse_http_date(text).ok());
+    let differ = |one: Option<&str>, other: Option<&str>| matches!((one, other), (Some(one), Some(other)) if one != other);
+    differ(source.etag.as_deref(), destination.etag.as_deref())
+        || matches!((source.length, destination.length), (Some(one), Some(other)) if one != other)
+        || matches!((time(&source.last_modified), time(&destination.last_modified)), (Some(one), Some(other)) if one != other)
 }

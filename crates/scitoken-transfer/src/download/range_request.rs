@@ -1,6 +1,7 @@
 //! The request for a share of a file.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use http::header::RANGE;
 use http::{HeaderMap, HeaderValue};
@@ -17,6 +18,9 @@ use crate::download::state::LengthSource;
 use crate::download::transfer::Transfer;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::hint::TransferHint;
+
+/// How long a server may take to state the length of a file.
+const TIME_FOR_LENGTH: Duration = Duration::from_secs(5);
 
 /// A request for a share of the file.
 pub(crate) struct RangeRequest {
@@ -37,7 +41,10 @@ impl Transfer {
         let mut headers = HeaderMap::with_capacity(4);
         if let Some(range) = &range {
             // Servers refuse an end that their numbers cannot hold.
-            let last = (range.end - 1).min(i64::MAX as u64 - 1);
+            let mut last = (range.end - 1).min(i64::MAX as u64 - 1);
+            if let (None, LengthSource::Asked(Some(stated))) = (length, state.length_from) {
+                last = last.min(stated.saturating_sub(1)).max(range.start);
+            }
             let value = HeaderValue::try_from(format!("bytes={}-{last}", range.start));
             headers.insert(RANGE, value.expect("digits are a valid header value"));
         }
@@ -49,42 +56,44 @@ impl Transfer {
         Ok(RangeRequest { range, headers, for_digest })
     }
 
-    /// Asks by `HEAD` for the length of a file of which a part is there, if no answer has stated it: a range has two ends.
-    pub(crate) async fn learn_length(&self, url: &Url) {
+    /// Asks by `HEAD` where a file ends of which a part is there, if no answer with data has stated it: a range has two ends.
+    pub(crate) async fn learn_end(&self, url: &Url) {
         {
             let mut state = self.state();
             let is_needed = state.scheduler.length().is_none() && state.scheduler.done().total() > 0;
-            if !is_needed || !state.ranges || state.length_from == LengthSource::Asked {
+            if !is_needed || !state.ranges || state.length_from != LengthSource::Answers {
                 return;
             }
-            state.length_from = LengthSource::Asked;
+            state.length_from = LengthSource::Asked(None);
         }
-        if let Ok(probe) = self.downloader.probe_once(url, &Checksum::None, self.deadline).await
-            && let Some(length) = probe.length
-        {
-            let mut state = self.state();
-            if length > state.scheduler.done().total() {
-                state.scheduler.set_length(length);
-            }
-        }
+        let length = self.stated_length(url).await;
+        self.state().length_from = LengthSource::Asked(length);
     }
 
     /// Checks the length of a file of a federation that no answer with data has stated: caches end a body that they cannot
     /// continue like one that is complete.
     ///
     /// # Errors
-    /// [`FailureKind::Incomplete`] when one of the servers states another length.
+    /// [`FailureKind::Incomplete`] when the server that sent the data states a greater length.
     pub(crate) async fn confirm_length(&self, length: u64) -> Result<(), TransferError> {
-        for url in &self.job.sources {
-            let probe = self.downloader.probe_once(url, &Checksum::None, self.deadline).await;
-            let Some(stated) = probe.ok().and_then(|probe| probe.length) else { continue };
-            if stated == length {
-                return Ok(());
+        let url = &self.job.sources[self.source()];
+        match self.stated_length(url).await {
+            Some(stated) if stated > length => {
+                let message = format!("`{}` ended at byte {length} of {stated}", SafeUrl::new(url));
+                Err(TransferError::new(FailureKind::Incomplete, RetryAction::Restart, message))
             }
-            let message = format!("`{}` ended at byte {length} of {stated}", SafeUrl::new(self.job.url()));
-            return Err(TransferError::new(FailureKind::Incomplete, RetryAction::Restart, message));
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Returns the length that a server states by `HEAD`, if it answers soon and for the same content.
+    async fn stated_length(&self, url: &Url) -> Option<u64> {
+        let probe = self.downloader.probe_once(url, &Checksum::None, self.deadline);
+        let probe = tokio::time::timeout(TIME_FOR_LENGTH, probe).await.ok()?.ok()?;
+        let state = self.state();
+        let known = state.identity.as_ref().and_then(|identity| identity.etag.as_ref());
+        let is_other = known.is_some() && probe.etag.is_some() && known != probe.etag.as_ref();
+        probe.length.filter(|_| !is_other)
     }
 
     /// Asks by `HEAD` for a required digest that the response lacks.

@@ -62,8 +62,8 @@ pub(crate) struct TransferState {
 pub(crate) enum LengthSource {
     /// The answers with data state it, or will.
     Answers,
-    /// It was asked for, because they did not.
-    Asked,
+    /// It was asked for, because they did not: this is where the next range ends, and proves nothing.
+    Asked(Option<u64>),
     /// A body without a length ended there.
     EndOfBody,
 }

@@ -58,7 +58,7 @@ impl Transfer {
         record: &mut RequestRecord,
     ) -> Result<(), TransferError> {
         let url = &self.job.sources[source];
-        self.learn_length(url).await;
+        self.learn_end(url).await;
         let mut ask = self.range_request(*lease, url)?;
         let begun = Instant::now();
         let response = match self.take_first_answer() {

@@ -92,7 +92,8 @@ impl Transfer {
         let downloader = downloader.with_limits(limits);
         started(&downloader, &job).await;
         let state = TransferState::new(Output::Stream(stream), &job.checksum);
-        Self::new(downloader, job, Instant::now(), state, 0, None).run().await
+        let begun = job.begun.unwrap_or_else(Instant::now);
+        Self::new(downloader, job, begun, state, 0, None).run().await
     }
 
     fn new(
@@ -276,7 +277,7 @@ impl Transfer {
             source,
             number: Some(self.job.number),
             is_missing_final: self.job.is_federated,
-            is_origin: source < self.job.origins,
+            origins: self.job.origins,
             token_worked: self.state().token_worked,
         };
         let next = match attempts.next(&self.downloader, operation, failure).await {

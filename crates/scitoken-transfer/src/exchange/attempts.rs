@@ -27,6 +27,8 @@ pub(crate) struct Attempts {
     closed: Vec<usize>,
     /// The URLs whose servers answered with a failure that may pass.
     ill: Vec<usize>,
+    /// The URLs whose servers do not have it.
+    missing: Vec<usize>,
 }
 
 /// What the operation is: where its retries are reported, and what it could do instead of repeating.
@@ -40,8 +42,8 @@ pub(crate) struct Operation<'a> {
     pub(crate) number: Option<FileNumber>,
     /// Whether what one of them does not have is missing, once each was asked.
     pub(crate) is_missing_final: bool,
-    /// Whether the one in use is of the server that knows what exists.
-    pub(crate) is_origin: bool,
+    /// How many of the first are of servers that know what exists.
+    pub(crate) origins: usize,
     /// Whether the token worked before in this operation.
     pub(crate) token_worked: bool,
 }
@@ -65,12 +67,19 @@ impl Attempts {
             has_reconnected: false,
             closed: Vec::new(),
             ill: Vec::new(),
+            missing: Vec::new(),
         }
+    }
+
+    /// Returns whether there are origins, and none of them has it.
+    fn is_missing_at_origins(&self, operation: Operation<'_>) -> bool {
+        operation.origins > 0 && (0..operation.origins).all(|origin| self.missing.contains(&origin))
     }
 
     /// Forgets the failures so far: the operation made progress.
     pub(crate) fn progressed(&mut self) {
-        *self = Self { closed: std::mem::take(&mut self.closed), ..Self::new(self.started) };
+        let (closed, missing) = (std::mem::take(&mut self.closed), std::mem::take(&mut self.missing));
+        *self = Self { closed, missing, ..Self::new(self.started) };
     }
 
     /// Returns the next URL that has not refused for good.
@@ -111,6 +120,9 @@ impl Attempts {
         let is_final = matches!(failure.retry_action(), RetryAction::OtherSource | RetryAction::OtherToken);
         let is_refusal = is_final && !self.closed.contains(&operation.source);
         self.ill.retain(|source| *source != operation.source);
+        if failure.kind() == FailureKind::NotFound && !self.missing.contains(&operation.source) {
+            self.missing.push(operation.source);
+        }
         let may_pass = failure.retry_action() == RetryAction::Retry && failure.kind() != FailureKind::Connect;
         if may_pass {
             self.ill.push(operation.source);
@@ -120,7 +132,7 @@ impl Attempts {
             usize::try_from(self.failures).is_ok_and(|failures| failures >= operation.urls.len());
         let is_missing = operation.is_missing_final
             && failure.kind() == FailureKind::NotFound
-            && (operation.is_origin || (was_each_asked && self.ill.is_empty()));
+            && (self.is_missing_at_origins(operation) || (was_each_asked && self.ill.is_empty()));
         let closed =
             if is_missing { operation.urls.len() } else { self.closed.len() + usize::from(is_refusal) };
         let policy = downloader.retry();
@@ -200,7 +212,7 @@ impl Downloader {
                 source: 0,
                 number,
                 is_missing_final: true,
-                is_origin: false,
+                origins: 0,
                 token_worked: false,
             };
             let next = attempts.next(self, operation, failure).await?;

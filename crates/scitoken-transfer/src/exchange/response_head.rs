@@ -138,7 +138,10 @@ pub(crate) fn refused(head: &ResponseHead<'_>, now: SystemTime) -> TransferError
     let who = transport_error::place(head.url, Some(head.from));
     let who = if who.contains(", ") { format!("{who},") } else { who };
     let message = format!("{who} answered {}{reason}{asks}", status.as_u16());
-    TransferError::new(kind, retry_action, message).with_status(status).with_retry_after(wait)
+    TransferError::new(kind, retry_action, message)
+        .with_status(status)
+        .with_asked_url(head.url)
+        .with_retry_after(wait)
 }
 
 /// Returns the kind of an error status, and what another attempt needs.

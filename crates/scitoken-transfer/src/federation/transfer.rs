@@ -112,6 +112,7 @@ impl Federation {
         stream: impl Write + Send + 'static,
     ) -> Result<Downloaded, TransferError> {
         let Some(url) = object_name(&job)? else { return downloader.download_to(job, stream).await };
+        let job = Download { begun: Some(Instant::now()), ..job };
         let (object, authorized) = self.resolved_and_authorized(downloader, &url).await?;
         report_located(downloader, job.number, &object, object.servers()).await;
         let stream = SharedStream::new(stream);
@@ -125,7 +126,11 @@ impl Federation {
             report_located(downloader, job.number, &fresh, fresh.servers()).await;
             return authorized.download_to(from(&fresh), stream).await;
         }
-        let origins = if may_succeed_elsewhere(&failure) { self.origins(&url).await } else { Vec::new() };
+        let sent_token = object.namespace().requires_token() || self.shared_token.is_some();
+        // The same servers refuse the same token again.
+        let is_final = failure.kind() == FailureKind::Refused && sent_token;
+        let origins =
+            if !is_final && may_succeed_elsewhere(&failure) { self.origins(&url).await } else { Vec::new() };
         let failure = if origins.is_empty() {
             failure
         } else {
@@ -135,7 +140,6 @@ impl Federation {
                 Err(failure) => failure,
             }
         };
-        let sent_token = object.namespace().requires_token() || self.shared_token.is_some();
         let failure = self.explain(failure, &authorized, &object).await;
         Err(of_public_namespace(failure, &object, sent_token))
     }

@@ -42,6 +42,9 @@ use scitoken_types::{SafeUrl, redact};
 /// The smallest upload that sends `Expect: 100-continue`, in bytes, as in curl.
 const WORTH_ASKING: u64 = 1024 * 1024;
 
+/// How long the text of an answer of success may take.
+const WORDS_OF_SUCCESS: Duration = Duration::from_millis(200);
+
 /// The time between two reports of progress.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -306,8 +309,9 @@ impl Downloader {
                 if let Some(page) = page_in_place_of_change(&upload.url, &mut response).await {
                     let _ = progress.page.set(page);
                 } else {
-                    let text = error_text(&mut response).await;
-                    let _ = progress.accepted.set(accepted(response.status(), &text));
+                    // The words are for a file that is not there afterwards, and not worth waiting for.
+                    let text = tokio::time::timeout(WORDS_OF_SUCCESS, error_text(&mut response)).await;
+                    let _ = progress.accepted.set(accepted(response.status(), &text.unwrap_or_default()));
                 }
                 Ok(())
             }

@@ -214,7 +214,7 @@ impl Downloader {
             EntryKind::Directory => (collection(from), collection(to)),
             EntryKind::File => (from.clone(), to.clone()),
         };
-        if there.kind == EntryKind::Directory && to.path().starts_with(from.path()) {
+        if there.kind == EntryKind::Directory && ResourceName::of(&to).is_below(&ResourceName::of(&from)) {
             let (from, to) = (SafeUrl::new(&from), SafeUrl::new(&to));
             let message = format!("`{to}` is below `{from}`: a directory cannot be moved into itself");
             return Err(TransferError::new(FailureKind::Usage, RetryAction::GiveUp, message));

@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashSet, VecDeque};
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hash};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -17,6 +17,7 @@ use crate::exchange::attempts::{Attempts, Operation};
 use crate::exchange::content_coding::{codings, unrequested_coding};
 use crate::exchange::request::{ServerText, classify, not_attached};
 use crate::exchange::response_head;
+use crate::resource_name::ResourceName;
 use crate::webdav::depth_check::DepthCheck;
 use crate::webdav::entry::{EntryKind, RemoteEntry};
 use crate::webdav::href::{HrefMapper, Mapped};
@@ -51,24 +52,33 @@ pub struct Listing {
     /// Why the request carried no token, which explains entries that are refused.
     not_attached: Option<NotAttached>,
     has_entries: bool,
+    /// Whether no resource of this answer was read yet.
+    is_at_start: bool,
     waited: Duration,
     in_window: u64,
     /// What continues a listing that breaks off.
     resumption: Option<Resumption>,
 }
 
-/// A listing that breaks off is asked for again, and what it has given before is passed over.
+/// A listing that breaks off is asked for again, and what an answer before has given is passed over.
 #[derive(Debug)]
 struct Resumption {
     attempts: Attempts,
-    /// The members so far, as hashes.
+    /// What this answer gives, as hashes.
     given: HashSet<u64>,
+    /// What those before it gave.
+    given_before: HashSet<u64>,
     hasher: RandomState,
 }
 
 impl Resumption {
     fn new() -> Self {
-        Self { attempts: Attempts::new(Instant::now()), given: HashSet::new(), hasher: RandomState::new() }
+        Self {
+            attempts: Attempts::new(Instant::now()),
+            given: HashSet::new(),
+            given_before: HashSet::new(),
+            hasher: RandomState::new(),
+        }
     }
 }
 
@@ -93,6 +103,7 @@ impl Listing {
             depth: DepthCheck::default(),
             not_attached,
             has_entries: false,
+            is_at_start: true,
             waited: Duration::ZERO,
             in_window: 0,
             resumption: None,
@@ -104,11 +115,12 @@ impl Listing {
         Self { resumption: Some(Resumption::new()), ..self }
     }
 
-    /// Returns whether a member, or the failure of one, was given before the listing broke off.
-    fn was_given(&mut self, href: &str) -> bool {
+    /// Returns whether an answer before this one gave the same.
+    fn was_given(&mut self, what: impl Hash) -> bool {
         self.resumption.as_mut().is_some_and(|resumption| {
-            let hash = resumption.hasher.hash_one(href);
-            !resumption.given.insert(hash)
+            let hash = resumption.hasher.hash_one(what);
+            resumption.given.insert(hash);
+            resumption.given_before.contains(&hash)
         })
     }
 
@@ -119,15 +131,21 @@ impl Listing {
     async fn reopen(&mut self, mut failure: TransferError) -> Result<(), TransferError> {
         let Some(resumption) = &mut self.resumption else { return Err(failure) };
         loop {
-            if failure.retry_action() != RetryAction::Retry {
+            // What came whole and cannot be read is the same the next time.
+            let broke_off = matches!(failure.kind(), FailureKind::Connect | FailureKind::Timeout);
+            if !broke_off || failure.retry_action() != RetryAction::Retry {
                 return Err(failure);
             }
+            if resumption.given.iter().any(|given| !resumption.given_before.contains(given)) {
+                resumption.attempts.progressed();
+            }
+            resumption.given_before.extend(resumption.given.drain());
             let operation = Operation {
                 urls: std::slice::from_ref(&self.url),
                 source: 0,
                 number: None,
                 is_missing_final: true,
-                is_origin: false,
+                origins: 0,
                 token_worked: true,
             };
             let next = resumption.attempts.next(&self.downloader, operation, failure).await?;
@@ -138,6 +156,7 @@ impl Listing {
                     self.body = Some((response, MultistatusParser::default()));
                     self.depth = DepthCheck::default();
                     self.queue.clear();
+                    self.is_at_start = true;
                     (self.waited, self.in_window) = (Duration::ZERO, 0);
                     return Ok(());
                 }
@@ -171,13 +190,13 @@ impl Listing {
             let href = resource.href.clone();
             if let Some(status) = resource.failure {
                 self.has_entries = true;
-                if self.was_given(&href) {
+                if self.was_given((&href, status)) {
                     continue;
                 }
                 return Some(Err(self.failed_entry(&resource, status)));
             }
             // An empty href names the directory itself (RFC 3986 section 4.4).
-            let is_first = !self.has_entries && self.itself.is_none();
+            let is_first = std::mem::replace(&mut self.is_at_start, false);
             if href.is_empty() && !(is_first && resource.kind == Some(EntryKind::Directory)) {
                 self.has_entries = true;
                 let what = "lists an entry without a name";
@@ -187,7 +206,7 @@ impl Listing {
                 Mapped::Child(entry) => {
                     self.has_entries = true;
                     self.depth.saw_member(&entry);
-                    if self.was_given(&href) {
+                    if self.was_given((ResourceName::of(&entry.url), entry.kind == EntryKind::Directory)) {
                         continue;
                     }
                     return Some(Ok(entry));

@@ -29,7 +29,8 @@ pub struct WalkEntry {
 pub(crate) type Reading<'d> =
     Pin<Box<dyn Future<Output = Result<SpooledEntries, TransferError>> + Send + 'd>>;
 
-/// Walks a directory tree, one listing at a time. Memory does not grow with the number of files in a directory.
+/// Walks a directory tree, one listing at a time. Memory grows by a few bytes for each file in a directory, so that a
+/// listing that breaks off goes on.
 pub struct Walk<'d> {
     read: Box<dyn Fn(Url) -> Reading<'d> + Send + Sync + 'd>,
     pending: Vec<(Url, PathBuf, usize)>,

@@ -47,28 +47,42 @@ pub fn is_secret_name(name: &str) -> bool {
     name == "sig" || PARTS.iter().any(|part| name.contains(part))
 }
 
-/// Returns a text with the values of parameters masked whose names say that they are credentials: `?token=…`, `&sig=…`.
+/// Returns a text with the values of parameters masked whose names say that they are credentials: `?token=…`, `sig="…"`,
+/// `{"access_token": "…"}`.
 ///
 /// ```
 /// use scitoken_types::redact::parameters;
 ///
 /// assert_eq!(parameters("0; url=https://h/a?token=abc&n=1"), "0; url=https://h/a?token=…&n=1");
+/// assert_eq!(parameters(r#"{"access_token": "a b", "n": 1}"#), r#"{"access_token": "…", "n": 1}"#);
 /// ```
 pub fn parameters(text: &str) -> String {
-    let is_end = |c: char| c.is_whitespace() || "&;,\"'<>#".contains(c);
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.%".contains(c);
+    let is_end = |c: char| c.is_whitespace() || "&;,\"'<>#".contains(c);
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, value)) = rest.split_once('=') {
-        let name = before.rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
-        shown.extend([before, "="]);
+    while let Some(at) = rest.find(['=', ':']) {
+        let (before, behind) = (rest[..at].trim_end(), &rest[at + 1..]);
+        let quoted = before.strip_suffix(['"', '\'']);
+        let name = quoted.unwrap_or(before).rsplit(|c: char| !is_name(c)).next().unwrap_or_default();
+        shown.push_str(&rest[..=at]);
+        // A colon separates a quoted name from its value, and stands in a URL otherwise.
+        let separates = rest[at..].starts_with('=') || quoted.is_some();
         // The value of another name may have parameters of its own.
-        rest = value;
-        if is_secret_name(name) || name.to_ascii_lowercase().ends_with("-signature") {
-            let end = value.find(is_end).unwrap_or(value.len());
-            shown.push_str(if end == 0 { "" } else { "…" });
-            rest = &value[end..];
+        rest = behind;
+        if !separates || !(is_secret_name(name) || name.to_ascii_lowercase().ends_with("-signature")) {
+            continue;
         }
+        let blanks = behind.len() - behind.trim_start().len();
+        let value = &behind[blanks..];
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (start, end) = match quote {
+            Some(quote) => (1, value[1..].find(quote).map_or(value.len(), |end| end + 1)),
+            None => (0, value.find(is_end).unwrap_or(value.len())),
+        };
+        shown.push_str(&behind[..blanks + start]);
+        shown.push_str(if end > start { "…" } else { "" });
+        rest = &value[end..];
     }
     shown.push_str(rest);
     shown
@@ -230,6 +244,24 @@ fn is_harmless(pair: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_with_the_names_of_credentials_are_masked_in_every_form() {
+        for (text, expected) in [
+            ("/f?sig=abc&n=1", "/f?sig=…&n=1"),
+            ("token=\"quoted secret\"; x=1", "token=\"…\"; x=1"),
+            ("token = abc, n", "token = …, n"),
+            ("'jwt': 'abc', 'n': 1", "'jwt': '…', 'n': 1"),
+            ("https://h:8443/a?n=1", "https://h:8443/a?n=1"),
+            ("at https://h/?x=https://g/?authz=abc#f", "at https://h/?x=https://g/?authz=…#f"),
+            ("token=", "token="),
+            ("token=\"", "token=\""),
+            ("=::==", "=::=="),
+            ("\u{e4}token=\u{e4}b c", "\u{e4}token=… c"),
+        ] {
+            assert_eq!(parameters(text), expected);
+        }
+    }
 
     fn shown(url: &str) -> String {
         SafeUrl::new(&Url::parse(url).unwrap()).to_string()

@@ -55,7 +55,7 @@ fn explain_does_not_call_an_answer_ok_that_get_refuses() {
 }
 
 #[test]
-fn a_server_that_accepts_passwords_only_is_told_as_one() {
+fn a_server_that_asks_for_passwords_only_is_told_as_one() {
     let challenge = |asked: &Asked| match asked.path.as_str() {
         "/basic" => "Basic realm=\"Nextcloud\"",
         "/negotiate" => "Negotiate",
@@ -85,7 +85,7 @@ fn a_server_that_accepts_passwords_only_is_told_as_one() {
     for path in ["both", "list"] {
         let url = server.url(path).to_string();
         let ended = run(scitoken(directory.path()).args(["explain", &url]));
-        assert!(!ended.out.contains("not bearer tokens"), "{path}: {}", ended.out);
+        assert!(!ended.out.contains("not for a bearer token"), "{path}: {}", ended.out);
     }
 }
 

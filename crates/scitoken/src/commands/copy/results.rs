@@ -13,7 +13,7 @@ use crate::failure::Failure;
 impl Copy {
     /// Returns the report of a file that was not copied.
     pub(super) fn failure(&self, source: &Url, error: &TransferError) -> Failure {
-        let is_of_source = error.to_string().starts_with(&format!("`{}`", SafeUrl::new(source)));
+        let is_of_source = error.asked_url() == Some(source);
         let failure = match (error.kind(), error.status().map(|status| status.as_u16()), error.hint()) {
             (FailureKind::Exists, _, _) => {
                 self.transfer.retry.failure(error).with_hint("without `--no-clobber` the target is replaced")
