@@ -13,7 +13,7 @@ use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::FileNumber;
 use crate::name::file_name::file_name;
 use crate::resource_name::ResourceName;
-use crate::webdav::change::collection;
+use crate::webdav::collection::collection;
 use crate::webdav::entry::EntryKind;
 use crate::webdav::walk::WalkEntry;
 use scitoken_types::SafeUrl;

@@ -15,6 +15,9 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use crate::bandwidth_limit::BandwidthLimit;
 use crate::disk::positioned_io::read_at;
 
+/// The smallest upload that sends `Expect: 100-continue`, in bytes, as in curl.
+pub(super) const WORTH_ASKING: u64 = 1024 * 1024;
+
 /// The size of one chunk, in bytes.
 const PIECE: usize = 256 * 1024;
 /// How long to wait for a refusal or a redirect before sending data. hyper does not report `100 Continue`, so the wait

@@ -1,8 +1,14 @@
 //! What a refusal of an upload may mean.
 
 use http::StatusCode;
+use scitoken_types::SafeUrl;
 
-use crate::error::TransferError;
+use crate::cancel::Deadline;
+use crate::downloader::Downloader;
+use crate::error::{FailureKind, RetryAction, TransferError};
+use crate::hint::TransferHint;
+use crate::upload::job::Upload;
+use crate::webdav::entry::EntryKind;
 
 /// Whether a server may answer so because the file exists: a token that permits to create files need not permit to replace
 /// them.
@@ -25,6 +31,29 @@ pub(super) fn refuses_digest_header(failure: &TransferError) -> bool {
         && has(&["digest", "checksum"])
         && has(&["support", "unknown", "unexpected", "not allowed", "unrecognized", "not implemented"])
         && !has(&["match", "differ", "corrupt", "computed"])
+}
+
+impl Downloader {
+    /// Says that the target is a directory, where that is why the server refuses a file.
+    pub(super) async fn explain_refusal(
+        &self,
+        upload: &Upload,
+        failure: TransferError,
+        deadline: Option<Deadline>,
+    ) -> TransferError {
+        let status = failure.status().map(|status| status.as_u16());
+        if !matches!(status, Some(405 | 409)) || upload.url.path().ends_with('/') {
+            return failure;
+        }
+        match Box::pin(self.describe(&upload.url, deadline)).await {
+            Ok(there) if there.entry.kind == EntryKind::Directory => {
+                let message = format!("`{}` is a directory", SafeUrl::new(&upload.url));
+                TransferError::new(FailureKind::Exists, RetryAction::GiveUp, message)
+                    .with_hint(TransferHint::UploadIntoDirectory)
+            }
+            _ => failure,
+        }
+    }
 }
 
 #[cfg(test)]

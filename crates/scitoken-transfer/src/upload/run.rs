@@ -1,12 +1,10 @@
 //! Uploads, verified at the server.
 
 use std::convert::Infallible;
-use std::fs::{File, Metadata};
-use std::io::Read as _;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::fs::File;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, EXPECT, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -20,9 +18,8 @@ use crate::digest::algorithm::DigestAlgorithm;
 use crate::digest::checksum::Checksum;
 use crate::digest::value::Digest;
 use crate::downloader::Downloader;
-use crate::error::{FailureKind, RetryAction, TransferError, display_path};
+use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::event::{EventKind, FileNumber};
-use crate::exchange::error_document::ErrorDocument;
 use crate::exchange::page_answer::page_in_place_of_change;
 use crate::exchange::request::{classify, error_text, head_of, with_server_text};
 use crate::exchange::request_record::RequestRecord;
@@ -30,17 +27,15 @@ use crate::exchange::response_head;
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
 use crate::timings::Timings;
-use crate::upload::body::{FileBody, SentBytes};
+use crate::upload::accepted::{accepted, not_stored};
+use crate::upload::body::{FileBody, SentBytes, WORTH_ASKING};
 use crate::upload::check::{Checked, SentFile};
 use crate::upload::job::{Upload, Uploaded};
+use crate::upload::local_file::{FileStamp, changed, open};
+use crate::upload::progress::PutProgress;
 use crate::upload::refusal::{may_be_stored, may_mean_taken, refuses_digest_header};
-use crate::webdav::entry::EntryKind;
 use reqwest_scitokens::RequestBuilderExt as _;
-use scitoken_types::files::open_regular;
-use scitoken_types::{SafeUrl, redact};
-
-/// The smallest upload that sends `Expect: 100-continue`, in bytes, as in curl.
-const WORTH_ASKING: u64 = 1024 * 1024;
+use scitoken_types::SafeUrl;
 
 /// How long the text of an answer of success may take.
 const WORDS_OF_SUCCESS: Duration = Duration::from_millis(200);
@@ -130,27 +125,6 @@ impl Downloader {
         let verification = uploaded.verification.clone();
         self.reporter().send(upload.number, EventKind::Finished { length, verification, timings }).await;
         Ok(uploaded)
-    }
-
-    /// Says that the target is a directory, where that is why the server refuses a file.
-    async fn explain_refusal(
-        &self,
-        upload: &Upload,
-        failure: TransferError,
-        deadline: Option<Deadline>,
-    ) -> TransferError {
-        let status = failure.status().map(|status| status.as_u16());
-        if !matches!(status, Some(405 | 409)) || upload.url.path().ends_with('/') {
-            return failure;
-        }
-        match Box::pin(self.describe(&upload.url, deadline)).await {
-            Ok(there) if there.entry.kind == EntryKind::Directory => {
-                let message = format!("`{}` is a directory", SafeUrl::new(&upload.url));
-                TransferError::new(FailureKind::Exists, RetryAction::GiveUp, message)
-                    .with_hint(TransferHint::UploadIntoDirectory)
-            }
-            _ => failure,
-        }
     }
 
     /// Reports at intervals how much of the file was sent.
@@ -349,86 +323,6 @@ impl Downloader {
             before = now;
         }
     }
-}
-
-/// By what a change of a file shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct FileStamp {
-    length: Option<u64>,
-    modified: Option<SystemTime>,
-}
-
-impl FileStamp {
-    fn of(file: &File) -> Self {
-        let metadata = file.metadata().ok();
-        Self {
-            length: metadata.as_ref().map(Metadata::len),
-            modified: metadata.and_then(|metadata| metadata.modified().ok()),
-        }
-    }
-}
-
-/// The failure of a file that was written to while it was sent.
-fn changed(upload: &Upload) -> TransferError {
-    let message = format!("`{}` changed during the upload", display_path(&upload.file));
-    TransferError::new(FailureKind::Local, RetryAction::GiveUp, message).with_hint(TransferHint::UploadAgain)
-}
-
-/// What is known about the attempts to send a file.
-#[derive(Debug)]
-struct PutProgress {
-    /// Whether the request asks before it sends.
-    expects: AtomicBool,
-    /// Whether the request has the digest of the file.
-    sends_digest: AtomicBool,
-    /// Whether the answer to an attempt was lost, so that it may have succeeded.
-    was_lost: AtomicBool,
-    /// The answer to a repeat that may mean that the lost attempt has stored the file.
-    refusal: Mutex<Option<TransferError>>,
-    /// A web page in place of an answer: only the stored file proves that there is one.
-    page: OnceLock<TransferError>,
-    /// The answer of success.
-    accepted: OnceLock<String>,
-}
-
-impl PutProgress {
-    fn new(length: u64) -> Self {
-        Self {
-            expects: AtomicBool::new(length >= WORTH_ASKING),
-            sends_digest: AtomicBool::new(true),
-            was_lost: AtomicBool::new(false),
-            refusal: Mutex::new(None),
-            page: OnceLock::new(),
-            accepted: OnceLock::new(),
-        }
-    }
-}
-
-fn open(path: &Path) -> Result<(Arc<File>, u64), TransferError> {
-    let local = |error| TransferError::local("read", path, error);
-    let file = open_regular(path).map_err(|error| local(error.into_io()))?;
-    let length = file.metadata().map_err(local)?.len();
-    // Files that the kernel makes up as they are read, as below `/proc`, have a length of zero.
-    if length == 0 && (&file).read(&mut [0]).map_err(local)? > 0 {
-        let message = format!("`{}` has no length of its own", display_path(path));
-        return Err(TransferError::new(FailureKind::Local, RetryAction::GiveUp, message)
-            .with_hint(TransferHint::SendCopy));
-    }
-    Ok((Arc::new(file), length))
-}
-
-/// Words an answer of success, with what the server says in it.
-fn accepted(status: StatusCode, text: &str) -> String {
-    let message = ErrorDocument::read(text.as_bytes()).and_then(|document| document.message());
-    let said = message.unwrap_or_else(|| if text.starts_with('<') { "" } else { text.trim() }.to_owned());
-    if said.is_empty() { status.to_string() } else { format!("{status}: {}", redact::text(&said)) }
-}
-
-/// The failure of a server that took an upload and then does not have the file.
-fn not_stored(upload: &Upload, accepted: Option<&String>) -> TransferError {
-    let said = accepted.map(|said| format!(" ({said})")).unwrap_or_default();
-    let message = format!("`{}` accepted the upload{said}, but is not there", SafeUrl::new(&upload.url));
-    TransferError::new(FailureKind::Server, RetryAction::OtherSource, message)
 }
 
 fn exists(upload: &Upload) -> TransferError {

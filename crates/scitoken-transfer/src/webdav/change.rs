@@ -14,6 +14,7 @@ use crate::exchange::request::{is_not_empty, require_success};
 use crate::hint::TransferHint;
 use crate::overwrite::Overwrite;
 use crate::resource_name::ResourceName;
+use crate::webdav::collection::{collection, parent};
 use crate::webdav::entry::EntryKind;
 use crate::webdav::method::method;
 use crate::webdav::propfind::is_no_webdav;
@@ -310,26 +311,6 @@ enum Change {
 
 /// The most parents that are created at once.
 const MOST_PARENTS: usize = 100;
-
-/// Returns the URL of a collection: with a trailing slash (RFC 4918 section 5.2).
-pub(crate) fn collection(url: &Url) -> Url {
-    let mut url = url.clone();
-    if !url.path().ends_with('/') {
-        url.set_path(&format!("{}/", url.path()));
-    }
-    url
-}
-
-fn parent(directory: &Url) -> Option<Url> {
-    let path = directory.path().trim_end_matches('/');
-    let (parent, _) = path.rsplit_once('/')?;
-    if parent.is_empty() {
-        return None;
-    }
-    let mut url = directory.clone();
-    url.set_path(&format!("{parent}/"));
-    Some(url)
-}
 
 /// Whether the server would refuse any request like this one: it wants a token, or another one.
 fn is_about_token(failure: &TransferError) -> bool {

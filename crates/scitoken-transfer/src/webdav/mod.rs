@@ -3,6 +3,7 @@
 pub(crate) mod change;
 pub(crate) mod change_report;
 pub(crate) mod child_url;
+pub(crate) mod collection;
 pub(crate) mod depth_check;
 pub(crate) mod entry;
 pub(crate) mod href;
