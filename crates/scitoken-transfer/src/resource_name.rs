@@ -54,11 +54,6 @@ impl ResourceName {
     pub(crate) fn has_host_of(&self, other: &Self) -> bool {
         self.host == other.host
     }
-
-    /// Returns whether both have the same path, wherever they are.
-    pub(crate) fn has_path_of(&self, other: &Self) -> bool {
-        self.path == other.path
-    }
 }
 
 fn host_name(url: &Url) -> String {

@@ -18,15 +18,19 @@ use self::rare_flags::RARE;
 use self::table::HABITS;
 pub(crate) use self::urls::is_url;
 
-/// The commands that are called like those of a shell.
-const SHELL_COMMANDS: [&str; 6] = ["checksum", "ls", "mkdir", "mv", "rm", "stat"];
+/// Letters that the commands of a shell have, of those that have another meaning in curl and wget.
+const SHELL_LETTERS: [(&str, &str); 3] = [("checksum", "bt"), ("ls", "FGXbceginopqt"), ("rm", "y")];
 
 /// Returns the sentence for a flag that `command` does not have. `has` tells which flags it has: what a sentence says of
 /// others is no help, and left out.
 pub(crate) fn sentence_for(command: &str, flag: &str, has: impl Fn(&str) -> bool) -> Option<String> {
     let own = BY_COMMAND.iter().filter(|(name, _)| *name == command).flat_map(|(_, habits)| *habits);
     // The letters of `ls` and `rm` are those of a shell's commands, not of curl and wget.
-    let is_foreign_letter = flag.len() == 2 && SHELL_COMMANDS.contains(&command);
+    let is_foreign_letter = SHELL_LETTERS.iter().any(|(name, letters)| {
+        *name == command
+            && flag.len() == 2
+            && flag.chars().last().is_some_and(|letter| letters.contains(letter))
+    });
     let others = HABITS.iter().chain(RARE).chain(FOREIGN).filter(|_| !is_foreign_letter);
     let named = own.chain(others).find(|habit| habit.names.contains(&flag));
     let begins = || PREFIXES.iter().find(|habit| habit.names.iter().any(|prefix| flag.starts_with(prefix)));

@@ -170,9 +170,10 @@ fn swallowed(error: &clap::Error, command: &Command) -> Option<String> {
 /// Answers a flag that the command does not have: by a habit of another program's users, or a flag of almost the same name.
 fn unknown_flag(flag: &str, error: &clap::Error, program: &Command) -> Failure {
     let name = flag.split('=').next().unwrap_or(flag);
-    // Of curl's downloads `-0` to `-6` are flags.
+    // Elsewhere `-0` to `-6` are flags of curl.
+    let takes_numbers = ["create", "enforce", "verify"].contains(&command_of(error, program).get_name());
     let is_number = name.trim_start_matches('-').starts_with(|c: char| c.is_ascii_digit());
-    if is_number && !["copy", "get", "put"].contains(&command_of(error, program).get_name()) {
+    if is_number && takes_numbers {
         return Failure::new(Exit::Usage, format!("`{name}` is a negative number, which no flag takes"))
             .with_hint("write a number from zero on behind the flag");
     }

@@ -544,14 +544,33 @@ mod tests {
             for body in [
                 r#"{"access_token": "AT2", "refresh_token": "rt2-hush"}"#,
                 r#"{"error": "server_error", "access_token": "AT2", "refresh_token": "rt2-hush"}"#,
-                r#"{"refresh_token": "rt2-hush", "error": {"code": "x"}}"#,
-                "error=invalid_request&refresh_token=rt2-hush",
+                r#"{"refresh_token": "rt2-hush", "access_token": "AT2", "error": {"code": "x"}}"#,
+                "error=invalid_request&access_token=AT2&refresh_token=rt2-hush",
             ] {
                 let fake = Fake::new([Reply::json(status, body)]);
                 let error = client(&fake).refresh("rt1", &GrantRequest::new()).await.unwrap_err();
                 assert_eq!(error.expose_rotated_refresh_token(), Some("rt2-hush"), "{status} {body}");
                 assert!(!error.is_transient(), "what was sent may be void: {status} {body}");
                 assert!(!format!("{error} {error:?}").contains("hush"), "{status} {body}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_an_error_says_about_a_refresh_token_is_no_token() {
+        for body in [
+            r#"{"refresh_token": "This token is invalid or expired."}"#,
+            r#"{"refresh_token": ["This field may not be blank."]}"#,
+            r#"{"error": "invalid_request", "refresh_token": "must be a string"}"#,
+            r#"{"error": "server_error", "refresh_token": "***"}"#,
+            r#"{"error": "server_error", "access_token": "***", "refresh_token": "***"}"#,
+            r#"{"access_token": "xxxx", "refresh_token": "rt****"}"#,
+            "upstream: POST /token grant_type=refresh_token&refresh_token=*** failed",
+        ] {
+            for status in [400, 500, 503] {
+                let fake = Fake::new([Reply::json(status, body)]);
+                let error = client(&fake).refresh("rt1", &GrantRequest::new()).await.unwrap_err();
+                assert!(error.partial_answer().is_none(), "{status} {body}");
             }
         }
     }

@@ -14,7 +14,7 @@ use super::error::{Kind, NotJson, OAuthError};
 use reqwest_scitokens::auth::AuthOptions;
 use reqwest_scitokens::{Attach, Error};
 use scitoken_types::redact::{self, Redactor};
-use scitoken_types::{LenientObject, Origin, SafeUrl};
+use scitoken_types::{AccessToken, LenientObject, Origin, SafeUrl};
 
 /// Limits the size of an answer, in bytes.
 const MAX_ANSWER_SIZE: usize = 1024 * 1024;
@@ -165,7 +165,9 @@ async fn exchange(
     let body = Body { bytes: body, is_form: is_form(&response), is_complete: broken.is_none() };
     let body = body.decoded(is_deflate(&response));
     let object = body.object();
-    let has_tokens = object.as_ref().is_some_and(has_tokens);
+    let has_tokens = object.as_ref().is_some_and(|object| {
+        if status.is_success() { has_tokens(object) } else { has_issued_tokens(object) }
+    });
     let refusal = object.and_then(|object| refusal(status, &object, secrets));
     let refusal = match refusal {
         // A token counts more than an error beside it.
@@ -211,6 +213,19 @@ impl Answer {
 /// Returns whether an answer has a token that the server may not issue twice.
 fn has_tokens(object: &LenientObject) -> bool {
     ["access_token", "refresh_token"].iter().any(|name| object.words(name).is_ok_and(|text| text.is_some()))
+}
+
+/// Returns whether an answer that is an error has tokens all the same: both, and in their form (RFC 6749 appendix A). A message
+/// about a member, and the echo of a request, are none.
+fn has_issued_tokens(object: &LenientObject) -> bool {
+    let text = |name| object.text(name).ok().flatten().filter(|_| object.is_complete());
+    let is_masked =
+        |token: &str| token.contains("**") || token.chars().all(|c| c == token.chars().next().unwrap_or(c));
+    let is_issued =
+        |token: String| token.bytes().all(|byte| matches!(byte, b'!'..=b'~')) && !is_masked(&token);
+    let access = text("access_token")
+        .is_some_and(|token| AccessToken::new(token.as_str()).is_ok() && is_issued(token));
+    access && text("refresh_token").is_some_and(is_issued)
 }
 
 impl Body {

@@ -30,8 +30,7 @@ impl Copier {
         let Some(DestinationFile::Present(entry)) = record.before() else { return Ok(None) };
         let (from, to) = (ResourceName::of(&copy.source), ResourceName::of(&copy.destination));
         let has_same_tag = entry.etag.is_some() && entry.etag == source.etag;
-        let may_be_source = from.has_host_of(&to) || (from.has_path_of(&to) && has_same_tag);
-        if record.writes() != Writes::None || !may_be_source || are_two_files(source, entry) {
+        if record.writes() != Writes::None || !from.has_host_of(&to) || are_two_files(source, entry) {
             return Ok(None);
         }
         let same_file = || {

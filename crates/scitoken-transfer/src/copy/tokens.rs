@@ -54,6 +54,11 @@ impl SideTokens {
     /// Returns the downloader with these tokens for its own requests.
     pub(crate) fn apply(&self, downloader: &Downloader) -> Downloader {
         let options = AuthOptions::new().token(self.source());
+        // The servers of an object have tokens of their own, and are named by a director.
+        let options = match self {
+            Self::Found(_) => options,
+            Self::Given(_) => options.named_by_server(),
+        };
         // A later extension replaces an earlier one.
         let client = ClientBuilder::from_client(downloader.client().clone()).with_init(Extension(options));
         downloader.with_client(client.build())

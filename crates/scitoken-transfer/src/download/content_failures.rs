@@ -8,8 +8,9 @@ use crate::hint::TransferHint;
 use scitoken_types::SafeUrl;
 
 /// The failure of a server whose file is another one by now.
-pub(crate) fn changed(job: &Download) -> TransferError {
-    TransferError::invalid_answer(job.url(), RetryAction::Changed, "has changed since the transfer began")
+pub(crate) fn changed(url: &Url) -> TransferError {
+    let what = "has other content than the transfer began with";
+    TransferError::invalid_answer(url, RetryAction::Changed, what)
 }
 
 /// The failure of a server that gives another length or digest under the same validator. Nothing of it is kept.

@@ -203,10 +203,9 @@ impl TransferState {
         }
         if extent.start != 0 {
             return Err(if sameness == Sameness::Different {
-                // A server of several that has all of another version may give it.
-                let is_one_of_several = job.sources.len() > 1;
-                let failure = changed(job);
-                if is_one_of_several { failure.with_retry_action(RetryAction::WholeFile) } else { failure }
+                // Of the caches of a federation none knows better than the others which version is right.
+                let failure = changed(&job.sources[source]);
+                if job.is_federated { failure.with_retry_action(RetryAction::WholeFile) } else { failure }
             } else {
                 unproven(&job.sources[source])
             });
@@ -234,7 +233,7 @@ impl TransferState {
     ) -> Result<(), TransferError> {
         if self.scheduler.wanted(lease).is_none_or(|wanted| wanted.start != extent.start) || extent.start != 0
         {
-            return Err(changed(job));
+            return Err(changed(&job.sources[identity.source]));
         }
         let mut length = extent.total;
         if let Some(previous) = &self.previous {

@@ -136,6 +136,9 @@ impl Attempts {
         let closed =
             if is_missing { operation.urls.len() } else { self.closed.len() + usize::from(is_refusal) };
         let policy = downloader.retry();
+        if let Some(wait) = failure.retry_after().filter(|wait| *wait > policy.longest_delay) {
+            downloader.servers().leave_until(&operation.urls[operation.source], Instant::now() + wait);
+        }
         // A source that fails for now is waited for as a token is, and tried again after that.
         let waits_for_source = source_error.is_some() && refused_for < policy.token_wait;
         let source_wait = source_error.and_then(SourceError::retry_after);

@@ -226,9 +226,8 @@ impl Federation {
         let mut servers = self.origins(url).await;
         let origins = servers.len();
         // Caches that ask for a longer wait than is allowed are not asked again before it has passed.
-        let is_too_long = |wait| wait > downloader.retry().longest_delay;
-        let may_ask_again = !failure.retry_after().is_some_and(is_too_long);
-        for server in object.servers().iter().filter(|_| may_ask_again) {
+        let is_left = |server: &&Url| downloader.servers().is_left(server, Instant::now());
+        for server in object.servers().iter().filter(|server| !is_left(server)) {
             if !servers.contains(server) {
                 servers.push(server.clone());
             }

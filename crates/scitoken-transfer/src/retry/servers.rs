@@ -23,6 +23,8 @@ pub(crate) struct ServerHealth(Mutex<HashMap<Origin, ServerRecord>>);
 #[derive(Debug, Default)]
 struct ServerRecord {
     paused_until: Option<Instant>,
+    /// Until when it asks not to be asked, where that is too long to wait for.
+    left_until: Option<Instant>,
     given_up: u32,
     closed_until: Option<Instant>,
     /// Whether requests that ask for a digest were refused, and others not.
@@ -48,6 +50,16 @@ impl ServerHealth {
         self.with(url, |host| {
             host.paused_until = Some(host.paused_until.map_or(until, |known| known.max(until)));
         });
+    }
+
+    /// Records a requested pause that is too long to wait for.
+    pub(crate) fn leave_until(&self, url: &Url, until: Instant) {
+        self.with(url, |host| host.left_until = Some(until));
+    }
+
+    /// Returns whether the server asks for a longer wait than is allowed.
+    pub(crate) fn is_left(&self, url: &Url, now: Instant) -> bool {
+        self.with(url, |host| host.left_until.is_some_and(|until| now < until)) == Some(true)
     }
 
     /// Records that the server refuses requests that ask for a digest.

@@ -53,6 +53,10 @@ impl Doctor {
             let capabilities = Capabilities::of(&report, sessions, url).await;
             Ok::<_, Failure>((report, capabilities))
         })??;
+        let mut report = report;
+        if let Some(failure) = &server.failure {
+            report.ends_before(failure);
+        }
         let report = &report;
         let findings = DoctorFindings::new(report, capabilities, Machine::of(&settings));
         let verdict = findings.verdict(ReportVerdict::of(report));

@@ -21,6 +21,8 @@ pub(super) struct ExaminedServer {
     pub(super) sessions: SessionFactory,
     /// The scopes of which the token of a namespace has one; `None` for a URL.
     pub(super) accepted: Option<Vec<Scope>>,
+    /// Why the operation itself would end before it reaches the server: no token fits.
+    pub(super) failure: Option<Failure>,
 }
 
 /// How a server is found and reached.
@@ -44,7 +46,7 @@ impl ExaminedServer {
         let sessions = SessionFactory::new(context, route.connection, route.read_timeout)?;
         match object_name(text)? {
             Some(name) => Self::of_object(context, &name, operation, route, sessions),
-            None => Ok(Self { url: parse_url(text)?, sessions, accepted: None }),
+            None => Ok(Self { url: parse_url(text)?, sessions, accepted: None, failure: None }),
         }
     }
 
@@ -71,13 +73,18 @@ impl ExaminedServer {
         };
         let access = operation.object_access();
         // As the operation itself: the token is chosen by the facts about the namespace, before any server is asked.
-        let tokens = wait(route.retry, federation.tokens_for(&object, access))?;
+        let (tokens, failure) = match wait(route.retry, federation.tokens_for(&object, access)) {
+            Ok(tokens) => (federation.needs_token(&object, access).then_some(tokens), None),
+            // The report shows the rest, which needs no token.
+            Err(failure) if failure.exit() == Exit::NoToken => (None, Some(failure)),
+            Err(failure) => return Err(failure),
+        };
         let accepted = access.accepted(&object);
-        let sends_token = federation.needs_token(&object, access);
         Ok(Self {
             url,
-            sessions: sessions.for_object(sends_token.then_some(tokens)),
+            sessions: sessions.for_object(tokens),
             accepted: Some(accepted.into_iter().flat_map(|accepted| accepted.scopes).collect()),
+            failure,
         })
     }
 }

@@ -47,7 +47,10 @@ impl Explain {
             sessions: &server.sessions,
             accepted: server.accepted.as_deref(),
         };
-        let report = block_on(probe(&request))??;
+        let mut report = block_on(probe(&request))??;
+        if let Some(failure) = &server.failure {
+            report.ends_before(failure);
+        }
         let verdict = ReportVerdict::of(&report);
         if context.output.json {
             output::json_line(&as_json(&report, &verdict, context.output.command))?;

@@ -13,6 +13,7 @@ use super::handshake::Handshake;
 use super::network::{ReachedAddress, ResolvedName};
 use crate::args::Operation;
 use crate::exit::Exit;
+use crate::failure::Failure;
 
 /// Everything that was seen. Its texts are clean for display, and none is a token.
 #[derive(Clone, Debug, Serialize)]
@@ -151,6 +152,16 @@ impl ReportedCheck {
 }
 
 impl Report {
+    /// Puts why the operation itself would not reach the server before all other causes.
+    pub(crate) fn ends_before(&mut self, failure: &Failure) {
+        self.causes = vec![failure.message().to_owned()];
+        self.next = failure.hint().map(str::to_owned).into_iter().collect();
+        self.refused_without_token = Some(RefusedWithoutToken {
+            exit: failure.exit(),
+            reason: "no token fits the namespace".to_owned(),
+        });
+    }
+
     /// Returns the status of the last response.
     pub(crate) fn status(&self) -> Option<u16> {
         self.answer.as_ref().map(|answer| answer.status)

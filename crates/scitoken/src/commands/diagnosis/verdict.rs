@@ -22,6 +22,14 @@ impl ReportVerdict {
             return verdict(Exit::Connect, "no response".to_owned());
         };
         let said = format!("{} {}", answer.status, answer.reason);
+        if let Some(missing) = &report.refused_without_token
+            && !matches!(answer.status, 401 | 403)
+        {
+            return verdict(
+                missing.exit,
+                format!("{}, so nothing is asked for; without one: {said}", missing.reason),
+            );
+        }
         let change = report.operation.is_change();
         match answer.status {
             401 | 403 if change && is_undecided(report) => verdict(
