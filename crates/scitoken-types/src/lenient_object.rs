@@ -161,8 +161,7 @@ impl LenientObject {
             if !json.starts_with('[') {
                 return text_of(name, json).map_err(|_| unreadable());
             }
-            let words: Vec<String> =
-                serde_json::from_str(json).map_err(|_| unreadable())?;
+            let words: Vec<String> = serde_json::from_str(json).map_err(|_| unreadable())?;
             let words: Vec<_> = words.iter().flat_map(|word| word.split_whitespace()).collect();
             Ok((!words.is_empty()).then(|| words.join(" ")))
         })

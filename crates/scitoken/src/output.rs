@@ -259,6 +259,13 @@ pub(crate) fn warn(text: &str) {
     }
 }
 
+/// Says on standard error what the end of the program waits for; nothing if the command is quiet.
+pub(crate) fn status_of_end(text: &str) {
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        note(&format!("scitoken: {text}"));
+    }
+}
+
 /// Leaves out all further warnings.
 pub(crate) fn leave_out_warnings() {
     IS_QUIET.store(true, Ordering::Relaxed);

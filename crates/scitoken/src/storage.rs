@@ -154,19 +154,14 @@ pub(crate) fn rescued(env: &Env, unsaved: &UnsavedTokens, place: Option<&Storage
     }
 }
 
-/// Keeps renewed tokens that no storage holds, before the program ends.
-pub(crate) fn rescue_renewed(env: &Env, unsaved: &[UnsavedTokens]) {
-    for tokens in unsaved {
-        let failure = failure(tokens.error());
-        // Standard output may be a file's content, so only a file will do.
-        let hint = tokens.rescue(env).map_or_else(
-            |error| format!("the tokens could not be kept ({error}): log in again"),
-            |path| hints::import_kept_tokens(&path, None),
-        );
-        output::note(&format!(
-            "scitoken: warning: renewed tokens could not be stored: {}",
-            failure.message()
-        ));
-        output::note(&format!("hint: {hint}"));
-    }
+/// Keeps renewed tokens that their storage does not take, before the program ends.
+pub(crate) fn rescue_renewed(env: &Env, unsaved: &UnsavedTokens, place: &StoragePlace<'_>) {
+    // Standard output may be a file's content, so only a file will do.
+    let hint = unsaved.rescue(env).map_or_else(
+        |error| format!("the tokens could not be kept ({error}): log in again"),
+        |path| hints::import_kept_tokens(&path, Some(&place.flags())),
+    );
+    let failure = failure(unsaved.error());
+    output::note(&format!("scitoken: warning: renewed tokens could not be stored: {}", failure.message()));
+    output::note(&format!("hint: {hint}"));
 }

@@ -1,15 +1,13 @@
 //! A stored token, refreshed when it expires.
 
-use std::sync::{Arc, LazyLock, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest_scitokens::{Session, SourceError, TokenRequest, TokenSource};
-use scitoken_storage::login::UnsavedTokens;
 use scitoken_storage::oauth::OAuthError;
 use scitoken_storage::{StoredSource, TokenStorage};
 use scitoken_types::sys::Env;
 use scitoken_types::{AccessToken, ErrorChain};
-use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 use url::Url;
@@ -17,40 +15,12 @@ use url::Url;
 use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::hints::{self, RepeatedLogin};
-use crate::oauth;
 use crate::settings::{OAuthClientSettings, StoredTokenSettings};
 use crate::storage::StoragePlace;
+use crate::{oauth, obtaining};
 
 /// How long an issuer that could not be reached is not contacted again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
-
-/// How long the end of the program waits for a renewal that is running.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The runtime of all renewals. It outlives those of the commands: once an issuer has rotated a refresh token, the new one must
-/// reach the storage, also when the transfer that needed it has ended.
-static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name("renewal").enable_all().build().ok()
-});
-
-/// The sources that have renewed a token in this run.
-static RENEWED: StdMutex<Vec<StoredSource>> = StdMutex::new(Vec::new());
-
-/// Waits for renewals that are running, and returns the tokens that no storage holds.
-pub(crate) fn finish_renewals() -> Vec<UnsavedTokens> {
-    let sources = std::mem::take(&mut *RENEWED.lock().unwrap_or_else(PoisonError::into_inner));
-    let Some(runtime) = RUNTIME.as_ref().filter(|_| !sources.is_empty()) else { return Vec::new() };
-    runtime.block_on(async {
-        let mut unsaved = Vec::new();
-        for source in sources {
-            if let Ok(Err(tokens)) = tokio::time::timeout(FINISH_TIMEOUT, source.finish()).await {
-                unsaved.push(tokens);
-            }
-        }
-        unsaved
-    })
-}
 
 /// An entry of a token storage.
 ///
@@ -104,7 +74,7 @@ impl RenewingEntry {
         let found = self.issuer(client).await.map(|client| self.stored.clone().with_renewal(client));
         *renewing = match &found {
             Ok(source) => {
-                RENEWED.lock().unwrap_or_else(PoisonError::into_inner).push(source.clone());
+                obtaining::add(source.clone(), self.settings.clone());
                 RenewalState::Ready(source.clone())
             }
             Err(why) => RenewalState::Failed { at: Instant::now(), why: why.clone() },
@@ -202,11 +172,12 @@ impl TokenSource for RenewingTokenSource {
         if self.0.settings.client.is_none() || !is_due(&found, request) {
             return found;
         }
-        let runtime = RUNTIME.as_ref().ok_or_else(|| SourceError::new("failed to start a runtime"))?;
+        let runtime = obtaining::runtime().ok_or_else(|| SourceError::new("failed to start a runtime"))?;
         let (entry, asked) = (Arc::clone(&self.0), RenewalRequest::of(request));
         // The end of the caller ends what the source does not have to finish.
         let (caller, caller_is_gone) = oneshot::channel::<()>();
         let renewal = runtime.spawn(async move {
+            let _obtaining = obtaining::begin_renewal().await;
             let renewing = async {
                 let client = entry.settings.client.as_ref().expect("checked above");
                 let source = entry.renewing(client).await?;
@@ -216,11 +187,18 @@ impl TokenSource for RenewingTokenSource {
                 })
             };
             tokio::select! {
-                renewed = renewing => renewed,
-                _ = caller_is_gone => Ok(Ok(None)),
+                biased;
+                () = obtaining::program_ends() => None,
+                _ = caller_is_gone => None,
+                renewed = renewing => Some(renewed),
             }
         });
-        let renewed = renewal.await;
+        let renewed = match renewal.await {
+            // A signal ends the program: a command that went on without the token would only report a failure.
+            Ok(None) => std::future::pending().await,
+            Ok(Some(renewed)) => Ok(renewed),
+            Err(failed) => Err(failed),
+        };
         drop(caller);
         match (renewed, found) {
             (Ok(Ok(renewed)), _) => renewed,
