@@ -95,6 +95,15 @@ pub(crate) fn log_in_again(login: &RepeatedLogin<'_>) -> String {
             sanitize::line(entry.path())
         );
     }
+    format!("log in again: `{}`", login_command(login))
+}
+
+/// Returns the command for a login whose entry does not exist yet.
+pub(crate) fn log_in(login: &RepeatedLogin<'_>) -> String {
+    format!("log in with `{}`", login_command(login))
+}
+
+fn login_command(login: &RepeatedLogin<'_>) -> String {
     let mut command = format!(
         "scitoken login --issuer {} --client-id {}",
         shell_word(login.issuer),
@@ -107,7 +116,7 @@ pub(crate) fn log_in_again(login: &RepeatedLogin<'_>) -> String {
         command.extend([" --scope ", &shell_word(login.scope)]);
     }
     command.extend([" --resource-server ", &shell_word(login.resource_server), " ", login.place]);
-    format!("log in again: `{command}`")
+    command
 }
 
 /// Words the command that repairs the access to a file.

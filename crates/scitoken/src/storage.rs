@@ -18,6 +18,8 @@ use crate::failure::Failure;
 use crate::files;
 use crate::hints;
 use crate::output;
+use crate::sanitize;
+use crate::settings::StoredTokenSettings;
 
 /// Where tokens are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +109,33 @@ fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
     Err(Failure::new(Exit::Usage, "this build has no keyring support").with_hint(
         "use `--storage json:FILE` or `--storage sqlite:FILE`, or build with `--features keyring`",
     ))
+}
+
+/// Says that an entry that the settings name does not exist, and whether its namespace has others.
+pub(crate) fn missing_entry(entry: &StoredTokenSettings) -> (String, bool) {
+    let Ok(storage) = entry.storage.open(&entry.namespace) else {
+        return (format!("failed to open the token storage `{}`", entry.storage), false);
+    };
+    if let Some(file) = entry.storage.file().filter(|file| !file.exists()) {
+        return (format!("the token storage `{}` does not exist", file.display()), false);
+    }
+    let message = no_entry(&*storage, &entry.resource_server);
+    match entry_names(&*storage) {
+        Some(names) => (format!("{message}; it has {names}"), true),
+        None => (message, false),
+    }
+}
+
+/// Says that a storage has no such entry.
+pub(crate) fn no_entry(storage: &dyn TokenStorage, resource_server: &str) -> String {
+    format!("{} has no entry `{}`", storage.label(), sanitize::line(resource_server))
+}
+
+/// Lists the entries of the namespace; `None` if there are none.
+pub(crate) fn entry_names(storage: &dyn TokenStorage) -> Option<String> {
+    let tokens = storage.get_token_data_by_resource_server().ok().filter(|tokens| !tokens.is_empty())?;
+    let names: Vec<_> = tokens.iter().map(|(name, _)| format!("`{}`", sanitize::line(name))).collect();
+    Some(names.join(", "))
 }
 
 /// Locks the storage against renewals, which would overwrite a change with their tokens.

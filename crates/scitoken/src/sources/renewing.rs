@@ -16,7 +16,7 @@ use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::hints::{self, RepeatedLogin};
 use crate::settings::{OAuthClientSettings, StoredTokenSettings};
-use crate::storage::StoragePlace;
+use crate::storage::{self, StoragePlace};
 use crate::{oauth, obtaining};
 
 /// How long an issuer that could not be reached is not contacted again.
@@ -121,17 +121,45 @@ impl RenewingEntry {
             Some(entry.scope().to_owned())
         });
         let scope = read.await.ok().flatten().unwrap_or_default();
-        let entry = &self.settings;
-        let place = StoragePlace { address: entry.storage.clone(), namespace: &entry.namespace };
-        error.with_hint(hints::log_in_again(&RepeatedLogin {
+        error.with_hint(hints::log_in_again(&self.login(client, &scope, &self.place().flags())))
+    }
+
+    fn place(&self) -> StoragePlace<'_> {
+        StoragePlace { address: self.settings.storage.clone(), namespace: &self.settings.namespace }
+    }
+
+    fn login<'a>(
+        &'a self,
+        client: &'a OAuthClientSettings,
+        scope: &'a str,
+        place: &'a str,
+    ) -> RepeatedLogin<'a> {
+        RepeatedLogin {
             issuer: client.issuer.as_str(),
             client_id: &client.id,
             secret_file: client.secret_file.as_deref(),
-            scope: &scope,
-            resource_server: &entry.resource_server,
-            place: &place.flags(),
+            scope,
+            resource_server: &self.settings.resource_server,
+            place,
             is_registered: client.registered.is_some(),
-        }))
+        }
+    }
+
+    /// Returns the error of an entry that the settings name and that does not exist.
+    async fn missing(&self) -> SourceError {
+        let settings = self.settings.clone();
+        let described = tokio::task::spawn_blocking(move || storage::missing_entry(&settings)).await;
+        let (message, has_entries) =
+            described.unwrap_or_else(|_| ("the token storage has no such entry".to_owned(), false));
+        let place = self.place().flags();
+        let hint = match &self.settings.client {
+            Some(client) if !has_entries => hints::log_in(&self.login(client, "", &place)),
+            _ if has_entries => format!(
+                "correct `resource-server` in the settings, or log in; `scitoken store list {place}` lists the entries"
+            ),
+            _ => format!("log in with `scitoken login --issuer URL --client-id ID {place}`"),
+        };
+        SourceError::new(message).with_hint(hint)
     }
 }
 
@@ -168,7 +196,10 @@ impl RenewalRequest {
 
 impl TokenSource for RenewingTokenSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
-        let found = self.0.stored.token(request).await;
+        let found = match self.0.stored.token(request).await {
+            Ok(None) => Err(self.0.missing().await),
+            found => found,
+        };
         if self.0.settings.client.is_none() || !is_due(&found, request) {
             return found;
         }

@@ -152,9 +152,11 @@ impl HostSource {
     pub(super) fn describe(&self, request: &TokenRequest<'_>) -> String {
         match &self.answer {
             Ok(Some(token)) => {
-                let life = token.expires_at().map_or("no expiry is known".to_owned(), |end| {
-                    format!("expires {}", time::relative(end, SystemClock.now()))
-                });
+                let life = match (token.unusable_expiry(), token.expires_at()) {
+                    (Some(unusable), None) => unusable.to_string(),
+                    (_, None) => "no expiry is known".to_owned(),
+                    (_, Some(end)) => format!("expires {}", time::relative(end, SystemClock.now())),
+                };
                 let fit = request.fit(token);
                 match token.claims() {
                     None => format!(
@@ -223,6 +225,7 @@ pub(super) fn fit_as_json(place: &str, sent: bool, why: &str, fit: TokenFit) -> 
     let lifetime = match fit.lifetime {
         LifetimeFit::Valid => "valid",
         LifetimeFit::ExpiresSoon => "expires-soon",
+        LifetimeFit::Unreadable => "unreadable",
         LifetimeFit::NotYet => "not-yet",
         LifetimeFit::Expired => "expired",
     };
