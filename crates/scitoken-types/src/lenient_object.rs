@@ -145,6 +145,11 @@ impl LenientObject {
         self.members.get(name)?.last().map(|value| value.get())
     }
 
+    /// Returns the JSON texts of all members.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.members.values().flatten().map(|value| value.get())
+    }
+
     /// Reads a string; a number is read as its text, and an empty or blank string as absent.
     ///
     /// # Errors

@@ -52,11 +52,21 @@ impl DeviceAuthorization {
         let complete = url("verification_uri_complete");
         let secrets = Redactor::new();
         secrets.add(&device_code);
-        let complete = complete.filter(|url| matches!(secrets.redact(url.as_str()), Cow::Borrowed(_)));
-        let verification_uri = match url(uri).or_else(|| url(old_uri)).or_else(|| complete.clone()) {
+        let is_public = |url: &Url| matches!(secrets.redact(url.as_str()), Cow::Borrowed(_));
+        let complete = complete.filter(is_public);
+        // Without its query, such an address still leads to the page.
+        let without_secret = |mut url: Url| {
+            if !is_public(&url) {
+                url.set_query(None);
+                url.set_fragment(None);
+            }
+            Some(url).filter(is_public)
+        };
+        let stated = url(uri).or_else(|| url(old_uri)).and_then(without_secret);
+        let verification_uri = match stated.or_else(|| complete.clone()) {
             Some(url) => url,
             None if answer.has(uri) || answer.has(old_uri) => {
-                return Err(Kind::Device("`verification_uri` is not a URL"));
+                return Err(Kind::Device("`verification_uri` is not a URL, or has the device code in it"));
             }
             None => return Err(Kind::Device("`verification_uri` is missing")),
         };
@@ -259,6 +269,26 @@ mod tests {
         assert!(seen[1..].iter().all(|request| request == poll), "{seen:?}");
         assert_eq!(fake.left(), 0);
         (start.elapsed().as_secs(), ended)
+    }
+
+    #[tokio::test]
+    async fn the_device_code_stands_in_no_address_that_is_shown() {
+        let address = "https://iss.example/device";
+        for (stated, shown) in [
+            (address.to_owned(), Some(address)),
+            (format!("{address}?device_code=hush-0123"), Some(address)),
+            (format!("{address}#hush-0123"), Some(address)),
+            (format!("{address}/hush-0123"), None),
+        ] {
+            for member in ["verification_uri", "verification_url"] {
+                let begun =
+                    format!(r#"{{"device_code": "hush-0123", "user_code": "U", "{member}": "{stated}"}}"#);
+                let fake = Fake::new([Reply::json(200, &begun)]);
+                let begun = client(&fake).authorize_device(&GrantRequest::new()).await;
+                let uri = begun.as_ref().ok().map(|begun| begun.verification_uri().as_str());
+                assert_eq!(uri, shown, "{stated}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

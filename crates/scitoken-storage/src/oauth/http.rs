@@ -10,6 +10,7 @@ use reqwest_middleware::ClientWithMiddleware;
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
+use super::answer_secrets::hide_secrets;
 use super::error::{Kind, NotJson, OAuthError};
 use reqwest_scitokens::auth::AuthOptions;
 use reqwest_scitokens::{Attach, Error};
@@ -69,6 +70,12 @@ impl Payload {
             authorization: authorization.map(|(header, _)| header),
             secrets,
         }
+    }
+
+    /// Adds secrets that are not sent, and that no message about the answer shows.
+    pub(super) fn hiding(self, others: &[&str]) -> Self {
+        others.iter().for_each(|secret| self.secrets.add(secret));
+        self
     }
 
     /// Encodes a JSON document.
@@ -165,6 +172,9 @@ async fn exchange(
     let body = Body { bytes: body, is_form: is_form(&response), is_complete: broken.is_none() };
     let body = body.decoded(is_deflate(&response));
     let object = body.object();
+    if let Some(object) = &object {
+        hide_secrets(object, secrets);
+    }
     let has_tokens = object.as_ref().is_some_and(has_tokens);
     let refusal = object.and_then(|object| refusal(status, &object, secrets));
     let refusal = match refusal {

@@ -104,8 +104,15 @@ impl Login {
         let found = federation::find_issuer(&order, context, &url)?;
         block_on(async {
             let issuer = NamespaceIssuer::connect(found, &order, context).await?;
-            let (client, authorization) = issuer.authorize(&order, &storage).await?;
-            let obtained = wait_for_user(&client, authorization).await?.named(issuer.entry_name());
+            let asked = issuer.authorize(&order, &storage).await?;
+            let obtained = wait_for_user(&asked.client, asked.authorization).await?;
+            let obtained = obtained.named(issuer.entry_name());
+            // A failure here must not cost the tokens, which the next step keeps.
+            if target.file().is_none()
+                && let Err(failure) = issuer.store_client(&asked.registered, &storage)
+            {
+                output::warn(&format!("the client of the login could not be stored: {}", failure.message()));
+            }
             let exit = self.store(context, &target, obtained, Some(issuer.entry_name()))?;
             if target.file().is_none() && self.storage.storage.is_some() {
                 show_federation_settings(context, &storage)?;
@@ -175,6 +182,7 @@ impl Login {
     ) -> Result<Exit, Failure> {
         let data = obtained.tokens.token_data();
         let data = data.map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
+        hide_tokens(&data);
         // A name overrides that of the server for the token of the answer itself, which is the first.
         // Where another token has that name, it is the one that is meant, and none replaces it.
         let is_taken = name.as_deref().is_some_and(|name| data.get(name).is_some());
@@ -281,6 +289,14 @@ fn target_failure(error: &StorageError) -> Failure {
 
 fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
+}
+
+/// Masks tokens in every further output: an issuer may repeat them in a name.
+fn hide_tokens(tokens: &TokenDataMap) {
+    for (_, data) in tokens {
+        output::hide_secret(data.expose_access_token());
+        data.expose_refresh_token().into_iter().for_each(output::hide_secret);
+    }
 }
 
 /// Says which of the tokens a token file does not hold.
