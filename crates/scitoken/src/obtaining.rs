@@ -93,7 +93,7 @@ pub(crate) fn finish(env: &Env, limit: Duration) {
     });
     let silent = limit.min(SILENT_WAIT);
     if is_finished.recv_timeout(silent) == Err(mpsc::RecvTimeoutError::Timeout) {
-        output::status_of_end("waiting for the answer of the issuer, so that no token is lost …");
+        output::remark("scitoken: waiting for the answer of the issuer, so that no token is lost …");
         let _ = is_finished.recv_timeout(limit - silent);
     }
 }

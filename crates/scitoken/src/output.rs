@@ -259,10 +259,10 @@ pub(crate) fn warn(text: &str) {
     }
 }
 
-/// Says on standard error what the end of the program waits for; nothing if the command is quiet.
-pub(crate) fn status_of_end(text: &str) {
+/// Writes lines to standard error that a user can do without; nothing if the command is quiet.
+pub(crate) fn remark(text: &str) {
     if !IS_QUIET.load(Ordering::Relaxed) {
-        note(&format!("scitoken: {text}"));
+        note(text);
     }
 }
 

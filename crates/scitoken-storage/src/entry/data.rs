@@ -405,7 +405,7 @@ mod tests {
             (&FULL.replace("1700000000", "true"), "`expires_at_seconds` must be an int"),
             (&FULL.replace("\"Bearer\"", "{}"), "`token_type` must be a string or null"),
             ("[1]", "not a JSON object"),
-            ("{\"resource_server\": \"secret", "not JSON: reading ended at line 1 column 27"),
+            ("{\"resource_server\": \"secret", "not JSON: invalid at line 1 column 27"),
         ];
         for (text, expected) in cases {
             assert_eq!(TokenStorageData::from_json(text).unwrap_err().to_string(), expected, "{text}");

@@ -29,6 +29,21 @@ pub(super) fn secrets_of(answer: &LenientObject) -> Redactor {
     secrets
 }
 
+/// Adds what follows the name of a secret in a text that is no object: `access_token=…`.
+pub(super) fn hide_secrets_in_text(text: &str, secrets: &Redactor) {
+    let is_value =
+        |c: char| !c.is_whitespace() && !matches!(c, '"' | '\'' | '&' | ',' | ';' | '<' | '>' | '}');
+    for name in MEMBERS {
+        for (at, _) in text.match_indices(name) {
+            let rest = text[at + name.len()..].trim_start_matches(['"', '\'', ' ']);
+            let Some(value) = rest.strip_prefix(['=', ':']) else { continue };
+            let value = value.trim_start_matches(['"', '\'', ' ']);
+            let end = value.find(|c| !is_value(c)).unwrap_or(value.len());
+            secrets.add(&value[..end]);
+        }
+    }
+}
+
 fn hide_inner_secrets(object: &LenientObject, secrets: &Redactor, depth: usize) {
     for text in MEMBERS.iter().filter_map(|name| object.words(name).ok().flatten()) {
         text.split(' ').for_each(|secret| secrets.add(secret));

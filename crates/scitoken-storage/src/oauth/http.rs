@@ -10,7 +10,7 @@ use reqwest_middleware::ClientWithMiddleware;
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
-use super::answer_secrets::hide_secrets;
+use super::answer_secrets::{hide_secrets, hide_secrets_in_text};
 use super::error::{Kind, NotJson, OAuthError};
 use reqwest_scitokens::auth::AuthOptions;
 use reqwest_scitokens::{Attach, Error};
@@ -172,8 +172,9 @@ async fn exchange(
     let body = Body { bytes: body, is_form: is_form(&response), is_complete: broken.is_none() };
     let body = body.decoded(is_deflate(&response));
     let object = body.object();
-    if let Some(object) = &object {
-        hide_secrets(object, secrets);
+    match &object {
+        Some(object) => hide_secrets(object, secrets),
+        None => hide_secrets_in_text(&String::from_utf8_lossy(&body.bytes), secrets),
     }
     let has_tokens = object.as_ref().is_some_and(has_tokens);
     let refusal = object.and_then(|object| refusal(status, &object, secrets));

@@ -17,6 +17,7 @@ use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::oauth;
 use crate::output;
 use crate::storage::{self, StorageAddress};
@@ -139,7 +140,7 @@ impl NamespaceIssuer {
         let failed = |error| storage::failure(&error);
         if let Some(id) = &order.client.client_id {
             let secret =
-                order.client.connection.client_secret_file.as_deref().map(oauth::read_secret).transpose()?;
+                order.client.connection.client_secret_file.as_deref().map(files::read_secret).transpose()?;
             let client = RegisteredClient::new(id, secret.as_deref());
             return self.ask(client).await.map_err(|error| oauth::failure(&error));
         }
@@ -193,7 +194,7 @@ fn default_scopes(login: &NamespaceLogin, metadata: &ProviderMetadata) -> Vec<Sc
         if metadata.supports_scope(usual) != Some(false) {
             scopes.extend(usual.parse::<Scope>().ok());
         } else if usual == "offline_access" {
-            output::note("The issuer gives no refresh tokens: log in again when the token has expired.");
+            output::remark("The issuer gives no refresh tokens: log in again when the token has expired.");
         }
     }
     scopes.extend(login.scopes.iter().cloned());

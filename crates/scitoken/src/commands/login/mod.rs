@@ -10,6 +10,7 @@ use scitoken_storage::login::{LoginTarget, PreparedTarget};
 use scitoken_storage::oauth::GrantRequest;
 use scitoken_storage::{BearerTokenFile, DEFAULT_NAMESPACE, StorageError, TokenDataMap};
 use scitoken_transfer::federation::FederationHost;
+use scitoken_types::sys::Env;
 use scitoken_types::{Audience, Scope};
 use serde_json::json;
 use url::Url;
@@ -63,7 +64,7 @@ pub(crate) struct Login {
     #[arg(long, value_name = "NAME")]
     resource_server: Option<String>,
     /// Write the access token to this file
-    #[arg(long, value_name = "FILE", conflicts_with = "storage")]
+    #[arg(long, value_name = "FILE", conflicts_with = "storage", value_parser = parse_bearer_file)]
     bearer_file: Option<PathBuf>,
     #[command(flatten)]
     storage: OptionalStorageArgs,
@@ -144,10 +145,16 @@ impl Login {
         let Some(file) = target.file() else { return };
         let expected = BearerTokenFile::discovered(&context.env);
         if self.bearer_file.is_none() && expected.is_some_and(|expected| expected.path() != file.path()) {
-            output::note(&format!("The token will be written to `{}`.", file.path().display()));
+            output::remark(&format!("The token will be written to `{}`.", file.path().display()));
+        }
+        if let Some(variable) = found_before(&context.env, file.path()) {
+            output::remark(&format!(
+                "`{variable}` is set and is found before `{}`: run `unset {variable}` to use the new token.",
+                file.path().display()
+            ));
         }
         if self.scope.iter().flat_map(|list| &list.0).any(|scope| scope.as_str() == "offline_access") {
-            output::note("The refresh token will not be stored: that needs `--storage`.");
+            output::remark("The refresh token will not be stored: that needs `--storage`.");
         }
     }
 
@@ -257,7 +264,7 @@ impl Login {
         if let Some(file) = &self.client.connection.client_secret_file {
             add("client-secret-file", absolute(file));
         }
-        output::note(&format!("\nTo use the token, add these lines to `scitoken.toml`:\n\n{lines}"));
+        output::remark(&format!("\nTo use the token, add these lines to `scitoken.toml`:\n\n{lines}"));
     }
 }
 
@@ -271,11 +278,30 @@ fn show_federation_settings(context: &Context, storage: &StorageAddress) -> Resu
         StorageAddress::Sqlite(path) => format!("sqlite:{}", absolute(path)),
         StorageAddress::Keyring => "keyring".to_owned(),
     };
-    output::note(&format!(
+    output::remark(&format!(
         "\nTo use the token, add these lines to `scitoken.toml`:\n\n[federation]\nstorage = {}\n",
         settings::quote(&address)
     ));
     Ok(())
+}
+
+/// Returns the variable whose token or file is found before a token file, if there is one.
+fn found_before(env: &Env, file: &Path) -> Option<&'static str> {
+    let is_set = |value: std::ffi::OsString| !value.to_string_lossy().trim().is_empty();
+    if env.get_non_empty("BEARER_TOKEN").is_some_and(is_set) {
+        return Some("BEARER_TOKEN");
+    }
+    let named = env.get_non_empty("BEARER_TOKEN_FILE")?;
+    (absolute(Path::new(&named)) != absolute(file)).then_some("BEARER_TOKEN_FILE")
+}
+
+/// Parses the name of a token file. Elsewhere `-` is standard output, which keeps no token.
+fn parse_bearer_file(name: &str) -> Result<PathBuf, &'static str> {
+    match name {
+        "" => Err("name a file"),
+        "-" => Err("a token is not written to standard output; for a file of this name, write `./-`"),
+        name => Ok(name.into()),
+    }
 }
 
 /// Returns the failure of a place that tokens cannot be stored in, with another place as the hint.
@@ -308,7 +334,7 @@ fn show_dropped(tokens: &TokenDataMap) {
             .skip(1)
             .map(|(name, _)| format!("The token for `{}` was not stored", sanitize::line(name))),
     ) {
-        output::note(&format!(
+        output::remark(&format!(
             "{dropped}: a token file holds one access token. Pass `--storage` to keep all."
         ));
     }

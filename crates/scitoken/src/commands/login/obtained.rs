@@ -59,5 +59,5 @@ fn show_instructions(authorization: &DeviceAuthorization) {
     if let Some(complete) = authorization.verification_uri_complete() {
         output::note(&format!("or open {complete}"));
     }
-    output::note(&format!("Waiting for {} minutes …", authorization.time_left().as_secs().div_ceil(60)));
+    output::remark(&format!("Waiting for {} minutes …", authorization.time_left().as_secs().div_ceil(60)));
 }
