@@ -96,13 +96,21 @@ pub(super) struct CheckContext<'a> {
 
 impl CheckContext<'_> {
     pub(super) fn checks(&self, token: &AccessToken) -> Vec<TokenCheck> {
-        let mut checks = vec![expiry(token, self.now)];
+        let mut checks: Vec<_> = transport(self.url).into_iter().collect();
+        checks.push(expiry(token, self.now));
         if let Some(claims) = token.claims() {
             checks.extend(audience(claims, self));
             checks.extend(scope(claims, self));
         }
         checks
     }
+}
+
+/// Returns the rule that keeps every token from a server without TLS, if that is one.
+fn transport(url: &Url) -> Option<TokenCheck> {
+    let is_trustworthy = Origin::try_from(url).is_ok_and(|origin| origin.is_trustworthy());
+    let has_no_tls = || TokenCheck::new("transport", "plain http", "https", Verdict::Fails);
+    (!is_trustworthy).then(has_no_tls)
 }
 
 fn expiry(token: &AccessToken, now: SystemTime) -> TokenCheck {

@@ -12,7 +12,7 @@ use super::client::{GrantRequest, OAuthClient};
 use super::error::{Kind, OAuthError};
 use super::response::TokenResponse;
 use scitoken_types::redact::{self, Redactor};
-use scitoken_types::{LenientObject, SafeUrl, Seconds};
+use scitoken_types::{LenientObject, Origin, SafeUrl, Seconds};
 
 /// The default interval (RFC 8628 section 3.2), and what `slow_down` adds to it (3.5).
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
@@ -162,6 +162,11 @@ impl OAuthClient {
             .metadata()
             .device_authorization_endpoint()
             .ok_or_else(|| self.failed(Kind::NoEndpoint("device_authorization_endpoint")))?;
+        // The user is not asked to confirm what the token endpoint cannot finish.
+        let token_endpoint = self.metadata().token_endpoint();
+        if !Origin::try_from(token_endpoint).is_ok_and(|origin| origin.is_trustworthy()) {
+            return Err(Kind::Untrusted.at(SafeUrl::new(token_endpoint)));
+        }
         let scope = request.scope_text();
         let mut form: Vec<_> = scope.as_deref().map(|scope| ("scope", scope)).into_iter().collect();
         request.add_targets(&mut form);
@@ -241,6 +246,7 @@ impl fmt::Debug for DeviceAuthorization {
 #[cfg(test)]
 mod tests {
     use super::super::fake::{Fake, Reply, client};
+    use super::super::metadata::ProviderMetadata;
     use super::*;
 
     const BEGUN: &str = r#"{"device_code": "hush", "user_code": "NNLJ-VSKJ", "verification_uri": "https://iss.example/device",
@@ -269,6 +275,17 @@ mod tests {
         assert!(seen[1..].iter().all(|request| request == poll), "{seen:?}");
         assert_eq!(fake.left(), 0);
         (start.elapsed().as_secs(), ended)
+    }
+
+    #[tokio::test]
+    async fn a_token_endpoint_without_tls_is_refused_before_the_user_is_asked() {
+        let fake = Fake::new([Reply::json(200, BEGUN)]);
+        let metadata =
+            ProviderMetadata::new("https://iss.example", "http://iss.example/token".parse().unwrap())
+                .with_device_authorization_endpoint("https://iss.example/device".parse().unwrap());
+        let client = OAuthClient::new(fake.client(), metadata, "me");
+        let error = client.authorize_device(&GrantRequest::new()).await.unwrap_err();
+        assert!(error.is_refused_by_policy() && fake.seen().is_empty(), "{error}");
     }
 
     #[tokio::test]

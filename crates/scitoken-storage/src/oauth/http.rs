@@ -210,8 +210,8 @@ impl Answer {
             return Err(refusal);
         }
         match (self.body.object(), self.broken) {
-            // Of an answer that was cut off, what arrived counts if it has a token.
-            (Some(object), Some(broken)) if !has_tokens(&object) => Err(broken),
+            // Of an answer that was cut off, what arrived counts if it is a whole object, or has a token.
+            (Some(object), Some(broken)) if !object.is_complete() && !has_tokens(&object) => Err(broken),
             (Some(object), _) => Ok(object),
             (None, Some(broken)) => Err(broken),
             (None, None) => Err(Kind::NotJson(self.instead)),
@@ -293,15 +293,19 @@ fn unreachable(error: reqwest_middleware::Error) -> Kind {
 }
 
 async fn read(response: &mut Response, body: &mut Vec<u8>) -> Result<(), Kind> {
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| Kind::Unreachable(error.without_url().into()))?
-    {
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                return Err(Kind::CutOff { received: body.len(), cause: error.without_url().into() });
+            }
+        };
         if body.len() + chunk.len() > MAX_ANSWER_SIZE {
             return Err(Kind::TooLarge(MAX_ANSWER_SIZE));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(())
 }
 
 /// Decodes `deflate` (RFC 9110 section 8.4.1.2), which some servers send without its zlib frame.

@@ -24,7 +24,7 @@ use crate::token_source::TokenQuery;
 /// `*` marks the token that is used. With a URL, the tokens are ranked for it: which one is sent, and why each other one is
 /// not; the source that the settings name for the server comes first. For the name of an object in a federation, the director
 /// is asked which tokens the namespace accepts, and the tokens of logins are shown too. Exit code 0: a token was found,
-/// 7: none, or the search or that source ended at an error.
+/// 7: none, or the search or that source ended at an error, 14: the URL is that of a server without TLS.
 #[derive(Debug, Args)]
 pub(super) struct Where {
     /// URL or name of an object that the token is for
@@ -62,6 +62,10 @@ impl Where {
     fn rank(&self, context: &Context, url: &Url) -> Result<Exit, Failure> {
         let query = TokenQuery::new(context, url, Some(self.op.method()))?;
         let request = query.request()?;
+        if !request.origin().is_trustworthy() {
+            let message = format!("no token is sent to `{}`: the server has no TLS", request.origin());
+            return Err(Failure::new(Exit::Policy, message).with_hint("write `https://`"));
+        }
         let discovery = query.discover()?;
         let Some(entry) = query.host_entry() else {
             context.output.text(&discovery.to_string())?;
