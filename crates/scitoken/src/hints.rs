@@ -25,6 +25,9 @@ pub(crate) fn worded(hint: &Hint) -> String {
         Hint::TrustRedirectTarget { origin } => {
             return format!("if `{origin}` may have the token, pass `--trust-redirect {}`", origin.host());
         }
+        Hint::UseTokenCommand => {
+            "a pipe can be read once only: pass the command that writes to it with `--token-command COMMAND`"
+        }
         Hint::RedirectToHttps => {
             "ask the operator for `http.desthttps yes` (XRootD), or pass `--allow-cleartext-redirects`"
         }

@@ -19,6 +19,9 @@ use crate::settings::{OAuthClientSettings, StoredTokenSettings};
 use crate::storage::{self, StoragePlace};
 use crate::{oauth, obtaining};
 
+/// The longest wait for a renewal of a token that is still valid.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long an issuer that could not be reached is not contacted again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
 
@@ -224,7 +227,15 @@ impl TokenSource for RenewingTokenSource {
                 renewed = renewing => Some(renewed),
             }
         });
-        let renewed = match renewal.await {
+        let mut renewal = renewal;
+        let ended = tokio::select! {
+            ended = &mut renewal => ended,
+            () = sleep_or_never(patience(&found, request)) => {
+                request.note(|| "the issuer has not answered yet; the stored token is still valid");
+                return found;
+            }
+        };
+        let renewed = match ended {
             // A signal ends the program: a command that went on without the token would only report a failure.
             Ok(None) => std::future::pending().await,
             Ok(Some(renewed)) => Ok(renewed),
@@ -241,6 +252,23 @@ impl TokenSource for RenewingTokenSource {
             (Ok(Err(why)), Err(_)) => Err(why),
             (Err(failed), _) => std::panic::resume_unwind(failed.into_panic()),
         }
+    }
+}
+
+/// Returns how long a renewal may take before the stored token is sent, which is valid for a while: no longer than half of that.
+fn patience(
+    found: &Result<Option<AccessToken>, SourceError>,
+    request: &TokenRequest<'_>,
+) -> Option<Duration> {
+    let token = found.as_ref().ok()?.as_ref().filter(|token| request.rejected() != Some(token))?;
+    let left = token.expires_at()?.duration_since(request.now()).ok()?;
+    Some(LONGEST_PATIENCE.min(left / 2))
+}
+
+async fn sleep_or_never(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -223,8 +223,9 @@ impl Login {
             )?;
         }
         if let (None, Some(issuer), Some(id)) = (&self.name, &self.client.issuer, &self.client.client_id) {
-            for (name, _) in named.iter() {
-                self.show_settings(name, issuer, id);
+            let mut names = named.iter().map(|(name, _)| name);
+            if let Some(first) = names.next() {
+                self.show_settings(first, names, issuer, id);
             }
         }
         Ok(Exit::Ok)
@@ -242,8 +243,15 @@ impl Login {
         Some(StoragePlace { address, namespace: &self.storage.namespace })
     }
 
-    /// Shows the lines of `scitoken.toml` with which the transfer commands use the stored token.
-    fn show_settings(&self, name: &str, issuer: &Url, client_id: &str) {
+    /// Shows the lines of `scitoken.toml` with which the transfer commands use the stored token. A server has one source, so the
+    /// other tokens of the answer are comments.
+    fn show_settings<'n>(
+        &self,
+        name: &str,
+        others: impl Iterator<Item = &'n str>,
+        issuer: &Url,
+        client_id: &str,
+    ) {
         let Some(storage) = &self.storage.storage else { return };
         let host = self.audience.first().and_then(|audience| origin_pattern(audience));
         let quoted = |text: &str| settings::quote(text);
@@ -263,6 +271,10 @@ impl Login {
         add("client-id", quoted(client_id));
         if let Some(file) = &self.client.connection.client_secret_file {
             add("client-secret-file", absolute(file));
+        }
+        for other in others {
+            let server = "# For the server of this token, the same lines with `resource-server = ";
+            lines.extend([server, &quoted(other), "`\n"]);
         }
         output::remark(&format!("\nTo use the token, add these lines to `scitoken.toml`:\n\n{lines}"));
     }
@@ -340,12 +352,72 @@ fn show_dropped(tokens: &TokenDataMap) {
     }
 }
 
-/// Returns the origin pattern of the server that an audience names, if it is a URL.
+/// Returns the origin pattern of the server that an audience names: by a URL, or by a host with or without a port.
 fn origin_pattern(audience: &str) -> Option<String> {
-    let url: Url = audience.parse().ok()?;
-    match (url.scheme(), url.port()) {
-        ("https", None) => url.host_str().map(str::to_owned),
-        ("https" | "http", _) => Some(url.origin().ascii_serialization()),
-        _ => None,
+    let (scheme, rest) = audience.split_once("://").unwrap_or(("", audience));
+    let is_host = |text: &str| {
+        let (host, port) = text.rsplit_once(':').unwrap_or((text, "1"));
+        let is_name =
+            host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
+        is_name && port.parse::<u16>().is_ok()
+    };
+    match scheme {
+        "" => is_host(rest).then(|| rest.to_owned()),
+        // The port of another protocol says nothing about that of HTTP.
+        "root" | "roots" | "xroot" | "xroots" => {
+            let host = rest.split(['/', ':']).next().filter(|host| is_host(host))?;
+            Some(host.to_owned())
+        }
+        _ => {
+            let url: Url = audience.parse().ok()?;
+            match (url.scheme(), url.port()) {
+                ("https", None) => url.host_str().map(str::to_owned),
+                ("https" | "http", _) => Some(url.origin().ascii_serialization()),
+                _ => None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_of_an_audience_is_named() {
+        for (audience, pattern) in [
+            ("https://se.example.org", Some("se.example.org")),
+            ("https://se.example.org:8443/x", Some("https://se.example.org:8443")),
+            ("http://127.0.0.1:80/", Some("http://127.0.0.1")),
+            ("se.example.org", Some("se.example.org")),
+            ("se.example.org:1094", Some("se.example.org:1094")),
+            ("root://se.example.org:1094/", Some("se.example.org")),
+            ("https://wlcg.cern.ch/jwt/v1/any", Some("wlcg.cern.ch")),
+            ("ANY", None),
+            ("urn:globus:x", None),
+            ("a b.c", None),
+        ] {
+            assert_eq!(origin_pattern(audience).as_deref(), pattern, "{audience}");
+        }
+    }
+
+    #[test]
+    fn a_token_file_has_a_name() {
+        assert!(parse_bearer_file("-").is_err() && parse_bearer_file("").is_err());
+        assert_eq!(parse_bearer_file("./-"), Ok(PathBuf::from("./-")));
+    }
+
+    #[test]
+    fn what_is_found_before_a_token_file_is_named() {
+        let file = Path::new("/run/bt_u0");
+        for (env, expected) in [
+            (vec![("BEARER_TOKEN", "x")], Some("BEARER_TOKEN")),
+            (vec![("BEARER_TOKEN", " ")], None),
+            (vec![("BEARER_TOKEN_FILE", "/elsewhere")], Some("BEARER_TOKEN_FILE")),
+            (vec![("BEARER_TOKEN_FILE", "/run/bt_u0")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(found_before(&Env::given(env.clone()), file), expected, "{env:?}");
+        }
     }
 }
