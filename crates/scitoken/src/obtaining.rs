@@ -94,6 +94,6 @@ pub(crate) fn finish(env: &Env, limit: Duration) {
     let silent = limit.min(SILENT_WAIT);
     if is_finished.recv_timeout(silent) == Err(mpsc::RecvTimeoutError::Timeout) {
         output::remark("scitoken: waiting for the answer of the issuer, so that no token is lost …");
-        let _ = is_finished.recv_timeout(limit - silent);
+        let _ = is_finished.recv_timeout(limit.saturating_sub(silent));
     }
 }

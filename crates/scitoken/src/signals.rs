@@ -65,7 +65,9 @@ pub(crate) fn start(env: &Env) {
                 if calls.is_empty() {
                     end_after_tokens(signal, env.clone());
                 }
-                calls.into_iter().for_each(|call| call());
+                for call in calls {
+                    call();
+                }
                 if let Some(signal) = signals.next().await {
                     obtaining::finish(&env, LAST_WAIT);
                     exit_now(signal);

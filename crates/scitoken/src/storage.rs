@@ -19,7 +19,6 @@ use crate::files;
 use crate::hints;
 use crate::output;
 use crate::sanitize;
-use crate::settings::StoredTokenSettings;
 
 /// Where tokens are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,15 +110,15 @@ fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
     ))
 }
 
-/// Says that an entry that the settings name does not exist, and whether its namespace has others.
-pub(crate) fn missing_entry(entry: &StoredTokenSettings) -> (String, bool) {
-    let Ok(storage) = entry.storage.open(&entry.namespace) else {
-        return (format!("failed to open the token storage `{}`", entry.storage), false);
+/// Says that an entry does not exist, and whether its namespace has others.
+pub(crate) fn missing_entry(place: &StoragePlace<'_>, resource_server: &str) -> (String, bool) {
+    let Ok(storage) = place.address.open(place.namespace) else {
+        return (format!("failed to open the token storage `{}`", place.address), false);
     };
-    if let Some(file) = entry.storage.file().filter(|file| !file.exists()) {
+    if let Some(file) = place.address.file().filter(|file| !file.exists()) {
         return (format!("the token storage `{}` does not exist", file.display()), false);
     }
-    let message = no_entry(&*storage, &entry.resource_server);
+    let message = no_entry(&*storage, resource_server);
     match entry_names(&*storage) {
         Some(names) => (format!("{message}; it has {names}"), true),
         None => (message, false),

@@ -319,7 +319,7 @@ impl fmt::Debug for TokenStorageData {
     }
 }
 
-/// The year 10000 in seconds since 1970: such a time says nothing about an expiry.
+/// The year 10000 in seconds since 1970: such a time is no expiry.
 const NO_EXPIRY: i64 = 253_402_300_800;
 
 const FIELDS: [&str; 7] = [

@@ -2,7 +2,6 @@
 
 use std::time::SystemTime;
 
-use crate::IssuerEntry;
 use crate::entry::TokenStorageData;
 use crate::oauth::RegisteredClient;
 use crate::storage::{StorageError, TokenStorage};
@@ -49,38 +48,32 @@ impl<'s> RegisteredClients<'s> {
         self.0.store_token_data(client.to_entry(key(issuer)))
     }
 
-    /// Returns the client that obtained the tokens of an entry; for an entry of earlier versions, that of its issuer.
-    pub fn of_entry(
-        &self,
-        entry: &IssuerEntry,
-        now: SystemTime,
-    ) -> Result<Option<RegisteredClient>, StorageError> {
-        match self.get(&entry.to_string(), now)? {
+    /// Returns the client that obtained the tokens of an entry, `ISSUER#PATH`; for an entry of earlier versions, that of its
+    /// issuer.
+    pub fn of_entry(&self, name: &str, now: SystemTime) -> Result<Option<RegisteredClient>, StorageError> {
+        match self.get(name, now)? {
             Some(client) => Ok(Some(client)),
-            None => self.get(entry.issuer().as_str(), now),
+            None => self.get(issuer_of(name), now),
         }
     }
 
     /// Stores the client that obtained the tokens of an entry.
-    pub fn store_for_entry(
-        &self,
-        entry: &IssuerEntry,
-        client: &RegisteredClient,
-    ) -> Result<(), StorageError> {
-        self.store(&entry.to_string(), client)
+    pub fn store_for_entry(&self, name: &str, client: &RegisteredClient) -> Result<(), StorageError> {
+        self.store(name, client)
     }
 
     /// Keeps the client of an issuer with those of the entries that have none of their own, before another one takes its place.
     pub fn keep_for<'e>(
         &self,
-        entries: impl IntoIterator<Item = &'e IssuerEntry>,
+        entries: impl IntoIterator<Item = &'e str>,
         issuer: &str,
     ) -> Result<(), StorageError> {
         let Some(known) = self.0.get_token_data(key(issuer))? else { return Ok(()) };
         let known = RegisteredClient::from_entry(&known);
-        for entry in entries.into_iter().filter(|entry| key(entry.issuer().as_str()) == key(issuer)) {
-            if self.0.get_token_data(key(&entry.to_string()))?.is_none() {
-                self.store_for_entry(entry, &known)?;
+        let is_meant = |name: &&str| name.contains('#') && key(issuer_of(name)) == key(issuer);
+        for name in entries.into_iter().filter(is_meant) {
+            if self.0.get_token_data(key(name))?.is_none() {
+                self.store_for_entry(name, &known)?;
             }
         }
         Ok(())
@@ -95,6 +88,11 @@ impl<'s> RegisteredClients<'s> {
 /// A slash at the end makes no other issuer here.
 fn key(issuer: &str) -> &str {
     issuer.trim_end_matches('/')
+}
+
+/// Returns the issuer of an entry.
+fn issuer_of(name: &str) -> &str {
+    name.split_once('#').map_or(name, |(issuer, _)| issuer)
 }
 
 impl RegisteredClient {
@@ -131,16 +129,15 @@ mod tests {
         let clients = RegisteredClients::new(&storage);
         let client = |id: &str| RegisteredClient::new(id, Some("s"));
         let [old, own, new] = ["old", "own", "new"].map(client);
-        let entry = |name: &str| name.parse::<IssuerEntry>().unwrap();
-        let [a, b, c] = ["https://i#/a", "https://i/#/b", "https://other#/c"].map(entry);
+        let [a, b, c] = ["https://i#/a", "https://i#/b", "https://other#/c"];
         clients.store("https://i/", &old).unwrap();
-        clients.store_for_entry(&b, &own).unwrap();
-        clients.keep_for([&a, &b, &c], "https://i").unwrap();
+        clients.store_for_entry(b, &own).unwrap();
+        clients.keep_for([a, b, c], "https://i").unwrap();
         clients.store("https://i", &new).unwrap();
         let now = SystemTime::UNIX_EPOCH;
         let of = |entry| clients.of_entry(entry, now).unwrap().map(|client| client.client_id().to_owned());
-        assert_eq!([of(&a), of(&b), of(&c)].map(Option::unwrap_or_default), ["old", "own", ""]);
-        assert_eq!(of(&entry("https://i#/new")).as_deref(), Some("new"));
+        assert_eq!([of(a), of(b), of(c)].map(Option::unwrap_or_default), ["old", "own", ""]);
+        assert_eq!(of("https://i#/new").as_deref(), Some("new"));
     }
 
     #[test]

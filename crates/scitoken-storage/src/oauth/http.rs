@@ -74,7 +74,9 @@ impl Payload {
 
     /// Adds secrets that are not sent, and that no message about the answer shows.
     pub(super) fn hiding(self, others: &[&str]) -> Self {
-        others.iter().for_each(|secret| self.secrets.add(secret));
+        for secret in others {
+            self.secrets.add(secret);
+        }
         self
     }
 

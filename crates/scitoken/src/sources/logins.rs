@@ -66,7 +66,7 @@ impl FederationLogins {
     /// Returns the client that obtained the tokens of an entry.
     fn client(&self, entry: &IssuerEntry) -> Result<Option<OAuthClientSettings>, Failure> {
         let storage = self.storage.open(RegisteredClients::NAMESPACE)?;
-        let read = RegisteredClients::new(&*storage).of_entry(entry, SystemClock.now());
+        let read = RegisteredClients::new(&*storage).of_entry(&entry.to_string(), SystemClock.now());
         let registered = read.map_err(|error: StorageError| crate::storage::failure(&error))?;
         Ok(registered.map(|client| OAuthClientSettings {
             issuer: entry.issuer().clone(),

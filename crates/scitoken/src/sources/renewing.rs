@@ -151,7 +151,11 @@ impl RenewingEntry {
     /// Returns the error of an entry that the settings name and that does not exist.
     async fn missing(&self) -> SourceError {
         let settings = self.settings.clone();
-        let described = tokio::task::spawn_blocking(move || storage::missing_entry(&settings)).await;
+        let described = tokio::task::spawn_blocking(move || {
+            let place = StoragePlace { address: settings.storage.clone(), namespace: &settings.namespace };
+            storage::missing_entry(&place, &settings.resource_server)
+        });
+        let described = described.await;
         let (message, has_entries) =
             described.unwrap_or_else(|_| ("the token storage has no such entry".to_owned(), false));
         let place = self.place().flags();

@@ -162,8 +162,7 @@ impl NamespaceIssuer {
         })?;
         // Earlier tokens can be renewed only by the client that obtained them.
         let tokens = storage.open(DEFAULT_NAMESPACE)?.get_token_data_by_resource_server().map_err(failed)?;
-        let entries: Vec<IssuerEntry> = tokens.iter().filter_map(|(name, _)| name.parse().ok()).collect();
-        clients.keep_for(&entries, issuer).map_err(failed)?;
+        clients.keep_for(tokens.iter().map(|(name, _)| name), issuer).map_err(failed)?;
         clients.store(issuer, &client).map_err(failed)?;
         self.ask(client).await.map_err(|error| oauth::failure(&error))
     }
@@ -180,9 +179,8 @@ impl NamespaceIssuer {
         client: &RegisteredClient,
         storage: &StorageAddress,
     ) -> Result<(), Failure> {
-        let entry = IssuerEntry::new(self.login.issuer.clone(), self.login.path.as_str());
         let opened = storage.open(RegisteredClients::NAMESPACE)?;
-        let stored = RegisteredClients::new(&*opened).store_for_entry(&entry, client);
+        let stored = RegisteredClients::new(&*opened).store_for_entry(&self.entry_name(), client);
         stored.map_err(|error| storage::failure(&error))
     }
 }

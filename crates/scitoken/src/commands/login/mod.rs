@@ -223,9 +223,9 @@ impl Login {
             )?;
         }
         if let (None, Some(issuer), Some(id)) = (&self.name, &self.client.issuer, &self.client.client_id) {
-            let mut names = named.iter().map(|(name, _)| name);
-            if let Some(first) = names.next() {
-                self.show_settings(first, names, issuer, id);
+            let mut entries = named.iter().map(|(name, _)| name);
+            if let Some(first) = entries.next() {
+                self.show_settings(first, entries, issuer, id);
             }
         }
         Ok(Exit::Ok)
@@ -363,7 +363,7 @@ fn origin_pattern(audience: &str) -> Option<String> {
     };
     match scheme {
         "" => is_host(rest).then(|| rest.to_owned()),
-        // The port of another protocol says nothing about that of HTTP.
+        // The port of another protocol is not that of HTTP.
         "root" | "roots" | "xroot" | "xroots" => {
             let host = rest.split(['/', ':']).next().filter(|host| is_host(host))?;
             Some(host.to_owned())

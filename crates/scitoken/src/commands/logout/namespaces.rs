@@ -144,7 +144,7 @@ impl Logout {
             return oauth::discover(session, issuer, id, secret).await;
         }
         let storage = address.open(RegisteredClients::NAMESPACE)?;
-        let known = RegisteredClients::new(&*storage).of_entry(entry, SystemClock.now());
+        let known = RegisteredClients::new(&*storage).of_entry(&entry.to_string(), SystemClock.now());
         let Some(known) = known.map_err(|error| failure(&error))? else {
             let issuer = SafeUrl::new(issuer);
             let message = format!("{address} has no client of `{issuer}` whose secret is valid");

@@ -113,7 +113,7 @@ fn described(token: &AccessToken, claims: &UnverifiedClaims, signature: &str, no
         Some(end) if end <= now => line("expired", &at(end)),
         Some(end) => line("expires", &at(end)),
         None => {
-            line("expires", &unusable("exp").unwrap_or_else(|| "the token has no `exp` claim".to_owned()))
+            line("expires", &unusable("exp").unwrap_or_else(|| "the token has no `exp` claim".to_owned()));
         }
     }
     for (name, title) in [("iat", "issued"), ("nbf", "valid from"), ("scope", "scope"), ("scp", "scope")] {

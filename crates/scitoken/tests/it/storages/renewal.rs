@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use scitoken_storage::{JsonTokenStorage, TokenStorage as _, TokenStorageData};
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
+use scitoken_types::sys::{Clock as _, SystemClock};
 use tokio::runtime::Runtime;
 
 use crate::support::{HELLO, serve};
@@ -115,8 +116,8 @@ fn a_transfer_that_ends_during_a_renewal_stores_the_rotated_token() {
 fn an_issuer_that_does_not_answer_does_not_outlast_a_token_that_is_still_valid() {
     let site = Site::start();
     let storage = JsonTokenStorage::new(site.home.path().join("place/tokens.json"));
-    let soon = std::time::SystemTime::now() + Duration::from_secs(8);
-    let soon = soon.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().try_into().unwrap();
+    let now = scitoken_types::sys::epoch_seconds(SystemClock.now());
+    let soon = i64::try_from(now).unwrap() + 8;
     let old = TokenStorageData::new("rs", "s", "AT1-1234567890", soon).with_refresh_token("RT1-1234567890");
     storage.store_token_data(old).unwrap();
     let child = site.get(&["-o", "out"]);
