@@ -286,3 +286,24 @@ fn is_due(found: &Result<Option<AccessToken>, SourceError>, request: &TokenReque
         Err(error) => error.is_expired(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_is_waited_for_while_half_of_the_tokens_time_is_left() {
+        let url: Url = "https://h/f".parse().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let request = TokenRequest::new(&url).unwrap().at(now);
+        let token = |left| AccessToken::new("AT").unwrap().with_expiry(now + Duration::from_secs(left));
+        for (left, expected) in [(8, 4), (20, 10), (50, 10)] {
+            let wait = patience(&Ok(Some(token(left))), &request);
+            assert_eq!(wait, Some(Duration::from_secs(expected)), "{left}");
+        }
+        let refused = token(8);
+        assert_eq!(patience(&Ok(Some(token(8))), &request.with_rejected(&refused)), None);
+        let request = TokenRequest::new(&url).unwrap().at(now);
+        assert_eq!(patience(&Err(SourceError::new("expired")), &request), None);
+    }
+}

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use scitoken_storage::{JsonTokenStorage, TokenStorage as _, TokenStorageData};
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
-use scitoken_types::sys::{Clock as _, SystemClock};
 use tokio::runtime::Runtime;
 
 use crate::support::{HELLO, serve};
@@ -110,32 +109,6 @@ fn a_transfer_that_ends_during_a_renewal_stores_the_rotated_token() {
         let stored = site.home.path().join("place/tokens.json");
         assert_eq!(Site::refresh_token(&stored), "RT2-1234567890", "{end} {arguments:?}: {shown}");
     }
-}
-
-#[test]
-fn an_issuer_that_does_not_answer_does_not_outlast_a_token_that_is_still_valid() {
-    let site = Site::start();
-    let storage = JsonTokenStorage::new(site.home.path().join("place/tokens.json"));
-    let now = scitoken_types::sys::epoch_seconds(SystemClock.now());
-    let soon = i64::try_from(now).unwrap() + 8;
-    let old = TokenStorageData::new("rs", "s", "AT1-1234567890", soon).with_refresh_token("RT1-1234567890");
-    storage.store_token_data(old).unwrap();
-    let child = site.get(&["-o", "out"]);
-    site.asked.recv_timeout(Duration::from_secs(60)).unwrap();
-    // The file arrives before the issuer answers, and the renewal is waited for at the end.
-    let out = site.home.path().join("out");
-    for _ in 0..300 {
-        if out.exists() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    assert!(out.exists());
-    site.answer.send(()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let stored = site.home.path().join("place/tokens.json");
-    assert_eq!(Site::refresh_token(&stored), "RT2-1234567890");
 }
 
 /// Sends signals to a command whose token is renewed, answers the renewal, and returns how the command ended.
