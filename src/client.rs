@@ -12,7 +12,7 @@ use crate::auth::{AuthMiddleware, RedirectMiddleware};
 #[cfg(feature = "cookies")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cookies")))]
 pub use crate::cookies::{CookieJar, CookieMiddleware};
-pub use crate::proxy::{DirectReason, ProxyChoice, ProxyRules};
+pub use crate::proxy::{DirectReason, InvalidProxy, ProxyChoice, ProxyRules};
 pub use crate::proxy_failure::ProxyProblem;
 use crate::source::{Discovery, SharedTokenSource};
 use crate::stated_url::start;

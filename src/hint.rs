@@ -81,6 +81,10 @@ pub enum Hint {
         /// The file.
         path: PathBuf,
     },
+    /// Let the library run the command whose output is the token: a pipe can be read once only.
+    UseTokenCommand,
+    /// Mount the volume that has the file with a narrower mode: it is mounted for reading.
+    RestrictVolume,
     /// Give the file another way: there is none where it is looked for.
     NameNetrc,
     /// Send a name and a password, for which the server asks.
@@ -153,6 +157,11 @@ impl fmt::Display for Hint {
             Self::ProvideCertificates => "give a PEM file, or a directory of PEM files such as `1a2b3c4d.0`",
             Self::RestrictPermissions { path } => {
                 return write!(f, "run `chmod 600 {}`", redact::text(&path.display().to_string()));
+            }
+            Self::UseTokenCommand => "a pipe can be read once only: use the command that writes to it as the source",
+            Self::RestrictVolume => {
+                "give the volume `defaultMode: 0400` (for a secret of Kubernetes, in the pod's `volumes`), or copy the file and \
+                 run `chmod 600` on the copy"
             }
             Self::CheckProxy { named_by } => {
                 return write!(

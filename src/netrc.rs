@@ -284,11 +284,24 @@ impl NetrcError {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<Hint> {
         match &self.problem {
+            NetrcProblem::Loose(_) if is_on_read_only_volume(&self.path) => Some(Hint::RestrictVolume),
             NetrcProblem::Loose(_) => Some(Hint::RestrictPermissions { path: self.path.clone() }),
             NetrcProblem::File(FileProblem::Missing) | NetrcProblem::NoHome => Some(Hint::NameNetrc),
             _ => None,
         }
     }
+}
+
+/// Returns whether no command can change the file's mode: a container has it from a volume that is mounted for reading.
+#[cfg(unix)]
+fn is_on_read_only_volume(path: &Path) -> bool {
+    use rustix::fs::{StatVfsMountFlags, statvfs};
+    statvfs(path).is_ok_and(|volume| volume.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+#[cfg(not(unix))]
+fn is_on_read_only_volume(_: &Path) -> bool {
+    false
 }
 
 impl fmt::Debug for Netrc {
@@ -382,6 +395,8 @@ mod tests {
         let env = Env::given([("NETRC", path.to_str().unwrap())]);
         let error = Netrc::discover(&env).unwrap_err();
         assert!(error.hint().unwrap().to_string().contains("chmod 600"));
+        assert!(!is_on_read_only_volume(&path));
+        assert!(Hint::RestrictVolume.to_string().contains("`defaultMode: 0400`"));
         fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(Netrc::discover(&env).unwrap().machines.len(), 1);
         let missing = Netrc::discover(&Env::given([("HOME", "/nonexistent")])).unwrap_err();

@@ -8,7 +8,7 @@ use reqwest::{ClientBuilder, Proxy};
 use url::{Host, Url};
 
 use scitoken_types::sys::Env;
-use scitoken_types::{Origin, SafeUrl};
+use scitoken_types::{Origin, SafeUrl, names_host};
 
 /// The proxies of an environment: `http_proxy`, `https_proxy` and `all_proxy`, less `no_proxy`, each in either case.
 ///
@@ -40,6 +40,18 @@ pub struct ProxyRules {
     https: Option<NamedProxy>,
     all: Option<NamedProxy>,
     exceptions: Vec<Exception>,
+}
+
+/// A text is not the address of a proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidProxy {
+    /// It names no host.
+    #[error("the URL names no host")]
+    NoHost,
+    /// It is no URL.
+    #[error("not a URL: {0}")]
+    NotAUrl(url::ParseError),
 }
 
 /// How a URL is reached, and by which rule.
@@ -115,9 +127,9 @@ impl ProxyRules {
                 (None, true) => return None,
                 (None, false) => (upper.clone(), text(&upper)?),
             };
-            let url = if value.contains("://") { value.parse() } else { format!("http://{value}").parse() };
-            if url.is_err() {
-                tracing::warn!("ignoring `{variable}`, which is not a URL");
+            let url = Self::parse_url(&value);
+            if let Err(problem) = &url {
+                tracing::warn!("ignoring `{variable}`: {problem}");
             }
             Some(NamedProxy { url: url.ok()?, named_by: variable })
         };
@@ -137,6 +149,27 @@ impl ProxyRules {
         self.all = Some(NamedProxy { url: proxy, named_by: named_by.into() });
         (self.http, self.https) = (None, None);
         self
+    }
+
+    /// Parses the address of a proxy: a URL, or a host, for one that speaks `http`.
+    ///
+    /// ```
+    /// use reqwest_scitokens::client::ProxyRules;
+    ///
+    /// assert_eq!(ProxyRules::parse_url("proxy.example.org:3128")?.as_str(), "http://proxy.example.org:3128/");
+    /// assert!(ProxyRules::parse_url("https:///h").is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is no URL, or names no host.
+    pub fn parse_url(text: &str) -> Result<Url, InvalidProxy> {
+        if !names_host(text) {
+            return Err(InvalidProxy::NoHost);
+        }
+        let url = if text.contains("://") { text.parse() } else { format!("http://{text}").parse() };
+        let url: Url = url.map_err(InvalidProxy::NotAUrl)?;
+        if url.has_host() { Ok(url) } else { Err(InvalidProxy::NoHost) }
     }
 
     /// Returns whether no proxy is set.
@@ -313,6 +346,18 @@ mod tests {
     fn choose(variables: &[(&str, &str)], url: &str) -> String {
         let env = Env::given(variables.iter().copied());
         ProxyRules::from_env(&env).choose(&url.parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn a_proxy_names_its_host() {
+        for text in
+            ["http://proxy.example:3128", "https://user:pw@proxy", "socks5://h:1080", "localhost:3128", "h"]
+        {
+            assert!(ProxyRules::parse_url(text).is_ok(), "{text}");
+        }
+        for text in ["https:///h", "http:h", "http:/h", "http://", ""] {
+            assert!(ProxyRules::parse_url(text).is_err(), "{text}");
+        }
     }
 
     #[test]

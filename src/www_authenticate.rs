@@ -60,7 +60,6 @@ fn read_value(text: &str, mut found: Vec<RawChallenge>) -> Vec<RawChallenge> {
         if let Some(value) = if is_scheme { None } else { reader.value() } {
             if let Some(challenge) = found.last_mut()
                 && challenge.parameters.len() < MAX_ITEMS
-                && let ParameterValue::Read(value) = value
             {
                 challenge.parameters.push((word.to_owned(), value));
             }
@@ -77,13 +76,6 @@ fn read_value(text: &str, mut found: Vec<RawChallenge>) -> Vec<RawChallenge> {
 
 fn is_known(word: &str) -> bool {
     KNOWN_SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(word))
-}
-
-/// What follows the equals sign of a parameter.
-enum ParameterValue {
-    Read(String),
-    /// A quoted string without an end.
-    Unreadable,
 }
 
 struct Reader<'t> {
@@ -120,7 +112,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Reads `= value` after a name, or `: "value"`; `None` if neither follows.
-    fn value(&mut self) -> Option<ParameterValue> {
+    fn value(&mut self) -> Option<String> {
         let next = self.rest.trim_start();
         let is_member = |rest: &&str| rest.trim_start().starts_with('"');
         let rest = next.strip_prefix('=').or_else(|| next.strip_prefix(':').filter(is_member))?.trim_start();
@@ -128,32 +120,28 @@ impl<'t> Reader<'t> {
         for (open, close) in FOREIGN_QUOTES {
             if let Some((value, after)) = rest.strip_prefix(open).and_then(|rest| rest.split_once(close)) {
                 self.rest = after;
-                return Some(ParameterValue::Read(value.to_owned()));
+                return Some(value.to_owned());
             }
         }
-        Some(if rest.starts_with('"') {
-            self.quoted().map_or(ParameterValue::Unreadable, ParameterValue::Read)
-        } else {
-            ParameterValue::Read(self.unquoted())
-        })
+        Some(if rest.starts_with('"') { self.quoted() } else { self.unquoted() })
     }
 
-    /// Reads a quoted string (RFC 9110 section 5.6.4); `None` if it has no end.
-    fn quoted(&mut self) -> Option<String> {
+    /// Reads a quoted string (RFC 9110 section 5.6.4), or what there is of one that was cut off.
+    fn quoted(&mut self) -> String {
         let mut text = String::new();
         let mut chars = self.rest.char_indices().skip(1);
         while let Some((at, c)) = chars.next() {
             match c {
                 '"' => {
                     self.rest = &self.rest[at + 1..];
-                    return Some(text);
+                    return text;
                 }
                 '\\' => text.extend(chars.next().map(|(_, escaped)| escaped)),
                 c => text.push(c),
             }
         }
         self.rest = "";
-        None
+        text
     }
 
     /// Reads a value without quotation marks: up to a comma, the next parameter, or the next known scheme.
@@ -273,7 +261,9 @@ mod tests {
             ("Negotiate Bearer scope=\"s\"", &["Negotiate[]", "Bearer[scope=s]"]),
             ("Bearer, realm=\"r\", scope=\"s\"", &["Bearer[realm=r|scope=s]"]),
             ("Bearer: realm=\"r\"", &["Bearer[realm=r]"]),
-            ("Bearer scope=\"s\", realm=\"never ends", &["Bearer[scope=s]"]),
+            ("Bearer scope=\"s\", realm=\"never ends", &["Bearer[scope=s|realm=never ends]"]),
+            ("Bearer error=\"e\", scope=\"read:/a write:/b", &["Bearer[error=e|scope=read:/a write:/b]"]),
+            ("Bearer scope=\"read:/a\\", &["Bearer[scope=read:/a]"]),
             ("Bearer realm=, scope=s", &["Bearer[realm=|scope=s]"]),
             ("Bearer \"stray\" scope=\"s\"", &["Bearer[scope=s]"]),
             ("Bearer =, =x, scope=\"s\"", &["Bearer[scope=s]"]),

@@ -99,7 +99,7 @@ impl TokenCache {
     pub(crate) fn cached(&self, asked: &CacheKeyRef<'_>, request: &TokenRequest<'_>) -> Option<SourceAnswer> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, entry) = latest.as_ref().filter(|(key, _)| asked.is(key))?;
-        entry.state().known(request, self.poll_interval)
+        entry.state().known(asked.source, request, self.poll_interval)
     }
 
     /// Returns the answer for this key; asks the source where no cached answer is current.
@@ -111,12 +111,12 @@ impl TokenCache {
         let entry = self.entry(key.clone());
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some((key, Arc::clone(&entry)));
         let ready = |state: &State, stage: FetchStage| match stage {
-            FetchStage::First => state.known(&request, self.poll_interval),
+            FetchStage::First => state.known(&source, &request, self.poll_interval),
             FetchStage::WhileOthersFetch => state.still_good(&request).map(SourceAnswer::Token),
             FetchStage::BeforeFetch { completed_since } => {
                 let request = request.clone().at(self.clock.now());
                 let answered_meanwhile = if completed_since { state.current(&request) } else { None };
-                answered_meanwhile.or_else(|| state.known(&request, self.poll_interval))
+                answered_meanwhile.or_else(|| state.known(&source, &request, self.poll_interval))
             }
         };
         let ask = async || {
@@ -155,7 +155,12 @@ fn forget_older_half(entries: &mut HashMap<CacheKey, Arc<CacheEntry>>) {
 
 impl State {
     /// Returns the answer, if the source need not be asked.
-    fn known(&self, request: &TokenRequest<'_>, poll_interval: Duration) -> Option<SourceAnswer> {
+    fn known(
+        &self,
+        source: &SharedTokenSource,
+        request: &TokenRequest<'_>,
+        poll_interval: Duration,
+    ) -> Option<SourceAnswer> {
         let answer = self.answer.as_ref()?;
         let asked_within = |time: Duration| {
             let age = self.asked_at.and_then(|then| request.now().duration_since(then).ok());
@@ -165,6 +170,9 @@ impl State {
             request.rejected().is_none() || request.rejected() == self.rejected.as_ref();
         let fresh = match answer {
             SourceAnswer::Token(token) if is_for_one_request(token) => false,
+            SourceAnswer::Token(token) if request.rejected() == Some(token) && source.is_cheap(request) => {
+                false
+            }
             SourceAnswer::Token(token) if request.rejected() == Some(token) => {
                 // An expensive source is not asked by each of a thousand refused requests.
                 let pause = token.max_age().map_or(TokenCache::BACKOFF, |r| TokenCache::BACKOFF.max(r / 10));

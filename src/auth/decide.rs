@@ -25,7 +25,19 @@ pub(super) struct DecisionFacts<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttemptNumber {
     First,
+    /// The first with a token, after a refusal of the request without one: no token has been refused before.
+    FirstWithToken,
     Replay,
+}
+
+impl AttemptNumber {
+    /// Returns the number of the attempt that follows one which was sent with this credential.
+    pub(super) fn next(self, sent: &Credential) -> Self {
+        match (self, sent) {
+            (Self::First, Credential::None(_)) => Self::FirstWithToken,
+            _ => Self::Replay,
+        }
+    }
 }
 
 /// Whether the method is safe (RFC 9110 section 9.2.1) and has no body.
@@ -78,7 +90,7 @@ fn refusal(facts: &DecisionFacts<'_>) -> Result<(), AuthOutcome> {
     let refused = |why| Err(AuthOutcome::Refused(why));
     match facts.status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {}
-        _ if facts.attempt == AttemptNumber::Replay => return Err(AuthOutcome::AnsweredReplay),
+        _ if facts.attempt != AttemptNumber::First => return Err(AuthOutcome::AnsweredReplay),
         _ => return Err(AuthOutcome::Answered),
     }
     if facts.attempt == AttemptNumber::Replay {
@@ -273,6 +285,23 @@ mod tests {
             (facts.answered_by, facts.method) = (AnsweredBy::RedirectTarget, MethodKind::Other);
         };
         assert_eq!(row(&sent, put_elsewhere), refused(ReplayRefusal::FollowedRedirect));
+    }
+
+    #[test]
+    fn a_request_without_a_token_is_no_refused_token() {
+        assert_eq!(AttemptNumber::First.next(&waits()), AttemptNumber::FirstWithToken);
+        assert_eq!(AttemptNumber::First.next(&token("a")), AttemptNumber::Replay);
+        assert_eq!(AttemptNumber::FirstWithToken.next(&token("a")), AttemptNumber::Replay);
+        for (status, expected) in [
+            (StatusCode::FORBIDDEN, NextStep::AskForReplacement),
+            (StatusCode::UNAUTHORIZED, NextStep::AskForReplacement),
+            (StatusCode::OK, NextStep::Return(AuthOutcome::AnsweredReplay)),
+        ] {
+            let step = row(&token("a"), |facts| {
+                (facts.attempt, facts.status) = (AttemptNumber::FirstWithToken, status);
+            });
+            assert_eq!(step, expected, "{status}");
+        }
     }
 
     #[test]

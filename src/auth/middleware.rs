@@ -162,50 +162,42 @@ impl AuthAttempt<'_> {
         }
     }
 
-    /// Decides about a refusal, and sends the request once more where another token may help.
+    /// Decides about a refusal, and sends the request once more where another token may help: twice if the first request had no
+    /// token.
     async fn answer_refusal(
         &self,
         refusal: Answer,
-        sent: &AttachedCredential,
+        first: &AttachedCredential,
         template: &RequestTemplate,
         extensions: &mut Extensions,
         next: &Next<'_>,
     ) -> reqwest_middleware::Result<(Answer, AuthOutcome)> {
         let refused = |why| AuthOutcome::Refused(why);
         let body = if template.is_replayable() { BodyState::CanBeSent } else { BodyState::Consumed };
-        let facts = self.facts(&refusal, template, &sent.credential, AttemptNumber::First, body);
-        if let NextStep::Return(outcome) = decide::decide(&facts) {
-            return Ok((refusal, outcome));
+        let (mut answer, mut sent, mut number) = (refusal, first.credential.clone(), AttemptNumber::First);
+        loop {
+            let facts = self.facts(&answer, template, &sent, number, body);
+            if let NextStep::Return(outcome) = decide::decide(&facts) {
+                return Ok((answer, outcome));
+            }
+            let Some(mut request) = template.to_request() else {
+                return Ok((answer, refused(ReplayRefusal::BodyConsumed)));
+            };
+            let token = match self.reauthorize(&answer, &sent, &mut request).await {
+                Ok(token) => token,
+                Err(why) => return Ok((answer, refused(why))),
+            };
+            number = number.next(&sent);
+            sent = Credential::Token(token);
+            let replacement =
+                AttachedCredential { credential: sent.clone(), password: None, at: self.state.clock.now() };
+            drain_body(answer.response).await;
+            self.attach(&mut request, &replacement);
+            let summary = RequestSummary::of(&request);
+            let again = SentRequest::new(&request, summary, &replacement);
+            let result = next.clone().run(request, extensions).await;
+            answer = self.received(result, again, extensions)?;
         }
-        let Some(mut request) = template.to_request() else {
-            return Ok((refusal, refused(ReplayRefusal::BodyConsumed)));
-        };
-        let replacement = match self.reauthorize(&refusal, &sent.credential, &mut request).await {
-            Ok(token) => AttachedCredential {
-                credential: Credential::Token(token),
-                password: None,
-                at: self.state.clock.now(),
-            },
-            Err(why) => return Ok((refusal, refused(why))),
-        };
-        drain_body(refusal.response).await;
-        self.attach(&mut request, &replacement);
-        let summary = RequestSummary::of(&request);
-        let sent = SentRequest::new(&request, summary, &replacement);
-        let answer = next.clone().run(request, extensions).await;
-        let answer = self.received(answer, sent, extensions)?;
-        let facts = self.facts(
-            &answer,
-            template,
-            &replacement.credential,
-            AttemptNumber::Replay,
-            BodyState::Consumed,
-        );
-        let outcome = match decide::decide(&facts) {
-            NextStep::Return(outcome) => outcome,
-            NextStep::AskForReplacement => refused(ReplayRefusal::ReplacementRefused),
-        };
-        Ok((answer, outcome))
     }
 
     /// Asks the sources for another token than the refused one, and aims the request at the origin that refused.

@@ -13,7 +13,7 @@ use tokio::net::UnixStream;
 use super::{SourceError, TokenRequest, TokenSource};
 use scitoken_types::redact;
 use scitoken_types::sys::Env;
-use scitoken_types::{AccessToken, Audience, LenientObject, Scope, TokenJson};
+use scitoken_types::{AccessToken, Audience, LenientObject, Scope, TokenJson, decoded_json};
 
 /// No answer of an agent is larger, in bytes.
 const LARGEST: u64 = 256 * 1024;
@@ -164,12 +164,11 @@ impl AgentSource {
                 None => error,
             }
         })?;
-        let is_success = answer.text("status").is_none_or(|status| status == "success");
-        let Some(token) = answer.access_token().filter(|_| is_success) else {
-            let problem = answer.error().map_or_else(
-                || "the answer has neither a token nor an error".to_owned(),
-                |e| redact::text(&e),
-            );
+        // Any other status beside a token has no meaning.
+        let is_failure = answer.text("status").is_some_and(|status| status.eq_ignore_ascii_case("failure"));
+        let is_refusal = is_failure || answer.object().has("error");
+        let Some(token) = answer.access_token().filter(|_| !is_refusal) else {
+            let problem = problem_of(&answer);
             let said =
                 answer.text("info").map(|info| redact::text(&info)).filter(|info| !info.trim().is_empty());
             let hint = said.unwrap_or_else(|| self.hint(&problem));
@@ -177,6 +176,9 @@ impl AgentSource {
         };
         for note in answer.notes() {
             tracing::debug!("in the answer of oidc-agent, {note}");
+        }
+        if let Some(status) = answer.object().get("status").filter(|status| *status != "\"success\"") {
+            tracing::debug!("in the answer of oidc-agent, the status is `{}`", redact::text(status));
         }
         let token = AccessToken::new(token.as_str()).map_err(|error| {
             SourceError::caused_by(
@@ -215,6 +217,30 @@ impl TokenSource for AgentSource {
     }
 }
 
+/// Says why an answer has no token: the agent's error, which may be an object, or what stands in the place of the token.
+fn problem_of(answer: &TokenJson) -> String {
+    let object = answer.object();
+    let nested = object.get("error").and_then(|json| LenientObject::parse(json.as_bytes()));
+    let nested = nested.as_ref().and_then(|error| {
+        ["error_description", "message", "description", "code", "error"]
+            .iter()
+            .find_map(|name| error.text(name).ok().flatten())
+    });
+    if let Some(error) = answer.error().or(nested) {
+        return redact::text(&error);
+    }
+    if object.has("error") {
+        return "it answered with an error of an unknown form".to_owned();
+    }
+    match object.get("access_token") {
+        Some(json) if !json.starts_with('"') => "`access_token` is not a string".to_owned(),
+        Some(_) if answer.access_token().is_none() => "`access_token` is empty".to_owned(),
+        Some(_) => "it reports a failure without a reason".to_owned(),
+        None if !object.is_complete() => "its answer was cut off".to_owned(),
+        None => "the answer has neither a token nor an error".to_owned(),
+    }
+}
+
 /// An answer that is not the agent's JSON.
 #[derive(Debug, thiserror::Error)]
 enum UnreadableAnswer {
@@ -240,7 +266,8 @@ impl UnreadableAnswer {
 
 fn parse(answer: &[u8]) -> Result<TokenJson, UnreadableAnswer> {
     // A byte of another encoding costs the member that it is in, not the answer.
-    let text = String::from_utf8_lossy(answer);
+    let answer = decoded_json(answer);
+    let text = String::from_utf8_lossy(&answer);
     let text = text.trim_end_matches('\0').trim();
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | ':' | '\n');
     match TokenJson::parse(text) {
@@ -354,6 +381,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_status_that_is_no_failure_does_not_cost_the_token() {
+        for answer in [
+            &br#"{"status":"Success","access_token":"AT"}"#[..],
+            br#"{"status":0,"access_token":"AT"}"#,
+            br#"{"status":["ok"],"access_token":"AT"}"#,
+            br#"{"access_token":"AT"}"#,
+            b"\xff\xfe{\0\"\0a\0c\0c\0e\0s\0s\0_\0t\0o\0k\0e\0n\0\"\0:\0\"\0A\0T\0\"\0}\0",
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let (source, _asked) = agent(directory.path(), answer);
+            assert_eq!(token(&source).await.unwrap().unwrap().expose_secret(), "AT");
+        }
+    }
+
+    #[tokio::test]
     async fn errors_and_hints_of_the_agent_are_passed_on() {
         for (answer, error, hint) in [
             (
@@ -374,6 +416,12 @@ mod tests {
             (b"KgYxBypbzON0gRpAc3YHadTZKKHSW6UlvfaCq/424CA=", "is encrypted", "oidc-token"),
             (b"", "is empty", "log"),
             (b"<html>", "not a JSON object", ""),
+            (br#"{"status":"success","access_token":5}"#, "`access_token` is not a string", ""),
+            (br#"{"access_token":["AT"]}"#, "`access_token` is not a string", ""),
+            (br#"{"status":"success","access_to"#, "was cut off", ""),
+            (br#"{"error":{"code":"account_not_loaded"}}"#, "account_not_loaded", ""),
+            (br#"{"access_token":"AT","error":{"code":5}}"#, "5", ""),
+            (br#"{"status":"Failure","access_token":"AT"}"#, "a failure without a reason", ""),
             (br#"{"status":"success"}"#, "neither a token nor an error", "oidc-add lab"),
             (br#"{"status":"failure","access_token":"AT","error":"locked"}"#, "locked", "oidc-add lab"),
             (br#"{"status":"success","access_token":"AT","expires_at":999}"#, "expired 1 s ago", ""),

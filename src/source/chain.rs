@@ -43,6 +43,10 @@ impl TokenSource for ChainSource {
         }
         best.conclude()
     }
+
+    fn is_cheap(&self, request: &TokenRequest<'_>) -> bool {
+        self.0.iter().all(|source| source.is_cheap(request))
+    }
 }
 
 /// The best token so far that does not end a search.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use super::{SourceError, TokenRequest, TokenSource};
-use scitoken_types::redact;
+use scitoken_types::redact::{self, Redactor};
 use scitoken_types::{AccessToken, InvalidTokenKind, Scope, TokenText};
 
 /// The token that a program prints, such as `htgettoken`, `oidc-token` or your own.
@@ -134,6 +134,10 @@ impl CommandSource {
             }
             Ok(Ok(output)) if !output.status.success() => {
                 let complaint = String::from_utf8_lossy(&output.stderr);
+                // A shell that traces its commands repeats what they printed.
+                let secrets = Redactor::new();
+                String::from_utf8_lossy(&output.stdout).split_whitespace().for_each(|word| secrets.add(word));
+                let complaint = secrets.redact(&complaint);
                 let complaint = redact::ending(&redact::without_tokens(whole_words(&complaint)));
                 let said = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
                 Err(failed(format!("failed with {}{said}", output.status)))

@@ -272,6 +272,10 @@ impl Discovery {
 }
 
 impl TokenSource for Discovery {
+    fn is_cheap(&self, _: &TokenRequest<'_>) -> bool {
+        true
+    }
+
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         // Lazily: a step is looked at only when those before it had nothing.
         let mut best = BestSoFar::default();

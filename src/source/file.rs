@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::{SourceError, TokenRequest, TokenSource};
-use scitoken_types::files::{FileError, FileHint, FileProblem, Ownership, SecretFile};
+use crate::hint::Hint;
+use scitoken_types::files::{FileError, FileHint, FileKind, FileProblem, Ownership, SecretFile};
 use scitoken_types::{AccessToken, InvalidToken, TokenText, redact};
 
 /// The largest token file that is read, in bytes.
@@ -49,6 +50,10 @@ impl fmt::Debug for FileSource {
 }
 
 impl TokenSource for FileSource {
+    fn is_cheap(&self, _: &TokenRequest<'_>) -> bool {
+        true
+    }
+
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         let token = self.cache.read(&self.path, request.now()).map_err(|problem| {
             let hint = problem.hint(&self.path);
@@ -81,17 +86,18 @@ pub enum TokenFileError {
 
 impl TokenFileError {
     /// Returns what helps with the file at `path`.
-    pub(super) fn hint(&self, path: &Path) -> String {
+    pub(super) fn hint(&self, path: &Path) -> Hint {
         let command = match self {
+            // A pipe is empty after the first reader, and the file is read for each request.
+            Self::File(FileProblem::NotRegular(FileKind::Fifo)) => return Hint::UseTokenCommand,
             Self::File(problem) => problem.hint(path),
             Self::NotAToken(_) => {
-                return "the file has to have the token alone, or a JSON object with `access_token`"
-                    .to_owned();
+                return "the file has to have the token alone, or a JSON object with `access_token`".into();
             }
         };
         match command {
-            Some(command) => repair(&command),
-            None => "check the path, and that the program that writes the file still runs".to_owned(),
+            Some(command) => repair(&command).into(),
+            None => "check the path, and that the program that writes the file still runs".into(),
         }
     }
 }

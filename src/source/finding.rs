@@ -202,7 +202,12 @@ impl DiscoveryFinding {
 
 /// How long a token is valid, in words.
 fn describe_lifetime(token: &AccessToken, now: SystemTime) -> String {
-    let Some(end) = token.expires_at() else { return "a token whose expiry is unknown".to_owned() };
+    let Some(end) = token.expires_at() else {
+        return match token.unusable_expiry() {
+            Some(unusable) => format!("a token whose {unusable}"),
+            None => "a token whose expiry is unknown".to_owned(),
+        };
+    };
     match end.duration_since(now) {
         Ok(left) if !left.is_zero() => format!("a token, {} left", HumanDuration::new(left)),
         _ => format!("a token that expired {} ago", HumanDuration::new(sys::elapsed(end, now))),

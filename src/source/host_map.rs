@@ -65,6 +65,10 @@ impl TokenSource for HostMap {
             None => Ok(None),
         }
     }
+
+    fn is_cheap(&self, request: &TokenRequest<'_>) -> bool {
+        self.source_for(request).is_none_or(|source| source.is_cheap(request))
+    }
 }
 
 #[cfg(test)]

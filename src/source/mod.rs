@@ -96,6 +96,15 @@ pub trait TokenSource: fmt::Debug + Send + Sync + 'static {
         &self,
         request: &TokenRequest<'_>,
     ) -> impl Future<Output = Result<Option<AccessToken>, SourceError>> + Send;
+
+    /// Returns whether a question for this request costs no more than a look at a file.
+    ///
+    /// Such a source is asked after each refusal, so that a token that was replaced is used at once; any other is asked about
+    /// one refused token once a second at most.
+    fn is_cheap(&self, request: &TokenRequest<'_>) -> bool {
+        let _ = request;
+        false
+    }
 }
 
 /// Any [`TokenSource`], in a form that can be cloned and put into lists.
@@ -111,6 +120,11 @@ impl SharedTokenSource {
     /// Looks for a token for the request; see [`TokenSource::token`].
     pub async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
         self.source.token(request).await
+    }
+
+    /// Returns whether a question for this request costs no more than a look at a file.
+    pub(crate) fn is_cheap(&self, request: &TokenRequest<'_>) -> bool {
+        self.source.is_cheap(request)
     }
 
     /// The token, where the source is nothing but one.
@@ -150,10 +164,16 @@ type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Option<AccessToken>, S
 /// [`TokenSource`] in an object-safe form.
 trait ErasedTokenSource: fmt::Debug + Send + Sync {
     fn token<'a>(&'a self, request: &'a TokenRequest<'a>) -> TokenFuture<'a>;
+
+    fn is_cheap(&self, request: &TokenRequest<'_>) -> bool;
 }
 
 impl<S: TokenSource> ErasedTokenSource for S {
     fn token<'a>(&'a self, request: &'a TokenRequest<'a>) -> TokenFuture<'a> {
         Box::pin(TokenSource::token(self, request))
+    }
+
+    fn is_cheap(&self, request: &TokenRequest<'_>) -> bool {
+        TokenSource::is_cheap(self, request)
     }
 }

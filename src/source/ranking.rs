@@ -163,6 +163,9 @@ fn expiry(token: &AccessToken, now: SystemTime) -> String {
     match token.expires_at() {
         Some(end) if end > now => format!("{} left", HumanDuration::new(sys::elapsed(now, end))),
         Some(end) => format!("expired {} ago", HumanDuration::new(sys::elapsed(end, now))),
-        None => "no expiry is known".to_owned(),
+        None => match token.unusable_expiry() {
+            Some(unusable) => unusable.to_string(),
+            None => "no expiry is known".to_owned(),
+        },
     }
 }

@@ -36,6 +36,36 @@ fn replace(volume: &Path, number: usize) {
     fs_err::rename(volume.join(".new"), volume.join("token")).unwrap();
 }
 
+#[tokio::test]
+async fn a_file_is_looked_at_after_each_refusal_so_that_a_new_token_is_used_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    fs_err::write(&path, "token-0").unwrap();
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let known = Arc::clone(&accepted);
+    let server = Server::http(move |seen| {
+        let good = format!("Bearer token-{}", known.load(Ordering::SeqCst));
+        if seen.authorization() == Some(&*good) { Reply::ok("data") } else { Reply::challenge("Bearer") }
+    })
+    .await;
+    let sources: [SharedTokenSource; 2] = [
+        FileSource::new(&path).into(),
+        Discovery::new().with_env(Env::given([("BEARER_TOKEN_FILE", &path)])).into(),
+    ];
+    for source in sources {
+        let client = around(reqwest::Client::builder(), AuthMiddleware::builder(source).build());
+        let status = async || client.get(server.url("/f")).send().await.unwrap().status();
+        for _ in 0..3 {
+            assert_eq!(status().await, StatusCode::OK);
+            let next = accepted.fetch_add(1, Ordering::SeqCst) + 1;
+            // Revoked before the new token is in the file.
+            assert_eq!(status().await, StatusCode::UNAUTHORIZED);
+            replace(directory.path(), next);
+        }
+        assert_eq!(status().await, StatusCode::OK);
+    }
+}
+
 /// Sends requests while the token changes, and returns the tokens that the server saw.
 async fn send_during_changes(
     volume: &Path,

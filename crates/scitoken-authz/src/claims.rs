@@ -15,7 +15,7 @@ use super::jws::{self, ClaimFields, RawClaim};
 use super::{AuthorizationError, ClaimValue, Profile};
 use scitoken_types::redact;
 use scitoken_types::sys::elapsed;
-use scitoken_types::{Audience, numeric_date};
+use scitoken_types::{Audience, ClaimType, numeric_date};
 
 /// The longest leeway of verifiers and enforcers.
 pub(super) const MAX_LEEWAY: Duration = Duration::from_secs(300);
@@ -280,7 +280,7 @@ impl ClaimText {
 }
 
 fn time(name: &'static str, value: Option<&RawClaim<'_>>) -> Result<Option<SystemTime>, AuthorizationError> {
-    let expected = "a number of seconds since 1970, before the year 10000";
+    let expected = ClaimType::Time.as_str();
     match value {
         None => Ok(None),
         Some(RawClaim::Number(seconds)) => {
@@ -301,7 +301,7 @@ fn texts(items: Vec<RawClaim<'_>>) -> Option<Vec<String>> {
 }
 
 fn audiences(value: Option<RawClaim<'_>>) -> Result<Option<Vec<Audience>>, AuthorizationError> {
-    let wrong = || AuthorizationError::WrongType { name: "aud", expected: "a string or a list of strings" };
+    let wrong = || AuthorizationError::WrongType { name: "aud", expected: ClaimType::Texts.as_str() };
     match value {
         None => Ok(None),
         Some(RawClaim::Text(text)) => Ok(Some(vec![Audience::from(text.into_owned())])),
@@ -322,7 +322,7 @@ fn scopes<'a>(
     if scope.is_some() || profile != Profile::SciTokens1 {
         return jws::text("scope", scope);
     }
-    let wrong = || AuthorizationError::WrongType { name: "scp", expected: "a string or a list of strings" };
+    let wrong = || AuthorizationError::WrongType { name: "scp", expected: ClaimType::Texts.as_str() };
     match scp {
         None => Ok(None),
         Some(RawClaim::Text(text)) => Ok(Some(text)),

@@ -125,7 +125,7 @@ pub enum AuthorizationError {
         since: SystemTime,
     },
     /// `nbf` has not been reached.
-    #[error("the token is not valid yet: `nbf` is {:#} ahead; compare the clocks", HumanDuration::new(*ahead))]
+    #[error("the token is not valid yet: `nbf` is {:#} ahead; compare the clocks", HumanDuration::rounded_up(*ahead))]
     NotYetValid {
         /// How far `nbf` is ahead of the clock.
         ahead: Duration,
@@ -133,7 +133,7 @@ pub enum AuthorizationError {
         from: SystemTime,
     },
     /// `iat` lies in the future.
-    #[error("the token was issued in the future: `iat` is {:#} ahead; compare the clocks", HumanDuration::new(*ahead))]
+    #[error("the token was issued in the future: `iat` is {:#} ahead; compare the clocks", HumanDuration::rounded_up(*ahead))]
     IssuedInFuture {
         /// How far `iat` is ahead of the clock.
         ahead: Duration,

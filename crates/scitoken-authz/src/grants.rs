@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use super::access::{Access, Target};
 use super::{AuthorizationError, Claims, Profile};
 use scitoken_types::redact;
-use scitoken_types::{Capability, InvalidCapability, InvalidPath, ResourcePath};
+use scitoken_types::{Capability, InvalidCapability, ResourcePath};
 
 /// The names that an enforcer accepts for an operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Grants {
 
     /// Returns whether any scope is a storage or compute capability, so that groups do not count (WLCG profile).
     pub(super) fn has_capabilities(&self) -> bool {
-        self.capabilities.iter().any(|granted| needs_path(granted.authorization()) || is_compute(granted))
+        self.capabilities.iter().any(|granted| granted.needs_path() || is_compute(granted))
     }
 
     pub(super) fn test(&self, access: Access<'_>, vocabulary: Vocabulary) -> Result<(), AuthorizationError> {
@@ -184,37 +184,14 @@ fn reaches(granted: &Capability, target: Target<'_>) -> bool {
 
 /// Parses one scope; `None` for scopes of other systems, such as `urn:globus:auth:scope:transfer`.
 fn parse(scope: &str) -> Result<Option<Capability>, AuthorizationError> {
-    let problem = match scope.parse::<Capability>() {
-        Ok(capability) if capability.path().is_none() && needs_path(capability.authorization()) => {
-            return Err(AuthorizationError::ScopeWithoutPath { scope: redact::text(scope) });
-        }
-        Ok(capability) => return Ok(Some(capability)),
-        Err(problem) => problem,
-    };
-    let name = scope.split(':').next().unwrap_or_default();
-    match problem {
-        // `read:` is `read` with an empty path.
-        _ if needs_path(name) && scope.len() == name.len() + 1 => {
-            Err(AuthorizationError::ScopeWithoutPath { scope: redact::text(scope) })
-        }
-        InvalidCapability::Path(InvalidPath::Relative) if !is_known(name) => Ok(None),
-        reason => Err(malformed(scope, reason)),
-    }
+    Capability::of_scope(scope).map_err(|problem| match problem {
+        InvalidCapability::WithoutPath => AuthorizationError::ScopeWithoutPath { scope: redact::text(scope) },
+        reason => malformed(scope, reason),
+    })
 }
 
 fn malformed(scope: &str, reason: InvalidCapability) -> AuthorizationError {
     AuthorizationError::MalformedScope { scope: redact::text(scope), reason }
-}
-
-/// Authorizations that require a path: reading everything is `read:/`.
-fn needs_path(authorization: &str) -> bool {
-    matches!(authorization, "read" | "write" | "create" | "modify") || authorization.starts_with("storage.")
-}
-
-fn is_known(authorization: &str) -> bool {
-    needs_path(authorization)
-        || authorization.starts_with("compute.")
-        || matches!(authorization, "execute" | "queue" | "condor")
 }
 
 fn is_compute(granted: &Capability) -> bool {

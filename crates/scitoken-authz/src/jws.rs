@@ -9,8 +9,8 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::AuthorizationError;
-use scitoken_types::MAX_TOKEN_LENGTH;
 use scitoken_types::redact;
+use scitoken_types::{ClaimType, MAX_TOKEN_LENGTH};
 
 /// `header.payload.signature`, decoded.
 pub(super) struct JwsParts<'t> {
@@ -242,7 +242,7 @@ pub(super) fn text<'a>(
     match value {
         None => Ok(None),
         Some(RawClaim::Text(text)) => Ok(Some(text)),
-        Some(_) => Err(AuthorizationError::WrongType { name, expected: "a string" }),
+        Some(_) => Err(AuthorizationError::WrongType { name, expected: ClaimType::Text.as_str() }),
     }
 }
 

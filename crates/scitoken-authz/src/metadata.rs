@@ -61,7 +61,7 @@ impl Issuer {
             });
         }
         let url = Url::parse(&document.jwks_uri)
-            .map_err(|_| InvalidMetadata::InsecureKeys(redact::text(&document.jwks_uri)))?;
+            .map_err(|_| InvalidMetadata::NoKeysUrl(redact::text(&document.jwks_uri)))?;
         // A test issuer on this machine may serve its keys from its own origin.
         let is_test = self.is_insecure() && url.origin() == self.url().origin();
         if url.scheme() != "https" && !is_test {
@@ -89,6 +89,9 @@ pub enum InvalidMetadata {
         /// The issuer that was asked.
         expected: String,
     },
+    /// `jwks_uri` is not an absolute URL.
+    #[error("`jwks_uri` is not a URL: `{0}`")]
+    NoKeysUrl(String),
     /// The keys are not served over https.
     #[error("`jwks_uri` is not an https URL: {0}")]
     InsecureKeys(String),
@@ -174,6 +177,10 @@ mod tests {
         }
         for uri in ["", "jwks", "file:///etc/passwd", "javascript:x"] {
             assert!(keys("https://h", &format!(r#"{{"issuer":"https://h","jwks_uri":"{uri}"}}"#)).is_err());
+        }
+        for uri in ["", "jwks", "/jwks"] {
+            let refused = keys("https://h", &format!(r#"{{"issuer":"https://h","jwks_uri":"{uri}"}}"#));
+            assert!(matches!(refused, Err(InvalidMetadata::NoKeysUrl(_))), "{uri}");
         }
     }
 

@@ -109,6 +109,8 @@ pub enum EventKind {
     },
     /// The token was refused; the transfer tries again with a fresh one.
     TokenRefused,
+    /// A request without a token was repeated with one, because the server asked for it, and succeeded.
+    TokenRequested,
     /// A refused request was repeated with another token and succeeded.
     TokenRefreshed,
     /// At the current rate the token expires before the transfer ends.

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 
 use crate::invalid_token;
-use crate::{InvalidToken, InvalidTokenKind, UnverifiedClaims};
+use crate::{InvalidToken, InvalidTokenKind, UnusableClaim, UnverifiedClaims};
 
 /// A bearer token: a secret that is never shown.
 ///
@@ -106,6 +106,11 @@ impl AccessToken {
             (Some(stated), Some(claimed)) => Some(stated.min(claimed)),
             (stated, claimed) => stated.or(claimed),
         }
+    }
+
+    /// Returns why the `exp` claim of the token has no value that verifiers accept; `None` if it is absent or usable.
+    pub fn unusable_expiry(&self) -> Option<UnusableClaim> {
+        self.claims()?.unusable("exp")
     }
 
     /// Returns whether the token is known to have expired at `now` (RFC 7519 section 4.1.4: on or after `exp`).

@@ -34,12 +34,46 @@ pub enum InvalidCapability {
     /// A character that RFC 6749 section 3.3 does not allow in a scope.
     #[error("the scope has a character that no scope has (RFC 6749 section 3.3)")]
     ForeignCharacter,
+    /// An authorization that applies to a path, such as `storage.read`, without one.
+    #[error("the scope has no path")]
+    WithoutPath,
     /// The text after the colon is not a path.
     #[error("{0}")]
     Path(InvalidPath),
 }
 
 impl Capability {
+    /// Reads a scope of a token as enforcers do; `None` for scopes of other systems, such as `urn:globus:auth:scope:transfer`.
+    ///
+    /// # Errors
+    /// When the scope is malformed: enforcers refuse the token then.
+    ///
+    /// ```
+    /// use scitoken_types::Capability;
+    ///
+    /// assert!(Capability::of_scope("storage.read:/vo")?.is_some());
+    /// assert!(Capability::of_scope("exec:notebook")?.is_none());
+    /// assert!(Capability::of_scope("storage.read:/vo/../other").is_err());
+    /// assert!(Capability::of_scope("storage.read").is_err());
+    /// # Ok::<(), scitoken_types::InvalidCapability>(())
+    /// ```
+    pub fn of_scope(scope: &str) -> Result<Option<Self>, InvalidCapability> {
+        let problem = match scope.parse::<Self>() {
+            Ok(capability) if capability.path().is_none() && needs_path(capability.authorization()) => {
+                return Err(InvalidCapability::WithoutPath);
+            }
+            Ok(capability) => return Ok(Some(capability)),
+            Err(problem) => problem,
+        };
+        let name = scope.split(':').next().unwrap_or_default();
+        match problem {
+            // `read:` is `read` with an empty path.
+            _ if needs_path(name) && scope.len() == name.len() + 1 => Err(InvalidCapability::WithoutPath),
+            InvalidCapability::Path(InvalidPath::Relative) if !is_known(name) => Ok(None),
+            problem => Err(problem),
+        }
+    }
+
     /// Returns the authorization: the text before the first colon. It is compared exactly, case included.
     pub fn authorization(&self) -> &str {
         &self.authorization
@@ -48,6 +82,11 @@ impl Capability {
     /// Returns the path that the authorization applies to, if there is one.
     pub fn path(&self) -> Option<&ResourcePath> {
         self.path.as_ref()
+    }
+
+    /// Returns whether its authorization applies to a path: `read`, `write`, `create`, `modify` and those of storages.
+    pub fn needs_path(&self) -> bool {
+        needs_path(&self.authorization)
     }
 
     /// Returns whether it is for exactly this authorization, and for this path or everything.
@@ -65,6 +104,17 @@ impl Capability {
             None => self.authorization == other.authorization && self.path.is_none(),
         }
     }
+}
+
+/// Authorizations that require a path: reading everything is `read:/`.
+fn needs_path(authorization: &str) -> bool {
+    matches!(authorization, "read" | "write" | "create" | "modify") || authorization.starts_with("storage.")
+}
+
+fn is_known(authorization: &str) -> bool {
+    needs_path(authorization)
+        || authorization.starts_with("compute.")
+        || matches!(authorization, "execute" | "queue" | "condor")
 }
 
 /// The authorizations of the two profiles, which most tokens have: their names are neither copied nor checked.

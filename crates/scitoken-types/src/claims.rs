@@ -1,6 +1,7 @@
 //! The payload of a JWT, read without a key: to choose and to explain, never to grant access.
 
 use base64::prelude::*;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -8,11 +9,11 @@ use serde_json::{Map, Value};
 
 use crate::sys::epoch_seconds;
 use crate::terminal::clean_char;
-use crate::{Audience, Capability, Scope};
+use crate::{Audience, Capability, InvalidCapability, Scope};
 
 /// The claims of a JWT whose signature is not verified.
 ///
-/// Claims of a wrong type are treated as absent. Texts come from an unverified source: characters that drive a
+/// Claims of a wrong type have no value; [`unusable`](Self::unusable) tells them from absent ones. Texts come from an unverified source: characters that drive a
 /// terminal are replaced by U+FFFD.
 ///
 /// Serialized, the claims have their names in the token, and times in seconds since the Unix epoch; absent ones are left out.
@@ -38,7 +39,72 @@ pub struct UnverifiedClaims {
     issued_at: Option<SystemTime>,
     profile: Option<String>,
     groups: Vec<String>,
+    unusable: Vec<UnusableClaim>,
 }
+
+/// A claim that is there and that verifiers refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct UnusableClaim {
+    name: &'static str,
+    expected: ClaimType,
+}
+
+/// What verifiers expect of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ClaimType {
+    /// A string.
+    Text,
+    /// A string or a list of strings.
+    Texts,
+    /// A number of seconds since 1970, before the year 10000.
+    Time,
+}
+
+impl ClaimType {
+    /// Returns its words: `a string`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "a string",
+            Self::Texts => "a string or a list of strings",
+            Self::Time => "a number of seconds since 1970, before the year 10000",
+        }
+    }
+
+    fn is_type_of(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Text | Self::Texts, Value::String(_)) => true,
+            (Self::Texts, Value::Array(items)) => items.iter().all(Value::is_string),
+            (Self::Time, Value::Number(number)) => number.as_f64().and_then(numeric_date).is_some(),
+            _ => false,
+        }
+    }
+}
+
+impl UnusableClaim {
+    /// Returns the name of the claim.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+}
+
+impl fmt::Display for UnusableClaim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not {}", self.name, self.expected.as_str())
+    }
+}
+
+/// The claims that verifiers read, and what they expect of each.
+const EXPECTED: [(&str, ClaimType); 8] = [
+    ("iss", ClaimType::Text),
+    ("sub", ClaimType::Text),
+    ("aud", ClaimType::Texts),
+    ("scope", ClaimType::Text),
+    ("scp", ClaimType::Texts),
+    ("exp", ClaimType::Time),
+    ("nbf", ClaimType::Time),
+    ("iat", ClaimType::Time),
+];
 
 impl UnverifiedClaims {
     /// Reads the middle of `header.payload.signature`; `None` when the text is not a JWT with an object in it.
@@ -55,7 +121,12 @@ impl UnverifiedClaims {
 
     fn from_map(claims: &Map<String, Value>) -> Self {
         let text = |name: &str| claims.get(name).and_then(Value::as_str).map(clean);
-        let time = |name: &str| claims.get(name).and_then(Value::as_f64).and_then(numeric_date);
+        let seconds = |name: &str| claims.get(name).and_then(number);
+        let time = |name: &str| seconds(name).and_then(numeric_date);
+        let is_unusable = |(name, expected): &(&'static str, ClaimType)| {
+            claims.get(*name).is_some_and(|value| !value.is_null() && !expected.is_type_of(value))
+        };
+        let unusable = EXPECTED.into_iter().filter(is_unusable);
         Self {
             issuer: text("iss"),
             subject: text("sub"),
@@ -64,12 +135,27 @@ impl UnverifiedClaims {
                 let scp = texts(claims.get("scp"));
                 (!scp.is_empty()).then(|| scp.join(" "))
             }),
-            expires_at: time("exp"),
+            // A token that expired before 1970 has expired.
+            expires_at: seconds("exp").and_then(|end| numeric_date(end.max(0.0))),
             not_before: time("nbf"),
             issued_at: time("iat"),
             profile: text("ver").or_else(|| text("wlcg.ver").map(|version| format!("wlcg:{version}"))),
             groups: texts(claims.get("wlcg.groups")),
+            unusable: unusable.map(|(name, expected)| UnusableClaim { name, expected }).collect(),
         }
+    }
+
+    /// Returns why a claim that is there has no value that verifiers accept; `None` if it is absent or usable.
+    ///
+    /// A number written as text is such a claim, too; its value is read all the same.
+    pub fn unusable(&self, name: &str) -> Option<UnusableClaim> {
+        self.unusable.iter().copied().find(|claim| claim.name == name)
+    }
+
+    /// Returns the first scope that is malformed, and why: enforcers refuse a token with such a scope.
+    pub fn malformed_scope(&self) -> Option<(&str, InvalidCapability)> {
+        let scopes = self.scopes.as_deref().unwrap_or_default().split(' ').filter(|scope| !scope.is_empty());
+        scopes.into_iter().find_map(|scope| Some((scope, Capability::of_scope(scope).err()?)))
     }
 
     /// Returns `iss`: the issuer.
@@ -97,17 +183,16 @@ impl UnverifiedClaims {
         self.scopes.as_deref().unwrap_or_default().split(' ').filter_map(|scope| scope.parse().ok())
     }
 
-    /// Returns the scopes that are capabilities; others are left out.
+    /// Returns the scopes that are capabilities; others, and malformed ones, are left out.
     pub fn capabilities(&self) -> impl Iterator<Item = Capability> + '_ {
-        self.scopes.as_deref().unwrap_or_default().split(' ').filter_map(|scope| scope.parse().ok())
+        let scopes = self.scopes.as_deref().unwrap_or_default().split(' ');
+        scopes.filter_map(|scope| Capability::of_scope(scope).ok().flatten())
     }
 
     /// Returns whether the claims permit `wanted`: the same scope, or a capability that includes it.
     pub fn allows(&self, wanted: &Scope) -> bool {
-        match wanted.capability() {
-            Some(wanted) => self.capabilities().any(|granted| granted.includes(&wanted)),
-            None => self.scopes().any(|granted| granted == *wanted),
-        }
+        let is_granted = |wanted| self.capabilities().any(|granted| granted.includes(&wanted));
+        wanted.capability().is_some_and(is_granted) || self.scopes().any(|granted| granted == *wanted)
     }
 
     /// Returns `exp`: the token is not valid at or after this time.
@@ -166,6 +251,14 @@ impl Serialize for UnverifiedClaims {
 /// The text without characters that drive a terminal. A space in their place would separate scopes.
 fn clean(text: &str) -> String {
     text.chars().map(|c| if clean_char(c) == c { c } else { '\u{fffd}' }).collect()
+}
+
+/// A number, also one that is written as text.
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| !number.is_nan()),
+        value => value.as_f64(),
+    }
 }
 
 /// A string, or the strings of an array.
@@ -246,13 +339,56 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_and_absurd_times_are_absent() {
+    fn wrong_types_and_absurd_times_have_no_value_and_are_told_from_absent_ones() {
         let claims =
-            read(r#"{"iss":5,"aud":{"a":1},"exp":"1700000000","nbf":-1,"iat":1e300,"scope":[]}"#).unwrap();
+            read(r#"{"iss":5,"aud":{"a":1},"exp":true,"nbf":-1,"iat":1e300,"scope":[],"sub":null}"#).unwrap();
         assert_eq!(claims.issuer(), None);
         assert!(claims.audiences().is_empty());
         assert_eq!((claims.expires_at(), claims.not_before(), claims.issued_at()), (None, None, None));
         assert_eq!(claims.scope_text(), None);
+        for name in ["iss", "aud", "exp", "nbf", "iat", "scope"] {
+            let unusable = claims.unusable(name).unwrap().to_string();
+            assert!(unusable.starts_with(&format!("`{name}` is not a ")), "{unusable}");
+        }
+        assert_eq!((claims.unusable("sub"), claims.unusable("scp")), (None, None));
+        let usable =
+            read(r#"{"iss":"i","aud":["h"],"exp":1700000000.5,"scope":"","scp":["read:/"]}"#).unwrap();
+        assert_eq!(usable.unusable, []);
+    }
+
+    #[test]
+    fn a_time_that_is_text_or_before_1970_has_its_value_and_verifiers_refuse_it() {
+        for (payload, end) in [
+            (r#"{"exp":"1700000000"}"#, 1_700_000_000.0),
+            (r#"{"exp":" 1700000000.5 "}"#, 1_700_000_000.5),
+            (r#"{"exp":-1}"#, 0.0),
+        ] {
+            let claims = read(payload).unwrap();
+            assert_eq!(claims.expires_at(), epoch(end), "{payload}");
+            assert!(claims.unusable("exp").is_some(), "{payload}");
+        }
+        for payload in [r#"{"exp":"soon"}"#, r#"{"exp":1796075861000}"#, r#"{"exp":"NaN"}"#, r#"{"exp":[1]}"#]
+        {
+            let claims = read(payload).unwrap();
+            assert!(claims.expires_at().is_none() && claims.unusable("exp").is_some(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_scope_grants_nothing_and_is_named() {
+        for (scope, is_malformed) in [
+            ("storage.read:/vo/../other", true),
+            ("storage.read", true),
+            ("read:", true),
+            ("storage.read:vo", true),
+            ("storage.read:/vo", false),
+            ("openid exec:notebook compute.read", false),
+        ] {
+            let claims = read(&format!(r#"{{"scope":"openid {scope}"}}"#)).unwrap();
+            assert_eq!(claims.malformed_scope().map(|(scope, _)| scope), is_malformed.then_some(scope));
+            let storage = claims.capabilities().filter(Capability::needs_path).count();
+            assert_eq!(storage, usize::from(scope == "storage.read:/vo"), "{scope}");
+        }
     }
 
     #[test]

@@ -21,6 +21,12 @@ impl HumanDuration {
         Self(duration)
     }
 
+    /// Wraps a duration for display, rounded up to whole seconds: what is wrong by less than one is not shown as zero.
+    pub fn rounded_up(duration: Duration) -> Self {
+        let more = u64::from(duration.subsec_nanos() > 0);
+        Self::from_secs(duration.as_secs().saturating_add(more))
+    }
+
     /// Wraps a number of seconds for display.
     pub fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -58,6 +64,13 @@ impl fmt::Display for HumanDuration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn less_than_a_second_can_be_shown_as_one() {
+        for (millis, shown) in [(0, "0 s"), (1, "1 s"), (1_000, "1 s"), (1_400, "2 s")] {
+            assert_eq!(HumanDuration::rounded_up(Duration::from_millis(millis)).to_string(), shown);
+        }
+    }
 
     #[test]
     fn a_duration_is_shown_in_the_unit_that_fits() {

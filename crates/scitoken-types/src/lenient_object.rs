@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 use serde::de::{DeserializeSeed, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::decoded_json;
+
 mod damaged;
 
 /// The longest time in seconds that is accepted, a thousand years.
@@ -143,6 +145,11 @@ impl LenientObject {
         self.members.get(name)?.last().map(|value| value.get())
     }
 
+    /// Returns the JSON texts of all members.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.members.values().flatten().map(|value| value.get())
+    }
+
     /// Reads a string; a number is read as its text, and an empty or blank string as absent.
     ///
     /// # Errors
@@ -216,17 +223,9 @@ fn text_of(name: &str, json: &str) -> Result<Option<String>, UnreadableMember> {
 
 /// Returns the text without a byte order mark, decoded if it is UTF-16.
 fn utf_8(text: &[u8]) -> Cow<'_, str> {
-    let units = |order: fn([u8; 2]) -> u16, text: &[u8]| {
-        let units: Vec<u16> = text.chunks_exact(2).map(|pair| order([pair[0], pair[1]])).collect();
-        Cow::Owned(String::from_utf16_lossy(&units))
-    };
-    match text {
-        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
-        [0xff, 0xfe, rest @ ..] => units(u16::from_le_bytes, rest),
-        [0xfe, 0xff, rest @ ..] => units(u16::from_be_bytes, rest),
-        [b'{' | b' ' | b'\n' | b'\r', 0, ..] => units(u16::from_le_bytes, text),
-        [0, b'{' | b' ' | b'\n' | b'\r', 0, ..] => units(u16::from_be_bytes, text),
-        _ => String::from_utf8_lossy(text),
+    match decoded_json(text) {
+        Cow::Borrowed(text) => String::from_utf8_lossy(text),
+        Cow::Owned(text) => Cow::Owned(String::from_utf8_lossy(&text).into_owned()),
     }
 }
 

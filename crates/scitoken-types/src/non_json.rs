@@ -1,4 +1,6 @@
-//! What a document is that should have been JSON.
+//! The encodings of JSON documents, and what a document is that should have been one.
+
+use std::borrow::Cow;
 
 /// Returns the document without the byte order mark that some editors write (RFC 8259 section 8.1 lets readers skip it).
 ///
@@ -7,6 +9,34 @@
 /// ```
 pub fn without_byte_order_mark(document: &[u8]) -> &[u8] {
     document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document)
+}
+
+/// Returns a JSON document in UTF-8: without the byte order mark, decoded if it is UTF-16, and without the zeros that a file
+/// system leaves at the end after a crash. Other bytes stay as they are.
+///
+/// ```
+/// use scitoken_types::decoded_json;
+///
+/// assert_eq!(*decoded_json(b"\xef\xbb\xbf{}"), *b"{}");
+/// assert_eq!(*decoded_json(b"\xff\xfe{\0}\0"), *b"{}");
+/// assert_eq!(*decoded_json(b"{}\0\0"), *b"{}");
+/// ```
+pub fn decoded_json(document: &[u8]) -> Cow<'_, [u8]> {
+    let units = |order: fn([u8; 2]) -> u16, text: &[u8]| {
+        let units: Vec<u16> = text.chunks_exact(2).map(|pair| order([pair[0], pair[1]])).collect();
+        Cow::Owned(String::from_utf16_lossy(&units).into_bytes())
+    };
+    match document {
+        [0xff, 0xfe, rest @ ..] => units(u16::from_le_bytes, rest),
+        [0xfe, 0xff, rest @ ..] => units(u16::from_be_bytes, rest),
+        [b'{' | b' ' | b'\n' | b'\r', 0, next, ..] if *next != 0 => units(u16::from_le_bytes, document),
+        [0, b'{' | b' ' | b'\n' | b'\r', 0, ..] => units(u16::from_be_bytes, document),
+        _ => {
+            let document = without_byte_order_mark(document);
+            let end = document.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            Cow::Borrowed(&document[..end])
+        }
+    }
 }
 
 /// Names what a document is instead of JSON, for the error that says so; `None` if it cannot be told.

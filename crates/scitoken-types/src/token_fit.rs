@@ -109,6 +109,8 @@ pub enum LifetimeFit {
     Valid,
     /// It is valid now, but expires within the required time.
     ExpiresSoon,
+    /// Its `exp` or `nbf` is no time: most servers refuse it.
+    Unreadable,
     /// It is not valid yet (`nbf`).
     NotYet,
     /// It has expired.
@@ -149,9 +151,9 @@ impl TokenFit {
         self.is_valid_now() && self.audience.fits() && self.issuer.fits() && self.has_scopes
     }
 
-    /// Returns whether the token is valid now.
+    /// Returns whether nothing that can be read says that the token is not valid now.
     pub fn is_valid_now(&self) -> bool {
-        matches!(self.lifetime, LifetimeFit::Valid | LifetimeFit::ExpiresSoon)
+        matches!(self.lifetime, LifetimeFit::Valid | LifetimeFit::ExpiresSoon | LifetimeFit::Unreadable)
     }
 }
 
@@ -199,7 +201,8 @@ impl AccessFit {
         if capabilities.is_empty() {
             // Groups, or scopes of another kind: only the server knows what they permit.
             let says_nothing = claims.groups().is_empty() && claims.scopes().next().is_none();
-            return if says_nothing { Self::OtherAccess } else { Self::Unknown };
+            let is_refused = says_nothing || claims.malformed_scope().is_some();
+            return if is_refused { Self::OtherAccess } else { Self::Unknown };
         }
         let covers =
             |path: &ResourcePath| capabilities.iter().any(|c| names.iter().any(|name| c.covers(name, path)));
@@ -217,10 +220,13 @@ impl AccessFit {
 impl LifetimeFit {
     fn of(token: &AccessToken, need: &TokenNeed<'_>) -> Self {
         let not_before = token.claims().and_then(UnverifiedClaims::not_before);
+        let is_unusable = |name| token.claims().is_some_and(|claims| claims.unusable(name).is_some());
         if token.is_expired_at(need.now) {
             Self::Expired
         } else if not_before.is_some_and(|begin| begin > need.now) {
             Self::NotYet
+        } else if is_unusable("exp") || is_unusable("nbf") {
+            Self::Unreadable
         } else if token.is_valid_for(need.min_validity, need.now) {
             Self::Valid
         } else {
@@ -270,6 +276,8 @@ mod tests {
             ("storage.create:/chtc", Method::PUT, AccessFit::Covers),
             ("storage.create:/chtc", Method::DELETE, AccessFit::OtherAccess),
             ("openid profile", Method::GET, AccessFit::Unknown),
+            ("openid storage.read:/chtc/../other", Method::GET, AccessFit::OtherAccess),
+            ("storage.read", Method::GET, AccessFit::OtherAccess),
             ("storage.read:/chtc", Method::from_bytes(b"LOCK").unwrap(), AccessFit::Unknown),
         ] {
             let payload = format!(r#"{{"scope":"{scope}"}}"#);
@@ -317,6 +325,10 @@ mod tests {
             (r#"{"exp":1060}"#, LifetimeFit::ExpiresSoon),
             (r#"{"exp":1061}"#, LifetimeFit::Valid),
             (r#"{"exp":9000,"nbf":1001}"#, LifetimeFit::NotYet),
+            (r#"{"exp":"1000"}"#, LifetimeFit::Expired),
+            (r#"{"exp":"9000","nbf":"1001"}"#, LifetimeFit::NotYet),
+            (r#"{"exp":"9000"}"#, LifetimeFit::Unreadable),
+            (r#"{"exp":9000,"nbf":"soon"}"#, LifetimeFit::Unreadable),
             ("{}", LifetimeFit::Valid),
         ] {
             assert_eq!(fit(payload, &Method::GET).lifetime, expected, "{payload}");

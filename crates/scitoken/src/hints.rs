@@ -25,6 +25,9 @@ pub(crate) fn worded(hint: &Hint) -> String {
         Hint::TrustRedirectTarget { origin } => {
             return format!("if `{origin}` may have the token, pass `--trust-redirect {}`", origin.host());
         }
+        Hint::UseTokenCommand => {
+            "a pipe can be read once only: pass the command that writes to it with `--token-command COMMAND`"
+        }
         Hint::RedirectToHttps => {
             "ask the operator for `http.desthttps yes` (XRootD), or pass `--allow-cleartext-redirects`"
         }
@@ -99,6 +102,15 @@ pub(crate) fn log_in_again(login: &RepeatedLogin<'_>) -> String {
             sanitize::line(entry.path())
         );
     }
+    format!("log in again: `{}`", login_command(login))
+}
+
+/// Returns the command for a login whose entry does not exist yet.
+pub(crate) fn log_in(login: &RepeatedLogin<'_>) -> String {
+    format!("log in with `{}`", login_command(login))
+}
+
+fn login_command(login: &RepeatedLogin<'_>) -> String {
     let mut command = format!(
         "scitoken login --issuer {} --client-id {}",
         shell_word(login.issuer),
@@ -111,7 +123,7 @@ pub(crate) fn log_in_again(login: &RepeatedLogin<'_>) -> String {
         command.extend([" --scope ", &shell_word(login.scope)]);
     }
     command.extend([" --resource-server ", &shell_word(login.resource_server), " ", login.place]);
-    format!("log in again: `{command}`")
+    command
 }
 
 /// Words the command that repairs the access to a file.

@@ -30,7 +30,8 @@ pub(crate) fn note(what: &EventKind) -> Option<String> {
             format!("{why}; retrying{at}{wait}")
         }
         EventKind::Restarted { why } => format!("restarts: {why}"),
-        EventKind::TokenRefreshed => "the server refused the token; retrying with a newer one".to_owned(),
+        EventKind::TokenRequested => "the server asks for a token; sending it".to_owned(),
+        EventKind::TokenRefreshed => "the server refused the token; sending another one".to_owned(),
         EventKind::TokenEndsEarly { token, transfer } => format!(
             "the token expires in {} s, but the transfer needs {} s; harmless if the token file is refreshed",
             token.as_secs(),

@@ -17,6 +17,7 @@ mod json_events;
 mod key_failure;
 mod key_session;
 mod oauth;
+mod obtaining;
 mod open_session;
 mod output;
 #[cfg(test)]
@@ -107,11 +108,9 @@ fn main() -> ExitCode {
     cli.verbosity.init();
     let output = cli.verbosity.output(hints::recommended_command(&arguments));
     let context = Context { env: Env::process(), output, verbose: cli.verbosity.level() };
-    if !cli.command.saves_state() {
-        signals::end_at_termination();
-    }
+    signals::start(&context.env);
     let ended = cli.command.run(&context);
-    storage::rescue_renewed(&context.env, &sources::finish_renewals());
+    obtaining::finish(&context.env, obtaining::FINISH_TIMEOUT);
     let exit = match ended {
         Ok(exit) => exit,
         Err(failure) if failure.is_closed_pipe() => {
@@ -151,11 +150,6 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
 }
 
 impl Command {
-    /// Returns whether the command has an answer of its own to a signal: it saves what it has.
-    fn saves_state(&self) -> bool {
-        matches!(self, Self::Get(_) | Self::Put(_) | Self::Copy(_) | Self::CondorPlugin(_) | Self::Login(_))
-    }
-
     fn run(self, context: &Context) -> Result<Exit, Failure> {
         match self {
             Self::Get(command) => command.run(context),

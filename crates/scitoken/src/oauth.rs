@@ -33,7 +33,7 @@ pub(crate) async fn discover(
     let (http, metadata) = metadata(session, issuer).await?;
     let client = OAuthClient::new(http, metadata, id);
     Ok(match secret_file {
-        Some(path) => client.with_secret(read_secret(path)?),
+        Some(path) => client.with_secret(files::read_secret(path)?),
         None => client,
     })
 }
@@ -66,10 +66,4 @@ pub(crate) fn failure(error: &OAuthError) -> Failure {
     };
     let hint = error.hint().map(hints::of_oauth).or_else(|| hints::of_connection(error));
     Failure::from_error(exit, error).with_optional_hint(hint).with_transience(error.is_transient())
-}
-
-/// Reads the secret in a file, without the line end that editors append.
-pub(crate) fn read_secret(path: &Path) -> Result<String, Failure> {
-    let secret = files::read_text(path)?;
-    Ok(secret.trim_end_matches(['\r', '\n']).to_owned())
 }

@@ -262,6 +262,13 @@ pub(crate) fn warn(text: &str) {
     }
 }
 
+/// Writes lines to standard error that a user can do without; nothing if the command is quiet.
+pub(crate) fn remark(text: &str) {
+    if !IS_QUIET.load(Ordering::Relaxed) {
+        note(text);
+    }
+}
+
 /// Leaves out all further warnings.
 pub(crate) fn leave_out_warnings() {
     IS_QUIET.store(true, Ordering::Relaxed);

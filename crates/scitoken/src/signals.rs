@@ -1,33 +1,75 @@
-//! `SIGINT`, `SIGTERM` and closed pipes.
+//! `SIGINT`, `SIGTERM`, `SIGHUP` and closed pipes.
 //!
 //! At the first signal transfers save their state, a login stops to wait, and the command ends: by `SIGINT` itself, so that a shell's loop ends
-//! too, or with code 11 after `SIGTERM`, which a batch system sends. The second signal ends the program at once.
+//! too, or with code 11 after `SIGTERM`, which a batch system sends, and `SIGHUP`, which a terminal sends that is closed. A login or renewal
+//! whose request was sent is awaited and stored first, in every command. The second signal ends the program after a short wait for that.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use scitoken_transfer::CancellationToken;
+use scitoken_types::sys::Env;
+
+use crate::obtaining;
+
+/// How long the second signal waits for tokens that are on their way.
+const LAST_WAIT: Duration = Duration::from_secs(10);
 
 static WAS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Cancels the transfers at the first signal, and ends the program at the second.
-pub(crate) fn watch(token: CancellationToken) {
-    watch_with(move || token.cancel());
+static FIRST_SIGNAL: Mutex<FirstSignal> = Mutex::new(FirstSignal::Awaited(Vec::new()));
+
+/// What the first signal does. Without a call it ends the program.
+enum FirstSignal {
+    Awaited(Vec<Box<dyn FnOnce() + Send>>),
+    Arrived,
 }
 
-/// Calls `at_first` at the first signal, and ends the program at the second.
-pub(crate) fn watch_with(at_first: impl FnOnce() + Send + 'static) {
+/// Cancels the transfers at the first signal; the command then ends by itself.
+pub(crate) fn cancel_at_first(token: CancellationToken) {
+    at_first(move || token.cancel());
+}
+
+/// Calls `stop` at the first signal; the command then ends by itself.
+pub(crate) fn at_first(stop: impl FnOnce() + Send + 'static) {
+    let mut first = FIRST_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner);
+    match &mut *first {
+        FirstSignal::Awaited(calls) => calls.push(Box::new(stop)),
+        FirstSignal::Arrived => stop(),
+    }
+}
+
+/// Returns the calls that the first signal makes.
+fn take_calls() -> Vec<Box<dyn FnOnce() + Send>> {
+    let mut first = FIRST_SIGNAL.lock().unwrap_or_else(PoisonError::into_inner);
+    match std::mem::replace(&mut *first, FirstSignal::Arrived) {
+        FirstSignal::Awaited(calls) => calls,
+        FirstSignal::Arrived => Vec::new(),
+    }
+}
+
+/// Starts to watch for signals, once for all commands.
+pub(crate) fn start(env: &Env) {
     let (registered, is_registered) = std::sync::mpsc::channel();
+    let env = env.clone();
     let watching = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Ok(runtime) = runtime {
             runtime.block_on(async {
                 let Some(mut signals) = Signals::register() else { return };
                 let _ = registered.send(());
-                if let Some(signal) = signals.next().await {
-                    WAS_INTERRUPTED.store(signal == Received::Interrupt, Ordering::SeqCst);
-                    at_first();
+                let Some(signal) = signals.next().await else { return };
+                WAS_INTERRUPTED.store(signal == Received::Interrupt, Ordering::SeqCst);
+                let calls = take_calls();
+                if calls.is_empty() {
+                    end_after_tokens(signal, env.clone());
+                }
+                for call in calls {
+                    call();
                 }
                 if let Some(signal) = signals.next().await {
+                    obtaining::finish(&env, LAST_WAIT);
                     exit_now(signal);
                 }
             });
@@ -39,24 +81,23 @@ pub(crate) fn watch_with(at_first: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// Ends a command that saves no state, on a thread of its own, so that a second signal is still received.
+fn end_after_tokens(signal: Received, env: Env) {
+    let ending = std::thread::Builder::new().name("end".to_owned()).spawn(move || {
+        obtaining::finish(&env, obtaining::FINISH_TIMEOUT);
+        exit_now(signal);
+    });
+    if ending.is_err() {
+        exit_now(signal);
+    }
+}
+
 /// Dies of `SIGINT` if that is what ended the command.
 pub(crate) fn die_if_interrupted() {
     if WAS_INTERRUPTED.load(Ordering::SeqCst) {
         die_of_interrupt();
     }
 }
-
-/// Ends the program with code 11 at `SIGTERM`: a command that saves no state has nothing else to do.
-#[cfg(unix)]
-pub(crate) fn end_at_termination() {
-    let always = std::sync::Arc::new(AtomicBool::new(true));
-    let code = i32::from(crate::exit::Exit::TryLater as u8);
-    // Without the handler the signal keeps its default effect.
-    drop(signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGTERM, code, always));
-}
-
-#[cfg(not(unix))]
-pub(crate) fn end_at_termination() {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Received {
@@ -69,6 +110,8 @@ enum Received {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// `None` where the signal is to be ignored, as below `nohup`.
+    hang_up: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -77,15 +120,42 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
         let (interrupt, terminate) =
             (signal(SignalKind::interrupt()).ok()?, signal(SignalKind::terminate()).ok()?);
-        Some(Self { interrupt, terminate })
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup()).ok()?) };
+        Some(Self { interrupt, terminate, hang_up })
     }
 
     async fn next(&mut self) -> Option<Received> {
+        let Self { interrupt, terminate, hang_up } = self;
+        let hung_up = async {
+            match hang_up {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            got = self.interrupt.recv() => got.map(|()| Received::Interrupt),
-            got = self.terminate.recv() => got.map(|()| Received::Terminate),
+            got = interrupt.recv() => got.map(|()| Received::Interrupt),
+            got = terminate.recv() => got.map(|()| Received::Terminate),
+            got = hung_up => got.map(|()| Received::Terminate),
         }
     }
+}
+
+/// Returns whether the program was started with `SIGHUP` ignored, as `nohup` does. Where the system does not say, `nohup` has
+/// left no output on a terminal.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    use std::io::IsTerminal as _;
+    match fs_err::read_to_string("/proc/self/status") {
+        Ok(status) => ignored_signals(&status).is_some_and(|ignored| ignored & 1 != 0),
+        Err(_) => !std::io::stdout().is_terminal() && !std::io::stderr().is_terminal(),
+    }
+}
+
+/// Returns the mask of the ignored signals in the status of a process; the lowest bit is that of signal 1, `SIGHUP`.
+#[cfg(unix)]
+fn ignored_signals(status: &str) -> Option<u64> {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
 }
 
 #[cfg(not(unix))]
@@ -120,7 +190,7 @@ pub(crate) fn die_of_closed_pipe() {
 #[cfg(not(unix))]
 pub(crate) fn die_of_closed_pipe() {}
 
-#[expect(clippy::exit, reason = "the second signal ends the program; the first one saved the state")]
+#[expect(clippy::exit, reason = "the command has no state to save, or has had the time to do it")]
 fn exit_now(signal: Received) -> ! {
     if signal == Received::Interrupt {
         die_of_interrupt();

@@ -10,7 +10,6 @@ use reqwest_scitokens::{Discovery, FileSource, HostMap, SharedTokenSource};
 
 pub(crate) use self::logins::FederationLogins;
 use self::renewing::RenewingTokenSource;
-pub(crate) use self::renewing::finish_renewals;
 use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::settings::{HostToken, Settings};

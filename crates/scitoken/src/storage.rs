@@ -18,6 +18,7 @@ use crate::failure::Failure;
 use crate::files;
 use crate::hints;
 use crate::output;
+use crate::sanitize;
 
 /// Where tokens are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,33 @@ fn keyring(_namespace: &str) -> Result<Box<dyn TokenStorage>, Failure> {
     ))
 }
 
+/// Says that an entry does not exist, and whether its namespace has others.
+pub(crate) fn missing_entry(place: &StoragePlace<'_>, resource_server: &str) -> (String, bool) {
+    let Ok(storage) = place.address.open(place.namespace) else {
+        return (format!("failed to open the token storage `{}`", place.address), false);
+    };
+    if let Some(file) = place.address.file().filter(|file| !file.exists()) {
+        return (format!("the token storage `{}` does not exist", file.display()), false);
+    }
+    let message = no_entry(&*storage, resource_server);
+    match entry_names(&*storage) {
+        Some(names) => (format!("{message}; it has {names}"), true),
+        None => (message, false),
+    }
+}
+
+/// Says that a storage has no such entry.
+pub(crate) fn no_entry(storage: &dyn TokenStorage, resource_server: &str) -> String {
+    format!("{} has no entry `{}`", storage.label(), sanitize::line(resource_server))
+}
+
+/// Lists the entries of the namespace; `None` if there are none.
+pub(crate) fn entry_names(storage: &dyn TokenStorage) -> Option<String> {
+    let tokens = storage.get_token_data_by_resource_server().ok().filter(|tokens| !tokens.is_empty())?;
+    let names: Vec<_> = tokens.iter().map(|(name, _)| format!("`{}`", sanitize::line(name))).collect();
+    Some(names.join(", "))
+}
+
 /// Locks the storage against renewals, which would overwrite a change with their tokens.
 pub(crate) fn lock(storage: &dyn TokenStorage) -> Result<RenewalLock, Failure> {
     for _ in 0..300 {
@@ -154,19 +182,14 @@ pub(crate) fn rescued(env: &Env, unsaved: &UnsavedTokens, place: Option<&Storage
     }
 }
 
-/// Keeps renewed tokens that no storage holds, before the program ends.
-pub(crate) fn rescue_renewed(env: &Env, unsaved: &[UnsavedTokens]) {
-    for tokens in unsaved {
-        let failure = failure(tokens.error());
-        // Standard output may be a file's content, so only a file will do.
-        let hint = tokens.rescue(env).map_or_else(
-            |error| format!("the tokens could not be kept ({error}): log in again"),
-            |path| hints::import_kept_tokens(&path, None),
-        );
-        output::note(&format!(
-            "scitoken: warning: renewed tokens could not be stored: {}",
-            failure.message()
-        ));
-        output::note(&format!("hint: {hint}"));
-    }
+/// Keeps renewed tokens that their storage does not take, before the program ends.
+pub(crate) fn rescue_renewed(env: &Env, unsaved: &UnsavedTokens, place: &StoragePlace<'_>) {
+    // Standard output may be a file's content, so only a file will do.
+    let hint = unsaved.rescue(env).map_or_else(
+        |error| format!("the tokens could not be kept ({error}): log in again"),
+        |path| hints::import_kept_tokens(&path, Some(&place.flags())),
+    );
+    let failure = failure(unsaved.error());
+    output::note(&format!("scitoken: warning: renewed tokens could not be stored: {}", failure.message()));
+    output::note(&format!("hint: {hint}"));
 }

@@ -96,7 +96,8 @@ pub(super) struct CheckContext<'a> {
 
 impl CheckContext<'_> {
     pub(super) fn checks(&self, token: &AccessToken) -> Vec<TokenCheck> {
-        let mut checks = vec![expiry(token, self.now)];
+        let mut checks: Vec<_> = transport(self.url).into_iter().collect();
+        checks.push(expiry(token, self.now));
         if let Some(claims) = token.claims() {
             checks.extend(audience(claims, self));
             checks.extend(scope(claims, self));
@@ -105,9 +106,18 @@ impl CheckContext<'_> {
     }
 }
 
+/// Returns the rule that keeps every token from a server without TLS, if that is one.
+fn transport(url: &Url) -> Option<TokenCheck> {
+    let is_trustworthy = Origin::try_from(url).is_ok_and(|origin| origin.is_trustworthy());
+    let has_no_tls = || TokenCheck::new("transport", "plain http", "https", Verdict::Fails);
+    (!is_trustworthy).then(has_no_tls)
+}
+
 fn expiry(token: &AccessToken, now: SystemTime) -> TokenCheck {
     let (what, request) = ("expiry", "valid now".to_owned());
     let not_before = token.claims().and_then(UnverifiedClaims::not_before).filter(|begin| *begin > now);
+    let unusable = |name| token.claims().and_then(|claims| claims.unusable(name));
+    let unusable = unusable("exp").or_else(|| unusable("nbf"));
     let (token, verdict) = match (not_before, token.expires_at()) {
         (Some(begin), _) => {
             let wait = HumanDuration::new(sys::elapsed(now, begin));
@@ -116,6 +126,9 @@ fn expiry(token: &AccessToken, now: SystemTime) -> TokenCheck {
         (None, Some(end)) if end <= now => {
             let ago = HumanDuration::new(sys::elapsed(end, now));
             (format!("expired {ago} ago"), Verdict::Fails)
+        }
+        _ if unusable.is_some() => {
+            (unusable.map(|claim| claim.to_string()).unwrap_or_default(), Verdict::Fails)
         }
         (None, Some(end)) => (format!("{} left", HumanDuration::new(sys::elapsed(now, end))), Verdict::Fits),
         (None, None) if token.claims().is_none() => {
@@ -129,14 +142,17 @@ fn expiry(token: &AccessToken, now: SystemTime) -> TokenCheck {
 fn audience(claims: &UnverifiedClaims, context: &CheckContext<'_>) -> Option<TokenCheck> {
     let origin = Origin::try_from(context.url).ok()?;
     let audiences = claims.audiences();
+    let unusable = claims.unusable("aud");
     let verdict = match AudienceFit::best(audiences, context.url, None) {
+        _ if unusable.is_some() => Verdict::Fails,
         AudienceFit::Unstated => Verdict::Unknown,
         fit if fit.fits() => Verdict::Fits,
         _ => Verdict::Fails,
     };
-    let token = match audiences {
-        [] => "no `aud` claim".to_owned(),
-        some => some.iter().map(|a| shown(a.as_str())).collect::<Vec<_>>().join(", "),
+    let token = match (unusable, audiences) {
+        (Some(unusable), _) => unusable.to_string(),
+        (None, []) => "no `aud` claim".to_owned(),
+        (None, some) => some.iter().map(|a| shown(a.as_str())).collect::<Vec<_>>().join(", "),
     };
     Some(TokenCheck {
         what: "audience",
@@ -148,18 +164,30 @@ fn audience(claims: &UnverifiedClaims, context: &CheckContext<'_>) -> Option<Tok
 
 fn scope(claims: &UnverifiedClaims, context: &CheckContext<'_>) -> Option<TokenCheck> {
     let wanted: Vec<_> = context.challenge.map(|c| c.scopes().collect()).unwrap_or_default();
-    let text = claims.scope_text();
-    let token = text.map_or_else(|| "no `scope` claim".to_owned(), shown);
     let what = "scope";
+    let token = match (claims.unusable("scope").or_else(|| claims.unusable("scp")), claims.scope_text()) {
+        (Some(unusable), None) => unusable.to_string(),
+        (_, None) => "no `scope` claim".to_owned(),
+        (_, Some(text)) => shown(text),
+    };
+    // One function decides what is malformed, here and in enforcers, which refuse the whole token then.
+    let malformed = claims.malformed_scope();
+    let token = match malformed {
+        Some((scope, why)) => format!("{token}; `{}`: {why}", shown(scope)),
+        None => token,
+    };
+    let is_unusable =
+        malformed.is_some() || (claims.scope_text().is_none() && claims.unusable("scope").is_some());
     if !wanted.is_empty() {
         let fits = wanted.iter().all(|scope| claims.allows(scope));
         let request = wanted.iter().map(|scope| shown(scope.as_str())).collect::<Vec<_>>().join(" ");
-        let verdict = if fits { Verdict::Fits } else { Verdict::Fails };
+        let verdict = if fits && !is_unusable { Verdict::Fits } else { Verdict::Fails };
         return Some(TokenCheck { what, token, request, verdict });
     }
     let names = authorizations(context.method)?;
     let request = format!("`{}` for `{}`", names.join("` or `"), shown(context.url.path()));
     let verdict = match AccessFit::of(claims, context.method, context.url.path()) {
+        _ if is_unusable => Verdict::Fails,
         AccessFit::Covers | AccessFit::CoversEnding => Verdict::Fits,
         AccessFit::Unknown => Verdict::Unknown,
         AccessFit::OtherAccess => Verdict::Fails,

@@ -71,6 +71,31 @@ async fn a_stream_gets_its_token_at_the_first_send_and_is_not_replayed() {
 }
 
 #[tokio::test]
+async fn a_request_that_waited_for_a_challenge_has_the_same_tokens_to_try_as_any_other() {
+    for (refusal, attach, expected) in [
+        (403, Attach::OnChallenge, &["-", "a", "b"][..]),
+        (401, Attach::OnChallenge, &["-", "a", "b"]),
+        (403, Attach::WhenFound, &["a", "b"]),
+        (401, Attach::WhenFound, &["a", "b"]),
+    ] {
+        let server = Server::http(move |seen| match seen.authorization() {
+            Some("Bearer b") => Reply::ok("data"),
+            Some(_) if refusal == 403 => Reply::new(403),
+            _ => Reply::challenge("Bearer"),
+        })
+        .await;
+        let session = session(Script::new(&["a", "b", "c"])).attach(attach).build().unwrap();
+        let response = session.get(server.url("/f")).send().await.unwrap();
+        assert_eq!((response.status(), server.tokens()), (StatusCode::OK, texts(expected)), "{refusal}");
+    }
+    // No more than two tokens are sent.
+    let server = Server::http(|_| Reply::challenge("Bearer")).await;
+    let session = session(Script::new(&["a", "b", "c"])).attach(Attach::OnChallenge).build().unwrap();
+    assert_eq!(session.get(server.url("/f")).send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(server.tokens(), ["-", "a", "b"]);
+}
+
+#[tokio::test]
 async fn a_refused_body_is_drained_so_that_the_connection_is_kept() {
     let server = Server::http(|seen| match seen.authorization() {
         Some("Bearer new") => Reply::ok("data"),

@@ -53,7 +53,18 @@ pub(super) fn pem_block(text: &[u8], labels: &[&str], wanted: &'static str) -> R
             label => other = other.or(Some(scitoken_types::redact::text(label))),
         }
     }
-    Err(other.map_or(KeyError::NotPem, |label| KeyError::OtherPem { label, wanted }))
+    Err(other.map_or_else(|| no_pem(text), |label| KeyError::OtherPem { label, wanted }))
+}
+
+/// Names what stands in the place of PEM, if it can be told.
+fn no_pem(text: &[u8]) -> KeyError {
+    let is_list = text.trim_ascii_start().starts_with(b"[");
+    match scitoken_types::non_json_kind(text) {
+        Some("PEM") => KeyError::NotPem,
+        Some(instead) => KeyError::NotKey { instead },
+        None if is_list => KeyError::NotKey { instead: "a JSON list" },
+        None => KeyError::NotPem,
+    }
 }
 
 /// Returns whether the input has the first and last line of PEM.
@@ -192,6 +203,14 @@ mod tests {
     fn what_stands_in_the_pem_is_said() {
         let wrong = |text: &str| pem_block(text.as_bytes(), &PRIVATE_LABELS, "private").err().unwrap();
         assert_eq!(wrong("hello"), KeyError::NotPem);
+        for (text, instead) in [
+            ("<!doctype html><html>", "HTML or XML"),
+            ("[{\"kty\": \"EC\"}]", "a JSON list"),
+            ("eyJhbGciOiJub25lIn0.e30.", "a JWT"),
+            ("", "empty"),
+        ] {
+            assert_eq!(wrong(text), KeyError::NotKey { instead });
+        }
         assert_eq!(
             wrong("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----"),
             KeyError::OpenSsh

@@ -32,6 +32,15 @@ pub enum KeyError {
     /// The input has no PEM block.
     #[error("not PEM: a PEM key starts with a line like `-----BEGIN PUBLIC KEY-----`")]
     NotPem,
+    /// The input is no key at all.
+    #[error("not a key: it is {instead}")]
+    NotKey {
+        /// What it is.
+        instead: &'static str,
+    },
+    /// The input is a set of keys.
+    #[error("it is a set of keys, and one key is required")]
+    IsSet,
     /// The PEM is damaged.
     #[error("damaged PEM: {problem}")]
     DamagedPem {

@@ -171,15 +171,8 @@ impl Jwk {
     }
 
     pub(super) fn number(&self, member: &'static str) -> Result<Vec<u8>, KeyError> {
-        let text = self.text(member).ok_or_else(|| self.without(member))?;
+        let text = self.text(member).ok_or_else(|| without(&self.members, member))?;
         BASE64.decode(text).map_err(|_| KeyError::JwkMember { member })
-    }
-
-    fn without(&self, member: &'static str) -> KeyError {
-        if self.members.contains_key("x5c") && !self.members.contains_key(member) {
-            return KeyError::OnlyCertificate { member };
-        }
-        KeyError::JwkMember { member }
     }
 
     /// Returns a number of the length of the curve's coordinates: leading zeros are added or removed.
@@ -215,13 +208,23 @@ impl Jwk {
     }
 }
 
+fn without(members: &Map<String, Value>, member: &'static str) -> KeyError {
+    if members.contains_key("x5c") && !members.contains_key(member) {
+        return KeyError::OnlyCertificate { member };
+    }
+    KeyError::JwkMember { member }
+}
+
 fn kind_of(members: &Map<String, Value>) -> Result<KeyKind, KeyError> {
     let text = |member: &'static str| {
         members.get(member).and_then(Value::as_str).ok_or(KeyError::JwkMember { member })
     };
+    if !members.contains_key("kty") && members.get("keys").is_some_and(Value::is_array) {
+        return Err(KeyError::IsSet);
+    }
     let kty = text("kty")?;
     let curve = |kinds: &[KeyKind]| {
-        let crv = text("crv")?;
+        let crv = text("crv").map_err(|_| without(members, "crv"))?;
         let found = kinds.iter().copied().find(|kind| kind.crv() == Some(crv));
         found.ok_or_else(|| KeyError::unsupported_kind(crv))
     };

@@ -8,8 +8,8 @@ use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::value::RawValue;
 
 use super::python_json;
-use super::raw_object::{ObjectError, RawObject, raw};
-use scitoken_types::{AccessToken, InvalidToken};
+use super::raw_object::{NotJson, ObjectError, RawObject, raw};
+use scitoken_types::{AccessToken, InvalidToken, LenientObject};
 
 /// The tokens of one resource server; the equal of `globus_sdk.token_storage.TokenStorageData`.
 ///
@@ -47,8 +47,8 @@ pub struct InvalidTokenData(#[from] Reason);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Reason {
-    #[error("not JSON: reading ended at line {line} column {column}")]
-    NotJson { line: usize, column: usize },
+    #[error("{0}")]
+    NotJson(NotJson),
     #[error("not a JSON object")]
     NotAnObject,
     #[error("`{field}` must be {expected}")]
@@ -60,7 +60,7 @@ impl InvalidTokenData {
     pub fn field(&self) -> Option<&'static str> {
         match self.0 {
             Reason::Field { field, .. } => Some(field),
-            Reason::NotJson { .. } | Reason::NotAnObject => None,
+            Reason::NotJson(_) | Reason::NotAnObject => None,
         }
     }
 }
@@ -112,8 +112,16 @@ impl TokenStorageData {
     /// [`InvalidTokenData`] when the text is not an object, or a field has a wrong type; the fields are checked in the
     /// order of the SDK, so that both name the same field.
     pub fn from_json(text: &str) -> Result<Self, InvalidTokenData> {
-        let mut fields = RawObject::read(text.as_bytes()).map_err(|no| match no {
-            ObjectError::NotJson { line, column } => Reason::NotJson { line, column },
+        Self::read_json(text.as_bytes())
+    }
+
+    /// As [`from_json`](Self::from_json), from a text in UTF-8 or UTF-16, with or without a byte order mark.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json).
+    pub fn read_json(text: &[u8]) -> Result<Self, InvalidTokenData> {
+        let mut fields = RawObject::read(text).map_err(|no| match no {
+            ObjectError::NotJson(problem) => Reason::NotJson(problem),
             ObjectError::NotAnObject => Reason::NotAnObject,
         })?;
         let data = Self {
@@ -130,6 +138,32 @@ impl TokenStorageData {
             fields.remove(field);
         }
         Ok(Self { extra: fields, ..data })
+    }
+
+    /// Reads what can be read of an entry that the SDK refuses: the tokens, and of the other fields those that have a value.
+    /// Without a time that can be read, only the token itself may say when it expires.
+    pub(crate) fn usable(resource_server: &str, text: &str) -> Option<Self> {
+        let object = LenientObject::parse(text.as_bytes())?;
+        let text = |name| object.text(name).ok().flatten();
+        let (access_token, refresh_token) = (text("access_token"), text("refresh_token"));
+        if access_token.is_none() && refresh_token.is_none() {
+            return None;
+        }
+        let scope = object.words("scope").ok().flatten().unwrap_or_default();
+        let time = object.time("expires_at_seconds").ok().flatten();
+        let seconds = time.and_then(|time| i64::try_from(scitoken_types::sys::epoch_seconds(time)).ok());
+        let data = Self::new(
+            text("resource_server").unwrap_or_else(|| resource_server.to_owned()),
+            scope,
+            access_token.unwrap_or_default(),
+            seconds.unwrap_or(NO_EXPIRY),
+        );
+        Some(Self {
+            identity_id: text("identity_id"),
+            token_type: text("token_type"),
+            refresh_token: refresh_token.map(SecretString::from),
+            ..data
+        })
     }
 
     /// Returns the entry as the SDK writes it, **with its secrets**: seven fields in fixed order, those without a value
@@ -173,7 +207,7 @@ impl TokenStorageData {
 
     /// Returns the expiry of the access token; times that the system cannot express are clamped.
     pub fn expires_at(&self) -> SystemTime {
-        const LATEST: Duration = Duration::from_secs(253_402_300_800); // the year 10000
+        const LATEST: Duration = Duration::from_secs(NO_EXPIRY.unsigned_abs());
         let seconds = Duration::from_secs(self.expires_at_seconds.unsigned_abs());
         if self.expires_at_seconds >= 0 {
             SystemTime::UNIX_EPOCH + seconds.min(LATEST)
@@ -197,7 +231,8 @@ impl TokenStorageData {
     /// # Errors
     /// [`InvalidToken`] when the stored text is not a valid bearer token.
     pub fn access_token(&self) -> Result<AccessToken, InvalidToken> {
-        Ok(AccessToken::new(self.expose_access_token())?.with_expiry(self.expires_at()))
+        let token = AccessToken::new(self.expose_access_token())?;
+        Ok(if self.expires_at_seconds < NO_EXPIRY { token.with_expiry(self.expires_at()) } else { token })
     }
 
     /// Returns the access token as it is stored.
@@ -284,6 +319,9 @@ impl fmt::Debug for TokenStorageData {
     }
 }
 
+/// The year 10000 in seconds since 1970: such a time is no expiry.
+const NO_EXPIRY: i64 = 253_402_300_800;
+
 const FIELDS: [&str; 7] = [
     "resource_server",
     "identity_id",
@@ -367,7 +405,7 @@ mod tests {
             (&FULL.replace("1700000000", "true"), "`expires_at_seconds` must be an int"),
             (&FULL.replace("\"Bearer\"", "{}"), "`token_type` must be a string or null"),
             ("[1]", "not a JSON object"),
-            ("{\"resource_server\": \"secret", "not JSON: reading ended at line 1 column 27"),
+            ("{\"resource_server\": \"secret", "not JSON: invalid at line 1 column 27"),
         ];
         for (text, expected) in cases {
             assert_eq!(TokenStorageData::from_json(text).unwrap_err().to_string(), expected, "{text}");

@@ -30,11 +30,19 @@ pub struct UnreadableEntry {
     resource_server: String,
     #[source]
     problem: InvalidTokenData,
+    usable: Option<Box<TokenStorageData>>,
 }
 
 impl UnreadableEntry {
-    pub(crate) fn new(resource_server: impl Into<String>, problem: InvalidTokenData) -> Self {
-        Self { resource_server: resource_server.into(), problem }
+    pub(crate) fn new(resource_server: impl Into<String>, problem: InvalidTokenData, json: &str) -> Self {
+        let resource_server = resource_server.into();
+        let usable = TokenStorageData::usable(&resource_server, json).map(Box::new);
+        Self { resource_server, problem, usable }
+    }
+
+    /// Returns what can be read of the entry, if it has a token: enough to send or to renew it.
+    pub fn usable(&self) -> Option<&TokenStorageData> {
+        self.usable.as_deref()
     }
 
     /// Returns the resource server of the entry.
@@ -92,7 +100,7 @@ impl TokenDataMap {
     pub(crate) fn insert_json(&mut self, resource_server: &str, json: &str) {
         match TokenStorageData::from_json(json) {
             Ok(data) => self.insert(resource_server, data),
-            Err(problem) => self.unreadable.push(UnreadableEntry::new(resource_server, problem)),
+            Err(problem) => self.unreadable.push(UnreadableEntry::new(resource_server, problem, json)),
         }
     }
 }

@@ -8,4 +8,4 @@ mod raw_object;
 pub use data::{InvalidTokenData, TokenStorageData};
 pub use map::{TokenDataMap, UnreadableEntry};
 pub(crate) use python_json::to_text;
-pub(crate) use raw_object::{ObjectError, RawObject, raw};
+pub(crate) use raw_object::{NotJson, ObjectError, RawObject, raw};

@@ -6,7 +6,8 @@ use crate::entry::TokenStorageData;
 use crate::oauth::RegisteredClient;
 use crate::storage::{StorageError, TokenStorage};
 
-/// The clients that issuers have registered for this user (RFC 7591), in a storage: one for each issuer.
+/// The clients that issuers have registered for this user (RFC 7591), in a storage: one for the next login at each issuer, and
+/// one for each entry with tokens, which it obtained and alone can renew.
 ///
 /// Use a namespace of its own, such as [`NAMESPACE`](Self::NAMESPACE): an entry has the client's id in place of an access
 /// token, and its secret in place of a refresh token.
@@ -47,6 +48,37 @@ impl<'s> RegisteredClients<'s> {
         self.0.store_token_data(client.to_entry(key(issuer)))
     }
 
+    /// Returns the client that obtained the tokens of an entry, `ISSUER#PATH`; for an entry of earlier versions, that of its
+    /// issuer.
+    pub fn of_entry(&self, name: &str, now: SystemTime) -> Result<Option<RegisteredClient>, StorageError> {
+        match self.get(name, now)? {
+            Some(client) => Ok(Some(client)),
+            None => self.get(issuer_of(name), now),
+        }
+    }
+
+    /// Stores the client that obtained the tokens of an entry.
+    pub fn store_for_entry(&self, name: &str, client: &RegisteredClient) -> Result<(), StorageError> {
+        self.store(name, client)
+    }
+
+    /// Keeps the client of an issuer with those of the entries that have none of their own, before another one takes its place.
+    pub fn keep_for<'e>(
+        &self,
+        entries: impl IntoIterator<Item = &'e str>,
+        issuer: &str,
+    ) -> Result<(), StorageError> {
+        let Some(known) = self.0.get_token_data(key(issuer))? else { return Ok(()) };
+        let known = RegisteredClient::from_entry(&known);
+        let is_meant = |name: &&str| name.contains('#') && key(issuer_of(name)) == key(issuer);
+        for name in entries.into_iter().filter(is_meant) {
+            if self.0.get_token_data(key(name))?.is_none() {
+                self.store_for_entry(name, &known)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the client of an issuer.
     pub fn remove(&self, issuer: &str) -> Result<bool, StorageError> {
         self.0.remove_token_data(key(issuer))
@@ -56,6 +88,11 @@ impl<'s> RegisteredClients<'s> {
 /// A slash at the end makes no other issuer here.
 fn key(issuer: &str) -> &str {
     issuer.trim_end_matches('/')
+}
+
+/// Returns the issuer of an entry.
+fn issuer_of(name: &str) -> &str {
+    name.split_once('#').map_or(name, |(issuer, _)| issuer)
 }
 
 impl RegisteredClient {
@@ -85,6 +122,23 @@ mod tests {
 
     use super::*;
     use crate::storage::{JsonTokenStorage, MemoryTokenStorage};
+
+    #[test]
+    fn a_new_client_of_an_issuer_does_not_take_the_place_of_those_that_obtained_tokens() {
+        let storage = MemoryTokenStorage::new();
+        let clients = RegisteredClients::new(&storage);
+        let client = |id: &str| RegisteredClient::new(id, Some("s"));
+        let [old, own, new] = ["old", "own", "new"].map(client);
+        let [a, b, c] = ["https://i#/a", "https://i#/b", "https://other#/c"];
+        clients.store("https://i/", &old).unwrap();
+        clients.store_for_entry(b, &own).unwrap();
+        clients.keep_for([a, b, c], "https://i").unwrap();
+        clients.store("https://i", &new).unwrap();
+        let now = SystemTime::UNIX_EPOCH;
+        let of = |entry| clients.of_entry(entry, now).unwrap().map(|client| client.client_id().to_owned());
+        assert_eq!([of(a), of(b), of(c)].map(Option::unwrap_or_default), ["old", "own", ""]);
+        assert_eq!(of("https://i#/new").as_deref(), Some("new"));
+    }
 
     #[test]
     fn a_client_comes_back_as_it_was_and_for_its_issuer_only() {

@@ -214,6 +214,16 @@ impl OAuthClient {
     /// # Errors
     /// When the request fails, or the server has no revocation endpoint.
     pub async fn revoke(&self, token: &str, kind: TokenTypeHint) -> Result<(), OAuthError> {
+        self.revoke_beside(token, kind, &[]).await
+    }
+
+    /// As [`revoke`](Self::revoke); no message shows the other tokens of the login, which the server may name.
+    pub(super) async fn revoke_beside(
+        &self,
+        token: &str,
+        kind: TokenTypeHint,
+        others: &[&str],
+    ) -> Result<(), OAuthError> {
         let endpoint = self
             .metadata
             .revocation_endpoint()
@@ -222,7 +232,8 @@ impl OAuthClient {
             TokenTypeHint::AccessToken => "access_token",
             TokenTypeHint::RefreshToken => "refresh_token",
         };
-        self.post(endpoint, vec![("token", token), ("token_type_hint", hint)]).await.map(drop)
+        let form = vec![("token", token), ("token_type_hint", hint)];
+        self.post_beside(endpoint, form, others).await.map(drop)
     }
 
     /// Sends a grant to the token endpoint.
@@ -279,7 +290,17 @@ impl OAuthClient {
     }
 
     /// Sends a form, authenticated as this client.
-    pub(super) async fn post<'a>(&'a self, endpoint: &Url, mut form: Form<'a>) -> Result<Answer, OAuthError> {
+    pub(super) async fn post<'a>(&'a self, endpoint: &Url, form: Form<'a>) -> Result<Answer, OAuthError> {
+        self.post_beside(endpoint, form, &[]).await
+    }
+
+    /// As [`post`](Self::post); no message about the answer shows `others`.
+    async fn post_beside<'a>(
+        &'a self,
+        endpoint: &Url,
+        mut form: Form<'a>,
+        others: &[&str],
+    ) -> Result<Answer, OAuthError> {
         let mut authorization = None;
         match &self.secret {
             Some(secret) if self.metadata.auth_method() == ClientAuthMethod::Basic => {
@@ -291,7 +312,8 @@ impl OAuthClient {
                 form.extend(secret.as_ref().map(|secret| ("client_secret", secret.expose_secret())));
             }
         }
-        http::post(&self.http, endpoint, Payload::form(&form, authorization), self.time_limit).await
+        let payload = Payload::form(&form, authorization).hiding(others);
+        http::post(&self.http, endpoint, payload, self.time_limit).await
     }
 
     pub(super) fn failed(&self, kind: Kind) -> OAuthError {
@@ -573,6 +595,42 @@ mod tests {
                 assert!(error.partial_answer().is_none(), "{status} {body}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn tokens_of_an_error_are_not_shown_wherever_the_answer_repeats_them() {
+        let (access, refresh) = ("acc9c80468af31", "ref55d01b7a2e9");
+        for (status, body) in [
+            (400, format!("access_token={access}")),
+            (400, format!("sorry, <{access}>: access_token={access}")),
+            (
+                400,
+                format!(
+                    r#"{{"error": "invalid_request", "access_token": "{access}", "error_description": "token {access} was issued twice"}}"#
+                ),
+            ),
+            (400, format!(r#"{{"error": {{"message": "no {refresh}"}}, "refresh_token": "{refresh}"}}"#)),
+            (400, format!(r#"{{"detail": "no {access}", "data": {{"access_token": "{access}"}}}}"#)),
+            (500, format!(r#"{{"detail": "cannot store {access}", "access_token": "{access}"}}"#)),
+            (
+                200,
+                format!(
+                    r#"{{"access_token": "{access}", "other_tokens": [{{"access_token": "AT", "token_type": "{access}"}}]}}"#
+                ),
+            ),
+        ] {
+            let fake = Fake::new([Reply::json(status, &body)]);
+            let shown = match client(&fake).refresh("rt1", &GrantRequest::new()).await {
+                Ok(tokens) => tokens.notes().join(" "),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            assert!(!shown.is_empty() && !shown.contains("acc9c8") && !shown.contains("ref55d"), "{shown}");
+        }
+        let fake =
+            Fake::new([Reply::json(400, &format!(r#"{{"error": "x", "error_description": "{access}"}}"#))]);
+        let entry = crate::TokenStorageData::new("rs", "", access, 1_000).with_refresh_token(refresh);
+        let error = client(&fake).revoke_entry(&entry).await.unwrap_err();
+        assert!(!error.to_string().contains(access), "{error}");
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use super::client::{GrantRequest, OAuthClient};
 use super::error::{Kind, OAuthError};
 use super::response::TokenResponse;
 use scitoken_types::redact::{self, Redactor};
-use scitoken_types::{LenientObject, SafeUrl, Seconds};
+use scitoken_types::{LenientObject, Origin, SafeUrl, Seconds};
 
 /// The default interval (RFC 8628 section 3.2), and what `slow_down` adds to it (3.5).
 const FIVE_SECONDS: Duration = Duration::from_secs(5);
@@ -52,11 +52,21 @@ impl DeviceAuthorization {
         let complete = url("verification_uri_complete");
         let secrets = Redactor::new();
         secrets.add(&device_code);
-        let complete = complete.filter(|url| matches!(secrets.redact(url.as_str()), Cow::Borrowed(_)));
-        let verification_uri = match url(uri).or_else(|| url(old_uri)).or_else(|| complete.clone()) {
+        let is_public = |url: &Url| matches!(secrets.redact(url.as_str()), Cow::Borrowed(_));
+        let complete = complete.filter(is_public);
+        // Without its query, such an address still leads to the page.
+        let without_secret = |mut url: Url| {
+            if !is_public(&url) {
+                url.set_query(None);
+                url.set_fragment(None);
+            }
+            Some(url).filter(is_public)
+        };
+        let stated = url(uri).or_else(|| url(old_uri)).and_then(without_secret);
+        let verification_uri = match stated.or_else(|| complete.clone()) {
             Some(url) => url,
             None if answer.has(uri) || answer.has(old_uri) => {
-                return Err(Kind::Device("`verification_uri` is not a URL"));
+                return Err(Kind::Device("`verification_uri` is not a URL, or has the device code in it"));
             }
             None => return Err(Kind::Device("`verification_uri` is missing")),
         };
@@ -152,6 +162,11 @@ impl OAuthClient {
             .metadata()
             .device_authorization_endpoint()
             .ok_or_else(|| self.failed(Kind::NoEndpoint("device_authorization_endpoint")))?;
+        // The user is not asked to confirm what the token endpoint cannot finish.
+        let token_endpoint = self.metadata().token_endpoint();
+        if !Origin::try_from(token_endpoint).is_ok_and(|origin| origin.is_trustworthy()) {
+            return Err(Kind::Untrusted.at(SafeUrl::new(token_endpoint)));
+        }
         let scope = request.scope_text();
         let mut form: Vec<_> = scope.as_deref().map(|scope| ("scope", scope)).into_iter().collect();
         request.add_targets(&mut form);
@@ -231,6 +246,7 @@ impl fmt::Debug for DeviceAuthorization {
 #[cfg(test)]
 mod tests {
     use super::super::fake::{Fake, Reply, client};
+    use super::super::metadata::ProviderMetadata;
     use super::*;
 
     const BEGUN: &str = r#"{"device_code": "hush", "user_code": "NNLJ-VSKJ", "verification_uri": "https://iss.example/device",
@@ -259,6 +275,37 @@ mod tests {
         assert!(seen[1..].iter().all(|request| request == poll), "{seen:?}");
         assert_eq!(fake.left(), 0);
         (start.elapsed().as_secs(), ended)
+    }
+
+    #[tokio::test]
+    async fn a_token_endpoint_without_tls_is_refused_before_the_user_is_asked() {
+        let fake = Fake::new([Reply::json(200, BEGUN)]);
+        let metadata =
+            ProviderMetadata::new("https://iss.example", "http://iss.example/token".parse().unwrap())
+                .with_device_authorization_endpoint("https://iss.example/device".parse().unwrap());
+        let client = OAuthClient::new(fake.client(), metadata, "me");
+        let error = client.authorize_device(&GrantRequest::new()).await.unwrap_err();
+        assert!(error.is_refused_by_policy() && fake.seen().is_empty(), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_device_code_stands_in_no_address_that_is_shown() {
+        let address = "https://iss.example/device";
+        for (stated, shown) in [
+            (address.to_owned(), Some(address)),
+            (format!("{address}?device_code=hush-0123"), Some(address)),
+            (format!("{address}#hush-0123"), Some(address)),
+            (format!("{address}/hush-0123"), None),
+        ] {
+            for member in ["verification_uri", "verification_url"] {
+                let begun =
+                    format!(r#"{{"device_code": "hush-0123", "user_code": "U", "{member}": "{stated}"}}"#);
+                let fake = Fake::new([Reply::json(200, &begun)]);
+                let begun = client(&fake).authorize_device(&GrantRequest::new()).await;
+                let uri = begun.as_ref().ok().map(|begun| begun.verification_uri().as_str());
+                assert_eq!(uri, shown, "{stated}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -59,6 +59,12 @@ pub(super) enum Kind {
     Untrusted,
     #[error("failed to connect")]
     Unreachable(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the answer was cut off after {received} bytes")]
+    CutOff {
+        received: usize,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
     #[error("did not answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
     #[error("answer is larger than {0} bytes")]
@@ -168,7 +174,7 @@ impl OAuthError {
     pub fn is_transient(&self) -> bool {
         match &self.kind {
             _ if self.partial.is_some() => false,
-            Kind::Unreachable(_) | Kind::Timeout(_) => true,
+            Kind::Unreachable(_) | Kind::CutOff { .. } | Kind::Timeout(_) => true,
             Kind::Status { status, .. } => {
                 status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
             }

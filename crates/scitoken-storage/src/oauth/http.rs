@@ -10,6 +10,7 @@ use reqwest_middleware::ClientWithMiddleware;
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
+use super::answer_secrets::{hide_secrets, hide_secrets_in_text};
 use super::error::{Kind, NotJson, OAuthError};
 use reqwest_scitokens::auth::AuthOptions;
 use reqwest_scitokens::{Attach, Error};
@@ -69,6 +70,14 @@ impl Payload {
             authorization: authorization.map(|(header, _)| header),
             secrets,
         }
+    }
+
+    /// Adds secrets that are not sent, and that no message about the answer shows.
+    pub(super) fn hiding(self, others: &[&str]) -> Self {
+        for secret in others {
+            self.secrets.add(secret);
+        }
+        self
     }
 
     /// Encodes a JSON document.
@@ -165,6 +174,10 @@ async fn exchange(
     let body = Body { bytes: body, is_form: is_form(&response), is_complete: broken.is_none() };
     let body = body.decoded(is_deflate(&response));
     let object = body.object();
+    match &object {
+        Some(object) => hide_secrets(object, secrets),
+        None => hide_secrets_in_text(&String::from_utf8_lossy(&body.bytes), secrets),
+    }
     let has_tokens = object.as_ref().is_some_and(|object| {
         if status.is_success() { has_tokens(object) } else { has_issued_tokens(object) }
     });
@@ -201,8 +214,8 @@ impl Answer {
             return Err(refusal);
         }
         match (self.body.object(), self.broken) {
-            // Of an answer that was cut off, what arrived counts if it has a token.
-            (Some(object), Some(broken)) if !has_tokens(&object) => Err(broken),
+            // Of an answer that was cut off, what arrived counts if it is a whole object, or has a token.
+            (Some(object), Some(broken)) if !object.is_complete() && !has_tokens(&object) => Err(broken),
             (Some(object), _) => Ok(object),
             (None, Some(broken)) => Err(broken),
             (None, None) => Err(Kind::NotJson(self.instead)),
@@ -297,15 +310,19 @@ fn unreachable(error: reqwest_middleware::Error) -> Kind {
 }
 
 async fn read(response: &mut Response, body: &mut Vec<u8>) -> Result<(), Kind> {
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| Kind::Unreachable(error.without_url().into()))?
-    {
+    loop {
+        let chunk = match response.chunk().await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                return Err(Kind::CutOff { received: body.len(), cause: error.without_url().into() });
+            }
+        };
         if body.len() + chunk.len() > MAX_ANSWER_SIZE {
             return Err(Kind::TooLarge(MAX_ANSWER_SIZE));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(())
 }
 
 /// Decodes `deflate` (RFC 9110 section 8.4.1.2), which some servers send without its zlib frame.

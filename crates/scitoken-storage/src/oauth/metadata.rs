@@ -114,7 +114,10 @@ impl ProviderMetadata {
         let endpoint = |name| {
             let url = text(name).and_then(|text| Url::parse(&text).ok());
             // An issuer behind TLS does not send its clients' secrets to a plain http server.
-            url.filter(|url| url.scheme() == "https" || !issuer.starts_with("https:"))
+            let mut url = url.filter(|url| url.scheme() == "https" || !issuer.starts_with("https:"))?;
+            // Nothing sends a fragment, and the answer would seem to come from another URL.
+            url.set_fragment(None);
+            Some(url)
         };
         let token_endpoint = match endpoint("token_endpoint") {
             Some(url) => url,

@@ -19,6 +19,7 @@
 //! secrets to the new address. An answer from another address is refused, but the secrets have been sent by then.
 //! Each request has a time limit and a size limit, and uses `https` unless the server is on this machine.
 
+mod answer_secrets;
 mod client;
 mod device;
 mod error;

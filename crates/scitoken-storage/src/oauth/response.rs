@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
+use super::answer_secrets::secrets_of;
 use crate::entry::{TokenDataMap, TokenStorageData};
 use scitoken_types::redact::{self, Redactor};
 use scitoken_types::{AccessToken, InvalidToken, LenientObject, UnreadableMember};
@@ -102,7 +103,7 @@ impl TokenResponse {
 
     pub(super) fn from_object(object: &LenientObject, now: SystemTime) -> Result<Self, InvalidTokenResponse> {
         let mut notes = Vec::new();
-        let first = IssuedToken::read(object, now, &mut notes)?;
+        let first = IssuedToken::read(object, now, &mut notes, &secrets_of(object))?;
         Ok(Self::of(Some(first), object, now, notes))
     }
 
@@ -126,8 +127,9 @@ impl TokenResponse {
             notes.insert(0, "the answer was cut off or is not valid JSON".to_owned());
         }
         let mut tokens: Vec<_> = first.into_iter().collect();
+        let secrets = secrets_of(object);
         for other in other_tokens(object, &mut notes) {
-            match IssuedToken::read(&other, now, &mut notes) {
+            match IssuedToken::read(&other, now, &mut notes, &secrets) {
                 Ok(token) => tokens.push(token),
                 Err(error) => {
                     notes.push(format!("ignored one of `other_tokens`: {error}"));
@@ -223,15 +225,12 @@ impl IssuedToken {
         object: &LenientObject,
         now: SystemTime,
         notes: &mut Vec<String>,
+        secrets: &Redactor,
     ) -> Result<Self, InvalidTokenResponse> {
         let access_token = access_token(object)?;
         AccessToken::new(access_token.as_str()).map_err(InvalidTokenResponse::NotAToken)?;
         let token_type = noted(object.text("token_type"), notes);
         if let Some(other) = token_type.as_deref().filter(|other| !other.eq_ignore_ascii_case("bearer")) {
-            let secrets = Redactor::new();
-            for secret in ["access_token", "refresh_token", "id_token"] {
-                secrets.add(&object.text(secret).ok().flatten().unwrap_or_default());
-            }
             return Err(InvalidTokenResponse::TokenType(redact::text(&secrets.redact(other))));
         }
         Ok(Self {

@@ -40,14 +40,14 @@ impl OAuthClient {
     /// be reached, or it does not know the client.
     pub async fn revoke_entry(&self, entry: &TokenStorageData) -> Result<RevokedLogin, OAuthError> {
         let refresh_token = entry.expose_refresh_token().filter(|token| !token.is_empty());
-        if let Some(token) = refresh_token {
-            self.revoke(token, TokenTypeHint::RefreshToken).await?;
-        }
         let access_token = entry.expose_access_token();
+        if let Some(token) = refresh_token {
+            self.revoke_beside(token, TokenTypeHint::RefreshToken, &[access_token]).await?;
+        }
         if access_token.is_empty() {
             return Ok(RevokedLogin { unrevoked: None });
         }
-        self.revoke_access(access_token, refresh_token.is_some()).await
+        self.revoke_access(access_token, refresh_token).await
     }
 
     /// Revokes an access token that came without a refresh token. That the server does not revoke access tokens is no error.
@@ -55,13 +55,13 @@ impl OAuthClient {
     /// # Errors
     /// As [`revoke_entry`](Self::revoke_entry).
     pub async fn revoke_access_token(&self, token: &AccessToken) -> Result<RevokedLogin, OAuthError> {
-        self.revoke_access(token.expose_secret(), false).await
+        self.revoke_access(token.expose_secret(), None).await
     }
 
-    async fn revoke_access(&self, token: &str, is_login_revoked: bool) -> Result<RevokedLogin, OAuthError> {
-        match self.revoke(token, TokenTypeHint::AccessToken).await {
+    async fn revoke_access(&self, token: &str, revoked: Option<&str>) -> Result<RevokedLogin, OAuthError> {
+        match self.revoke_beside(token, TokenTypeHint::AccessToken, revoked.as_slice()).await {
             Ok(()) => Ok(RevokedLogin { unrevoked: None }),
-            Err(error) if is_final(&error, is_login_revoked) => Ok(RevokedLogin { unrevoked: Some(error) }),
+            Err(error) if is_final(&error, revoked.is_some()) => Ok(RevokedLogin { unrevoked: Some(error) }),
             Err(error) => Err(error),
         }
     }

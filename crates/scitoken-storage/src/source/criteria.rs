@@ -46,8 +46,10 @@ impl TokenCriteria {
         }
         let lifetime = claimed_lifetime(&token).or(usual_lifetime);
         let margin = lifetime.map_or(self.min_validity, |lifetime| self.min_validity.min(lifetime / 4));
-        match now.checked_add(margin) {
-            Some(then) if then <= entry.expires_at() => Freshness::Fresh,
+        // The earlier of the entry's expiry, by the clock of this machine, and the token's own.
+        match (now.checked_add(margin), token.expires_at()) {
+            (Some(then), Some(end)) if then <= end => Freshness::Fresh,
+            (Some(_), None) => Freshness::Fresh,
             _ => Freshness::Due,
         }
     }
@@ -58,8 +60,9 @@ impl TokenCriteria {
         stored: Option<TokenStorageData>,
         now: SystemTime,
     ) -> Option<TokenStorageData> {
-        stored
-            .filter(|entry| now < entry.expires_at() && !self.rejects(entry) && entry.access_token().is_ok())
+        let is_valid =
+            |entry: &TokenStorageData| entry.access_token().is_ok_and(|token| !token.is_expired_at(now));
+        stored.filter(|entry| !self.rejects(entry) && is_valid(entry))
     }
 
     /// Returns whether a server has rejected the token of this entry.
@@ -122,6 +125,23 @@ mod tests {
             |rejected| criteria(Some(rejected)).evaluate(Some(&entry("AT", 9_000)), at(1_000), None);
         assert_eq!(freshness("AT"), Freshness::Due);
         assert_eq!(freshness("AT0"), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_token_that_says_that_it_expires_before_its_entry_is_due_then() {
+        for (exp, expected, is_usable) in [
+            ("995", Freshness::Due, false),
+            ("\"995\"", Freshness::Due, false),
+            ("1030", Freshness::Due, true),
+            ("1100", Freshness::Fresh, true),
+            ("9000", Freshness::Fresh, true),
+            ("true", Freshness::Fresh, true),
+        ] {
+            let claims = BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"exp": {exp}}}"#));
+            let entry = entry(&format!("e30.{claims}.sig"), 4_600);
+            assert_eq!(criteria(None).evaluate(Some(&entry), at(1_000), None), expected, "{exp}");
+            assert_eq!(criteria(None).still_usable(Some(entry), at(1_000)).is_some(), is_usable, "{exp}");
+        }
     }
 
     #[test]

@@ -59,8 +59,12 @@ impl IssuerEntry {
     ///
     /// Without issuers the request names no server that such a token is for, so none fits.
     pub fn choose(entries: &TokenDataMap, request: &TokenRequest<'_>) -> Vec<(Self, String)> {
-        let named =
-            entries.iter().filter_map(|(name, entry)| Some((name.parse::<Self>().ok()?, name, entry)));
+        let unreadable = entries.unreadable().iter();
+        let usable = unreadable.filter_map(|entry| Some((entry.resource_server(), entry.usable()?)));
+        let named = entries
+            .iter()
+            .chain(usable)
+            .filter_map(|(name, entry)| Some((name.parse::<Self>().ok()?, name, entry)));
         let mut fitting: Vec<_> = named
             .filter_map(|(parsed, name, entry)| {
                 let is_accepted = IssuerFit::of(Some(parsed.issuer.as_str()), request.issuers());

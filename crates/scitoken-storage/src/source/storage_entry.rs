@@ -26,6 +26,13 @@ impl StorageEntry {
     /// Reads the entry.
     pub(super) async fn read(&self) -> Result<Option<TokenStorageData>, SourceError> {
         let read = self.blocking(<dyn TokenStorage>::get_token_data).await;
+        if let Err(error) = &read
+            && let Some(entry) = error.unreadable_entry()
+            && let Some(usable) = entry.usable()
+        {
+            tracing::warn!("{}: {}; the token is used all the same", self.label(), entry.problem());
+            return Ok(Some(usable.clone()));
+        }
         match read {
             Ok(entry) => Ok(entry),
             Err(error) if is_absence(&error) => Ok(None),

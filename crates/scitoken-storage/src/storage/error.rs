@@ -7,7 +7,7 @@ use std::time::Duration;
 use scitoken_types::files::{FileError, FileHint, FileProblem};
 
 use super::validation::TokenValidationError;
-use crate::entry::UnreadableEntry;
+use crate::entry::{NotJson, UnreadableEntry};
 use crate::oauth::InvalidTokenResponse;
 
 /// An operation of a token storage failed. The stored data is unchanged.
@@ -33,10 +33,8 @@ pub(crate) enum Kind {
     File(FileError),
     #[error("another process has held the lock `{lock}` for {} s", waited.as_secs())]
     Locked { lock: String, waited: Duration },
-    #[error(
-        "not JSON: invalid at line {line} column {column} (move the file away to start with an empty one)"
-    )]
-    NotJson { line: usize, column: usize },
+    #[error("{0} (move the file away to start with an empty one)")]
+    NotJson(NotJson),
     #[error(
         "the file is empty, as a writer that was killed leaves it (move it away to start with a new one)"
     )]
@@ -136,7 +134,7 @@ impl StorageError {
     /// Returns whether the stored data is invalid: truncated, of another program, or of a newer version.
     pub fn is_format(&self) -> bool {
         match &self.kind {
-            Kind::NotJson { .. }
+            Kind::NotJson(_)
             | Kind::Empty
             | Kind::RootNotObject
             | Kind::UnknownFormat { .. }

@@ -181,7 +181,7 @@ impl TokenStorage for KeyringTokenStorage {
     fn get_token_data(&self, resource_server: &str) -> Result<Option<TokenStorageData>, StorageError> {
         let Some(json) = self.secret(&self.user(resource_server))? else { return Ok(None) };
         TokenStorageData::from_json(&json).map(Some).map_err(|problem| {
-            Kind::UnreadableEntry(UnreadableEntry::new(resource_server, problem)).at(self.label())
+            Kind::UnreadableEntry(UnreadableEntry::new(resource_server, problem, &json)).at(self.label())
         })
     }
 

@@ -89,7 +89,7 @@ impl SideTokens {
         match TokenFit::of(&token, &TokenNeed::new(url, now)).lifetime {
             LifetimeFit::Expired => Err(unusable("has expired")),
             LifetimeFit::NotYet => Err(unusable("is not valid yet")),
-            LifetimeFit::Valid | LifetimeFit::ExpiresSoon => Ok(Some(token)),
+            LifetimeFit::Valid | LifetimeFit::ExpiresSoon | LifetimeFit::Unreadable => Ok(Some(token)),
         }
     }
 }

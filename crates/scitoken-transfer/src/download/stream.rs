@@ -111,13 +111,18 @@ impl Transfer {
         self.body(*lease, role, response, &extent, inspects, record).await
     }
 
-    /// Records when the token of this request expires, and reports a replaced token.
+    /// Records when the token of this request expires, and reports one that the server asked for or that replaced another.
     async fn record_token(&self, response: &Response) {
         let Some(trace) = response.auth_trace() else { return };
         let token = trace.attempts().last().and_then(Attempt::token);
         self.state().token_ends = token.and_then(AccessToken::expires_at);
         if *trace.outcome() == auth::AuthOutcome::AnsweredReplay {
-            self.downloader.reporter().send(self.job.number, EventKind::TokenRefreshed).await;
+            let with_token = trace.attempts().iter().filter(|attempt| attempt.token().is_some());
+            let what = match with_token.count() {
+                0 | 1 => EventKind::TokenRequested,
+                _ => EventKind::TokenRefreshed,
+            };
+            self.downloader.reporter().send(self.job.number, what).await;
         }
     }
 

@@ -18,6 +18,9 @@ const SHORTEST_GAFAELFAWR: usize = 40;
 /// After `Bearer` or `Basic`, words of the language are shorter than this.
 const SHORTEST_AFTER_SCHEME: usize = 12;
 
+/// After the name of a member, words of the language are shorter than this or have small letters only.
+const SHORTEST_AFTER_NAME: usize = 8;
+
 /// The credential at the start of `text`, if it looks like one; `before` is the character before it.
 pub(super) fn at_start(text: &str, before: Option<char>) -> Option<Shape> {
     let first = text.as_bytes().first()?;
@@ -25,8 +28,20 @@ pub(super) fn at_start(text: &str, before: Option<char>) -> Option<Shape> {
         b'B' | b'b' => after_scheme(text),
         b'e' | b'g' => token(text),
         b':' => user_info(text, before),
+        b'a' | b'c' | b'd' | b'i' | b'r' => after_name(text),
         _ => None,
     }
+}
+
+/// The value of a member of a form or of JSON whose name says that it is a secret: `access_token=…`, `"refresh_token": "…"`.
+fn after_name(text: &str) -> Option<Shape> {
+    const NAMES: [&str; 5] = ["access_token", "client_secret", "device_code", "id_token", "refresh_token"];
+    let rest = NAMES.iter().find_map(|name| text.strip_prefix(name))?;
+    let value = rest.trim_start_matches(['"', '\'', '\\', ' ']);
+    let value = value.strip_prefix(['=', ':'])?.trim_start_matches(['"', '\'', '\\', ' ']);
+    let run = run_of(value, is_token_char);
+    let is_value = run >= SHORTEST_AFTER_NAME && looks_random(&value[..run]);
+    is_value.then_some(Shape { shown: text.len() - value.len(), hidden: run })
 }
 
 /// A JWT or a Gafaelfawr token.

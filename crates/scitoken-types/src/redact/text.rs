@@ -56,6 +56,16 @@ mod tests {
         assert_eq!(text("> Authorization: Bearer AgK8mQz0o7pX2 <"), "> Authorization: Bearer … <");
         assert_eq!(text("Bearer error_description=\"x\""), "Bearer error_description=\"x\"");
         assert_eq!(text("bearer token expired"), "bearer token expired");
+        for (foreign, shown) in [
+            ("access_token=acc9c80468af&x=1", "access_token=…&x=1"),
+            (r#"{"refresh_token": "0123456789ab"}"#, r#"{"refresh_token": "…"}"#),
+            (r#"\"id_token\":\"AbCdEfGhIj\""#, r#"\"id_token\":\"…\""#),
+            ("`access_token` is missing", "`access_token` is missing"),
+            ("refresh_token: expired", "refresh_token: expired"),
+            ("device_code=unknown to us", "device_code=unknown to us"),
+        ] {
+            assert_eq!(text(foreign), shown);
+        }
         assert_eq!(text("weight-1.5 kg"), "weight-1.5 kg");
         assert_eq!(text("a\u{1b}[2Jb\u{202e}c"), "a [2Jb c");
         assert_eq!(text("eyJ is how they start"), "eyJ is how they start");

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use reqwest_scitokens::Attach;
+use reqwest_scitokens::client::ProxyRules;
 use scitoken_types::{OriginPattern, Scope, Seconds};
 use url::Url;
 
@@ -56,7 +57,7 @@ pub(crate) struct ConnectionArgs {
     #[arg(short = 'H', long, value_name = "NAME:VALUE")]
     pub(crate) header: Vec<ExtraHeader>,
     /// Use this proxy instead of those in `http_proxy`, `https_proxy` and `all_proxy`
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = ProxyRules::parse_url)]
     pub(crate) proxy: Option<Url>,
     /// Follow redirects, which is the default
     #[arg(short = 'L', long, hide = true)]

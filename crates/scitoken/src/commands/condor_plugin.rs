@@ -133,7 +133,7 @@ impl CondorPlugin {
     fn engine(&self, context: &Context) -> Result<(Engine, Requests), Failure> {
         let mut engine =
             Engine::new(context, &self.retry, &self.connection, 1)?.with_bandwidth_limit(context, None)?;
-        signals::watch(engine.downloader.cancellation_token().clone());
+        signals::cancel_at_first(engine.downloader.cancellation_token().clone());
         let requests = Requests::default();
         engine.downloader = engine.downloader.with_reporter(requests.reporter());
         Ok((engine, requests))

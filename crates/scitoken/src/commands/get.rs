@@ -62,7 +62,7 @@ impl Get {
         if self.dry_run {
             return plan.show(context, &engine, &self.transfer.retry, federation.as_ref());
         }
-        signals::watch(engine.downloader.cancellation_token().clone());
+        signals::cancel_at_first(engine.downloader.cancellation_token().clone());
         let options = self.progress_options(&plan, context);
         let mut running = None;
         if !options.is_silent() {

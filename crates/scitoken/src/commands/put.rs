@@ -72,7 +72,7 @@ impl Put {
         let engine = Engine::new(context, &self.transfer.retry, &self.transfer.connection, 1)?;
         let engine = engine.with_bandwidth_limit(context, Some(&self.transfer.rate))?;
         let cancellation = engine.downloader.cancellation_token().clone();
-        signals::watch(cancellation.clone());
+        signals::cancel_at_first(cancellation.clone());
         if self.create_dirs {
             self.create_parent(&engine, &items)?;
         }

@@ -63,10 +63,10 @@ impl FederationLogins {
         Ok(source)
     }
 
-    /// Returns the client that the issuer registered for this user.
+    /// Returns the client that obtained the tokens of an entry.
     fn client(&self, entry: &IssuerEntry) -> Result<Option<OAuthClientSettings>, Failure> {
         let storage = self.storage.open(RegisteredClients::NAMESPACE)?;
-        let read = RegisteredClients::new(&*storage).get(entry.issuer().as_str(), SystemClock.now());
+        let read = RegisteredClients::new(&*storage).of_entry(&entry.to_string(), SystemClock.now());
         let registered = read.map_err(|error: StorageError| crate::storage::failure(&error))?;
         Ok(registered.map(|client| OAuthClientSettings {
             issuer: entry.issuer().clone(),

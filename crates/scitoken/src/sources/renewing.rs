@@ -1,15 +1,13 @@
 //! A stored token, refreshed when it expires.
 
-use std::sync::{Arc, LazyLock, Mutex as StdMutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest_scitokens::{Session, SourceError, TokenRequest, TokenSource};
-use scitoken_storage::login::UnsavedTokens;
 use scitoken_storage::oauth::OAuthError;
 use scitoken_storage::{StoredSource, TokenStorage};
 use scitoken_types::sys::Env;
 use scitoken_types::{AccessToken, ErrorChain};
-use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 use url::Url;
@@ -17,40 +15,15 @@ use url::Url;
 use crate::authorities::AuthorityFiles;
 use crate::failure::Failure;
 use crate::hints::{self, RepeatedLogin};
-use crate::oauth;
 use crate::settings::{OAuthClientSettings, StoredTokenSettings};
-use crate::storage::StoragePlace;
+use crate::storage::{self, StoragePlace};
+use crate::{oauth, obtaining};
+
+/// The longest wait for a renewal of a token that is still valid.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long an issuer that could not be reached is not contacted again.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(5);
-
-/// How long the end of the program waits for a renewal that is running.
-const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The runtime of all renewals. It outlives those of the commands: once an issuer has rotated a refresh token, the new one must
-/// reach the storage, also when the transfer that needed it has ended.
-static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name("renewal").enable_all().build().ok()
-});
-
-/// The sources that have renewed a token in this run.
-static RENEWED: StdMutex<Vec<StoredSource>> = StdMutex::new(Vec::new());
-
-/// Waits for renewals that are running, and returns the tokens that no storage holds.
-pub(crate) fn finish_renewals() -> Vec<UnsavedTokens> {
-    let sources = std::mem::take(&mut *RENEWED.lock().unwrap_or_else(PoisonError::into_inner));
-    let Some(runtime) = RUNTIME.as_ref().filter(|_| !sources.is_empty()) else { return Vec::new() };
-    runtime.block_on(async {
-        let mut unsaved = Vec::new();
-        for source in sources {
-            if let Ok(Err(tokens)) = tokio::time::timeout(FINISH_TIMEOUT, source.finish()).await {
-                unsaved.push(tokens);
-            }
-        }
-        unsaved
-    })
-}
 
 /// An entry of a token storage.
 ///
@@ -104,7 +77,7 @@ impl RenewingEntry {
         let found = self.issuer(client).await.map(|client| self.stored.clone().with_renewal(client));
         *renewing = match &found {
             Ok(source) => {
-                RENEWED.lock().unwrap_or_else(PoisonError::into_inner).push(source.clone());
+                obtaining::add(source.clone(), self.settings.clone());
                 RenewalState::Ready(source.clone())
             }
             Err(why) => RenewalState::Failed { at: Instant::now(), why: why.clone() },
@@ -151,17 +124,49 @@ impl RenewingEntry {
             Some(entry.scope().to_owned())
         });
         let scope = read.await.ok().flatten().unwrap_or_default();
-        let entry = &self.settings;
-        let place = StoragePlace { address: entry.storage.clone(), namespace: &entry.namespace };
-        error.with_hint(hints::log_in_again(&RepeatedLogin {
+        error.with_hint(hints::log_in_again(&self.login(client, &scope, &self.place().flags())))
+    }
+
+    fn place(&self) -> StoragePlace<'_> {
+        StoragePlace { address: self.settings.storage.clone(), namespace: &self.settings.namespace }
+    }
+
+    fn login<'a>(
+        &'a self,
+        client: &'a OAuthClientSettings,
+        scope: &'a str,
+        place: &'a str,
+    ) -> RepeatedLogin<'a> {
+        RepeatedLogin {
             issuer: client.issuer.as_str(),
             client_id: &client.id,
             secret_file: client.secret_file.as_deref(),
-            scope: &scope,
-            resource_server: &entry.resource_server,
-            place: &place.flags(),
+            scope,
+            resource_server: &self.settings.resource_server,
+            place,
             is_registered: client.registered.is_some(),
-        }))
+        }
+    }
+
+    /// Returns the error of an entry that the settings name and that does not exist.
+    async fn missing(&self) -> SourceError {
+        let settings = self.settings.clone();
+        let described = tokio::task::spawn_blocking(move || {
+            let place = StoragePlace { address: settings.storage.clone(), namespace: &settings.namespace };
+            storage::missing_entry(&place, &settings.resource_server)
+        });
+        let described = described.await;
+        let (message, has_entries) =
+            described.unwrap_or_else(|_| ("the token storage has no such entry".to_owned(), false));
+        let place = self.place().flags();
+        let hint = match &self.settings.client {
+            Some(client) if !has_entries => hints::log_in(&self.login(client, "", &place)),
+            _ if has_entries => format!(
+                "correct `resource-server` in the settings, or log in; `scitoken store list {place}` lists the entries"
+            ),
+            _ => format!("log in with `scitoken login --issuer URL --client-id ID {place}`"),
+        };
+        SourceError::new(message).with_hint(hint)
     }
 }
 
@@ -198,15 +203,19 @@ impl RenewalRequest {
 
 impl TokenSource for RenewingTokenSource {
     async fn token(&self, request: &TokenRequest<'_>) -> Result<Option<AccessToken>, SourceError> {
-        let found = self.0.stored.token(request).await;
+        let found = match self.0.stored.token(request).await {
+            Ok(None) => Err(self.0.missing().await),
+            found => found,
+        };
         if self.0.settings.client.is_none() || !is_due(&found, request) {
             return found;
         }
-        let runtime = RUNTIME.as_ref().ok_or_else(|| SourceError::new("failed to start a runtime"))?;
+        let runtime = obtaining::runtime().ok_or_else(|| SourceError::new("failed to start a runtime"))?;
         let (entry, asked) = (Arc::clone(&self.0), RenewalRequest::of(request));
         // The end of the caller ends what the source does not have to finish.
         let (caller, caller_is_gone) = oneshot::channel::<()>();
         let renewal = runtime.spawn(async move {
+            let _obtaining = obtaining::begin_renewal().await;
             let renewing = async {
                 let client = entry.settings.client.as_ref().expect("checked above");
                 let source = entry.renewing(client).await?;
@@ -216,11 +225,26 @@ impl TokenSource for RenewingTokenSource {
                 })
             };
             tokio::select! {
-                renewed = renewing => renewed,
-                _ = caller_is_gone => Ok(Ok(None)),
+                biased;
+                () = obtaining::program_ends() => None,
+                _ = caller_is_gone => None,
+                renewed = renewing => Some(renewed),
             }
         });
-        let renewed = renewal.await;
+        let mut renewal = renewal;
+        let ended = tokio::select! {
+            ended = &mut renewal => ended,
+            () = sleep_or_never(patience(&found, request)) => {
+                request.note(|| "the issuer has not answered yet; the stored token is still valid");
+                return found;
+            }
+        };
+        let renewed = match ended {
+            // A signal ends the program: a command that went on without the token would only report a failure.
+            Ok(None) => std::future::pending().await,
+            Ok(Some(renewed)) => Ok(renewed),
+            Err(failed) => Err(failed),
+        };
         drop(caller);
         match (renewed, found) {
             (Ok(Ok(renewed)), _) => renewed,
@@ -235,6 +259,23 @@ impl TokenSource for RenewingTokenSource {
     }
 }
 
+/// Returns how long a renewal may take before the stored token is sent, which is valid for a while: no longer than half of that.
+fn patience(
+    found: &Result<Option<AccessToken>, SourceError>,
+    request: &TokenRequest<'_>,
+) -> Option<Duration> {
+    let token = found.as_ref().ok()?.as_ref().filter(|token| request.rejected() != Some(token))?;
+    let left = token.expires_at()?.duration_since(request.now()).ok()?;
+    Some(LONGEST_PATIENCE.min(left / 2))
+}
+
+async fn sleep_or_never(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Returns whether the stored token must be refreshed.
 fn is_due(found: &Result<Option<AccessToken>, SourceError>, request: &TokenRequest<'_>) -> bool {
     match found {
@@ -243,5 +284,26 @@ fn is_due(found: &Result<Option<AccessToken>, SourceError>, request: &TokenReque
         }
         Ok(None) => false,
         Err(error) => error.is_expired(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewal_is_waited_for_while_half_of_the_tokens_time_is_left() {
+        let url: Url = "https://h/f".parse().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        let request = TokenRequest::new(&url).unwrap().at(now);
+        let token = |left| AccessToken::new("AT").unwrap().with_expiry(now + Duration::from_secs(left));
+        for (left, expected) in [(8, 4), (20, 10), (50, 10)] {
+            let wait = patience(&Ok(Some(token(left))), &request);
+            assert_eq!(wait, Some(Duration::from_secs(expected)), "{left}");
+        }
+        let refused = token(8);
+        assert_eq!(patience(&Ok(Some(token(8))), &request.with_rejected(&refused)), None);
+        let request = TokenRequest::new(&url).unwrap().at(now);
+        assert_eq!(patience(&Err(SourceError::new("expired")), &request), None);
     }
 }

@@ -108,8 +108,9 @@ impl Renewal {
         let (caller, mut caller_is_gone) = oneshot::channel();
         let work = tokio::spawn(async move {
             let mut state = tokio::select! {
-                state = Arc::clone(&renewal.state).lock_owned() => state,
+                biased;
                 _ = &mut caller_is_gone => return Ok(RenewalResult::nothing()),
+                state = Arc::clone(&renewal.state).lock_owned() => state,
             };
             renewal.renew_exclusively(&mut state, &target, &criteria, caller_is_gone).await
         });
@@ -142,8 +143,9 @@ impl Renewal {
         let has_token = criteria.still_usable(due.clone(), self.client.now()).is_some();
         let limit = if has_token { LOCK_TIMEOUT_WITH_TOKEN } else { LOCK_TIMEOUT };
         let locked = tokio::select! {
-            locked = target.lock(limit) => locked,
+            biased;
             _ = caller_is_gone => return Ok(RenewalResult::nothing()),
+            locked = target.lock(limit) => locked,
         };
         let _lock = match locked {
             Ok(lock) => lock,

@@ -45,7 +45,7 @@ impl Document {
             return Err(Kind::Empty);
         }
         let mut top = RawObject::read(content).map_err(|no| match no {
-            ObjectError::NotJson { line, column } => Kind::NotJson { line, column },
+            ObjectError::NotJson(problem) => Kind::NotJson(problem),
             ObjectError::NotAnObject => Kind::RootNotObject,
         })?;
         let version = top.get(FORMAT_KEY).map(RawValue::get);
@@ -131,7 +131,8 @@ mod tests {
         let cases = [
             ("", "the file is empty"),
             ("{\"data\": {\"DEF", "not JSON: invalid at line 1 column 14"),
-            ("\u{feff}{}", "not JSON"),
+            ("\u{feff}{}", "(format_version=none)"),
+            ("<html>", "not JSON: it is HTML or XML"),
             ("[]", "not a JSON object"),
             ("{}", "(format_version=none)"),
             (r#"{"format_version": 2.0, "data": {}, "globus-sdk.version": "x"}"#, "(format_version=2.0)"),

@@ -172,7 +172,7 @@ impl TokenStorage for JsonTokenStorage {
         let entries = document.entries(&self.namespace).map_err(|kind| kind.at(self.label()))?;
         let Some(json) = entries.get(resource_server) else { return Ok(None) };
         TokenStorageData::from_json(json.get()).map(Some).map_err(|problem| {
-            Kind::UnreadableEntry(UnreadableEntry::new(resource_server, problem)).at(self.label())
+            Kind::UnreadableEntry(UnreadableEntry::new(resource_server, problem, json.get())).at(self.label())
         })
     }
 

@@ -305,7 +305,7 @@ impl TokenStorage for SqliteTokenStorage {
         })?;
         let Some(json) = json.flatten() else { return Ok(None) };
         TokenStorageData::from_json(&json).map(Some).map_err(|problem| {
-            Kind::UnreadableEntry(UnreadableEntry::new(resource_server, problem)).at(self.label())
+            Kind::UnreadableEntry(UnreadableEntry::new(resource_server, problem, &json)).at(self.label())
         })
     }
 

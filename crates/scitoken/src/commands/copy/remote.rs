@@ -47,7 +47,7 @@ impl Copy {
         }
         let engine = Engine::new(context, &self.transfer.retry, &self.transfer.connection, 1)?;
         let mut engine = engine.with_bandwidth_limit(context, Some(&self.transfer.rate))?;
-        signals::watch(engine.downloader.cancellation_token().clone());
+        signals::cancel_at_first(engine.downloader.cancellation_token().clone());
         let files = (!self.recursive && self.input.is_none()).then_some(sources.len());
         let options = ProgressOptions {
             mode: self.transfer.progress,

@@ -213,7 +213,9 @@ fn facts(token: &AccessToken, now: SystemTime) -> TokenFacts {
         audience: claims
             .map(|claims| claims.audiences().iter().map(|a| excerpt(a.as_str())).collect())
             .unwrap_or_default(),
-        expires: ends.map(|end| format!("{}, {}", time::show(end), time::relative(end, now))),
+        expires: ends
+            .map(|end| format!("{}, {}", time::show(end), time::relative(end, now)))
+            .or_else(|| token.unusable_expiry().map(|unusable| unusable.to_string())),
         length: token.expose_secret().len(),
     }
 }

@@ -13,6 +13,7 @@ use super::input::{invalid_key, is_json, is_pem, read, read_secret, read_token};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files::decoded_key;
 
 /// Verify a token and print its claims
 ///
@@ -125,7 +126,7 @@ impl Decode {
             return Ok(DecodeKey::Set(set, path.clone()));
         }
         let Some(path) = &self.key else { return Ok(DecodeKey::Nothing) };
-        let bytes = read(path)?;
+        let bytes = decoded_key(read(path)?);
         Ok(if is_json(&bytes) {
             DecodeKey::Bound(
                 Jwk::parse(bytes).map_err(JwtError::InvalidKey).and_then(|jwk| BoundKey::from_jwk(&jwk)),

@@ -11,6 +11,7 @@ use super::input::{invalid_key, is_json, is_pem, read, read_secret};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files::decoded_key;
 
 /// Sign claims
 ///
@@ -68,7 +69,7 @@ impl Encode {
             let failure = Failure::new(Exit::Usage, "no key given");
             return Err(failure.with_hint("pass `--secret-file` or `--key`"));
         };
-        let bytes = read(path)?;
+        let bytes = decoded_key(read(path)?);
         let read: fn(Vec<u8>) -> Result<SigningKey, KeyError> = if is_json(&bytes) {
             SigningKey::from_jwk
         } else if is_pem(&bytes) {

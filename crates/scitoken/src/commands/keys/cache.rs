@@ -216,7 +216,7 @@ fn remove(context: &Context, cache: &KeyCache, issuer: &str) -> Result<Exit, Fai
 
 /// Reads a key set, or one key as PEM, which has no key id.
 fn read(path: &PathBuf, kid: Option<&str>) -> Result<JwkSet, Failure> {
-    let bytes = files::read(path)?;
+    let bytes = files::read_key(path)?;
     let keys = if bytes.trim_ascii_start().first() == Some(&b'{') {
         JwkSet::parse(&bytes)
     } else {

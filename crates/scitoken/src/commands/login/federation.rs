@@ -1,12 +1,12 @@
 //! A login for a namespace of a federation.
 
 use reqwest_middleware::ClientWithMiddleware;
-use scitoken_storage::IssuerEntry;
 use scitoken_storage::login::RegisteredClients;
 use scitoken_storage::oauth::{
     ClientRegistration, DeviceAuthorization, GrantRequest, OAuthClient, OAuthError, ProviderMetadata,
     RegisteredClient,
 };
+use scitoken_storage::{DEFAULT_NAMESPACE, IssuerEntry};
 use scitoken_transfer::federation::{FederationHost, FederationUrl, LoginAccess, NamespaceLogin, NoLogin};
 use scitoken_types::sys::{Clock as _, SystemClock};
 use scitoken_types::{SafeUrl, Scope};
@@ -17,6 +17,7 @@ use crate::commands::remote::{resolver, wait};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::files;
 use crate::oauth;
 use crate::output;
 use crate::storage::{self, StorageAddress};
@@ -45,6 +46,14 @@ pub(super) struct NamespaceIssuer {
     metadata: ProviderMetadata,
     request: GrantRequest,
     scopes: Vec<Scope>,
+}
+
+/// A login that the user has to confirm, and the client that asked for it.
+#[derive(Debug)]
+pub(super) struct NamespaceAuthorization {
+    pub(super) registered: RegisteredClient,
+    pub(super) client: OAuthClient,
+    pub(super) authorization: DeviceAuthorization,
 }
 
 /// Asks the director of a federation who issues tokens for a name.
@@ -119,28 +128,24 @@ impl NamespaceIssuer {
     }
 
     /// Requests a device code: as the client of the command line, else as the one that the issuer registered for this user
-    /// before, else as a new one.
+    /// before, else as a new one. The client belongs to the tokens that it obtains; those of earlier logins keep theirs.
     pub(super) async fn authorize(
         &self,
         order: &NamespaceOrder<'_>,
         storage: &StorageAddress,
-    ) -> Result<(OAuthClient, DeviceAuthorization), Failure> {
+    ) -> Result<NamespaceAuthorization, Failure> {
         let opened = storage.open(RegisteredClients::NAMESPACE)?;
         let clients = RegisteredClients::new(&*opened);
         let issuer = self.login.issuer.as_str();
         let failed = |error| storage::failure(&error);
         if let Some(id) = &order.client.client_id {
             let secret =
-                order.client.connection.client_secret_file.as_deref().map(oauth::read_secret).transpose()?;
+                order.client.connection.client_secret_file.as_deref().map(files::read_secret).transpose()?;
             let client = RegisteredClient::new(id, secret.as_deref());
-            let asked = self.ask(client.client(self.http.clone(), self.metadata.clone())).await;
-            let asked = asked.map_err(|error| oauth::failure(&error))?;
-            // The refresh token works with this client only.
-            clients.store(issuer, &client).map_err(failed)?;
-            return Ok(asked);
+            return self.ask(client).await.map_err(|error| oauth::failure(&error));
         }
         if let Some(known) = clients.get(issuer, SystemClock.now()).map_err(failed)? {
-            match self.ask(known.client(self.http.clone(), self.metadata.clone())).await {
+            match self.ask(known).await {
                 // The issuer has forgotten it.
                 Err(error) if error.is_client_rejected() => {}
                 asked => return asked.map_err(|error| oauth::failure(&error)),
@@ -155,15 +160,28 @@ impl NamespaceIssuer {
         let client = client.map_err(|error| {
             oauth::failure(&error).with_hint("pass `--client-id ID` with a client that the issuer knows")
         })?;
-        // Before the login: the refresh token works with this client only.
+        // Earlier tokens can be renewed only by the client that obtained them.
+        let tokens = storage.open(DEFAULT_NAMESPACE)?.get_token_data_by_resource_server().map_err(failed)?;
+        clients.keep_for(tokens.iter().map(|(name, _)| name), issuer).map_err(failed)?;
         clients.store(issuer, &client).map_err(failed)?;
-        let asked = self.ask(client.client(self.http.clone(), self.metadata.clone())).await;
-        asked.map_err(|error| oauth::failure(&error))
+        self.ask(client).await.map_err(|error| oauth::failure(&error))
     }
 
-    async fn ask(&self, client: OAuthClient) -> Result<(OAuthClient, DeviceAuthorization), OAuthError> {
+    async fn ask(&self, registered: RegisteredClient) -> Result<NamespaceAuthorization, OAuthError> {
+        let client = registered.client(self.http.clone(), self.metadata.clone());
         let authorization = client.authorize_device(&self.request).await?;
-        Ok((client, authorization))
+        Ok(NamespaceAuthorization { registered, client, authorization })
+    }
+
+    /// Stores the client that has obtained tokens, before them: the refresh token works with it only.
+    pub(super) fn store_client(
+        &self,
+        client: &RegisteredClient,
+        storage: &StorageAddress,
+    ) -> Result<(), Failure> {
+        let opened = storage.open(RegisteredClients::NAMESPACE)?;
+        let stored = RegisteredClients::new(&*opened).store_for_entry(&self.entry_name(), client);
+        stored.map_err(|error| storage::failure(&error))
     }
 }
 
@@ -174,7 +192,7 @@ fn default_scopes(login: &NamespaceLogin, metadata: &ProviderMetadata) -> Vec<Sc
         if metadata.supports_scope(usual) != Some(false) {
             scopes.extend(usual.parse::<Scope>().ok());
         } else if usual == "offline_access" {
-            output::note("The issuer gives no refresh tokens: log in again when the token has expired.");
+            output::remark("The issuer gives no refresh tokens: log in again when the token has expired.");
         }
     }
     scopes.extend(login.scopes.iter().cloned());

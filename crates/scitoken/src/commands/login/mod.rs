@@ -10,6 +10,7 @@ use scitoken_storage::login::{LoginTarget, PreparedTarget};
 use scitoken_storage::oauth::GrantRequest;
 use scitoken_storage::{BearerTokenFile, DEFAULT_NAMESPACE, StorageError, TokenDataMap};
 use scitoken_transfer::federation::FederationHost;
+use scitoken_types::sys::Env;
 use scitoken_types::{Audience, Scope};
 use serde_json::json;
 use url::Url;
@@ -63,7 +64,7 @@ pub(crate) struct Login {
     #[arg(long, value_name = "NAME")]
     resource_server: Option<String>,
     /// Write the access token to this file
-    #[arg(long, value_name = "FILE", conflicts_with = "storage")]
+    #[arg(long, value_name = "FILE", conflicts_with = "storage", value_parser = parse_bearer_file)]
     bearer_file: Option<PathBuf>,
     #[command(flatten)]
     storage: OptionalStorageArgs,
@@ -104,8 +105,15 @@ impl Login {
         let found = federation::find_issuer(&order, context, &url)?;
         block_on(async {
             let issuer = NamespaceIssuer::connect(found, &order, context).await?;
-            let (client, authorization) = issuer.authorize(&order, &storage).await?;
-            let obtained = wait_for_user(&client, authorization).await?.named(issuer.entry_name());
+            let asked = issuer.authorize(&order, &storage).await?;
+            let obtained = wait_for_user(&asked.client, asked.authorization).await?;
+            let obtained = obtained.named(issuer.entry_name());
+            // A failure here must not cost the tokens, which the next step keeps.
+            if target.file().is_none()
+                && let Err(failure) = issuer.store_client(&asked.registered, &storage)
+            {
+                output::warn(&format!("the client of the login could not be stored: {}", failure.message()));
+            }
             let exit = self.store(context, &target, obtained, Some(issuer.entry_name()))?;
             if target.file().is_none() && self.storage.storage.is_some() {
                 show_federation_settings(context, &storage)?;
@@ -137,10 +145,16 @@ impl Login {
         let Some(file) = target.file() else { return };
         let expected = BearerTokenFile::discovered(&context.env);
         if self.bearer_file.is_none() && expected.is_some_and(|expected| expected.path() != file.path()) {
-            output::note(&format!("The token will be written to `{}`.", file.path().display()));
+            output::remark(&format!("The token will be written to `{}`.", file.path().display()));
+        }
+        if let Some(variable) = found_before(&context.env, file.path()) {
+            output::remark(&format!(
+                "`{variable}` is set and is found before `{}`: run `unset {variable}` to use the new token.",
+                file.path().display()
+            ));
         }
         if self.scope.iter().flat_map(|list| &list.0).any(|scope| scope.as_str() == "offline_access") {
-            output::note("The refresh token will not be stored: that needs `--storage`.");
+            output::remark("The refresh token will not be stored: that needs `--storage`.");
         }
     }
 
@@ -175,6 +189,7 @@ impl Login {
     ) -> Result<Exit, Failure> {
         let data = obtained.tokens.token_data();
         let data = data.map_err(|error| Failure::new(Exit::Server, error.to_string()))?;
+        hide_tokens(&data);
         // A name overrides that of the server for the token of the answer itself, which is the first.
         // Where another token has that name, it is the one that is meant, and none replaces it.
         let is_taken = name.as_deref().is_some_and(|name| data.get(name).is_some());
@@ -208,8 +223,9 @@ impl Login {
             )?;
         }
         if let (None, Some(issuer), Some(id)) = (&self.name, &self.client.issuer, &self.client.client_id) {
-            for (name, _) in named.iter() {
-                self.show_settings(name, issuer, id);
+            let mut entries = named.iter().map(|(name, _)| name);
+            if let Some(first) = entries.next() {
+                self.show_settings(first, entries, issuer, id);
             }
         }
         Ok(Exit::Ok)
@@ -227,8 +243,15 @@ impl Login {
         Some(StoragePlace { address, namespace: &self.storage.namespace })
     }
 
-    /// Shows the lines of `scitoken.toml` with which the transfer commands use the stored token.
-    fn show_settings(&self, name: &str, issuer: &Url, client_id: &str) {
+    /// Shows the lines of `scitoken.toml` with which the transfer commands use the stored token. A server has one source, so the
+    /// other tokens of the answer are comments.
+    fn show_settings<'n>(
+        &self,
+        name: &str,
+        others: impl Iterator<Item = &'n str>,
+        issuer: &Url,
+        client_id: &str,
+    ) {
         let Some(storage) = &self.storage.storage else { return };
         let host = self.audience.first().and_then(|audience| origin_pattern(audience));
         let quoted = |text: &str| settings::quote(text);
@@ -249,7 +272,11 @@ impl Login {
         if let Some(file) = &self.client.connection.client_secret_file {
             add("client-secret-file", absolute(file));
         }
-        output::note(&format!("\nTo use the token, add these lines to `scitoken.toml`:\n\n{lines}"));
+        for other in others {
+            let server = "# For the server of this token, the same lines with `resource-server = ";
+            lines.extend([server, &quoted(other), "`\n"]);
+        }
+        output::remark(&format!("\nTo use the token, add these lines to `scitoken.toml`:\n\n{lines}"));
     }
 }
 
@@ -263,11 +290,30 @@ fn show_federation_settings(context: &Context, storage: &StorageAddress) -> Resu
         StorageAddress::Sqlite(path) => format!("sqlite:{}", absolute(path)),
         StorageAddress::Keyring => "keyring".to_owned(),
     };
-    output::note(&format!(
+    output::remark(&format!(
         "\nTo use the token, add these lines to `scitoken.toml`:\n\n[federation]\nstorage = {}\n",
         settings::quote(&address)
     ));
     Ok(())
+}
+
+/// Returns the variable whose token or file is found before a token file, if there is one.
+fn found_before(env: &Env, file: &Path) -> Option<&'static str> {
+    let is_set = |value: std::ffi::OsString| !value.to_string_lossy().trim().is_empty();
+    if env.get_non_empty("BEARER_TOKEN").is_some_and(is_set) {
+        return Some("BEARER_TOKEN");
+    }
+    let named = env.get_non_empty("BEARER_TOKEN_FILE")?;
+    (absolute(Path::new(&named)) != absolute(file)).then_some("BEARER_TOKEN_FILE")
+}
+
+/// Parses the name of a token file. Elsewhere `-` is standard output, which keeps no token.
+fn parse_bearer_file(name: &str) -> Result<PathBuf, &'static str> {
+    match name {
+        "" => Err("name a file"),
+        "-" => Err("a token is not written to standard output; for a file of this name, write `./-`"),
+        name => Ok(name.into()),
+    }
 }
 
 /// Returns the failure of a place that tokens cannot be stored in, with another place as the hint.
@@ -283,6 +329,14 @@ fn absolute(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
+/// Masks tokens in every further output: an issuer may repeat them in a name.
+fn hide_tokens(tokens: &TokenDataMap) {
+    for (_, data) in tokens {
+        output::hide_secret(data.expose_access_token());
+        data.expose_refresh_token().into_iter().for_each(output::hide_secret);
+    }
+}
+
 /// Says which of the tokens a token file does not hold.
 fn show_dropped(tokens: &TokenDataMap) {
     let refreshes = tokens.iter().next().is_some_and(|(_, first)| first.has_refresh_token());
@@ -292,18 +346,78 @@ fn show_dropped(tokens: &TokenDataMap) {
             .skip(1)
             .map(|(name, _)| format!("The token for `{}` was not stored", sanitize::line(name))),
     ) {
-        output::note(&format!(
+        output::remark(&format!(
             "{dropped}: a token file holds one access token. Pass `--storage` to keep all."
         ));
     }
 }
 
-/// Returns the origin pattern of the server that an audience names, if it is a URL.
+/// Returns the origin pattern of the server that an audience names: by a URL, or by a host with or without a port.
 fn origin_pattern(audience: &str) -> Option<String> {
-    let url: Url = audience.parse().ok()?;
-    match (url.scheme(), url.port()) {
-        ("https", None) => url.host_str().map(str::to_owned),
-        ("https" | "http", _) => Some(url.origin().ascii_serialization()),
-        _ => None,
+    let (scheme, rest) = audience.split_once("://").unwrap_or(("", audience));
+    let is_host = |text: &str| {
+        let (host, port) = text.rsplit_once(':').unwrap_or((text, "1"));
+        let is_name =
+            host.contains('.') && host.chars().all(|c| c.is_ascii_alphanumeric() || "-.".contains(c));
+        is_name && port.parse::<u16>().is_ok()
+    };
+    match scheme {
+        "" => is_host(rest).then(|| rest.to_owned()),
+        // The port of another protocol is not that of HTTP.
+        "root" | "roots" | "xroot" | "xroots" => {
+            let host = rest.split(['/', ':']).next().filter(|host| is_host(host))?;
+            Some(host.to_owned())
+        }
+        _ => {
+            let url: Url = audience.parse().ok()?;
+            match (url.scheme(), url.port()) {
+                ("https", None) => url.host_str().map(str::to_owned),
+                ("https" | "http", _) => Some(url.origin().ascii_serialization()),
+                _ => None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_of_an_audience_is_named() {
+        for (audience, pattern) in [
+            ("https://se.example.org", Some("se.example.org")),
+            ("https://se.example.org:8443/x", Some("https://se.example.org:8443")),
+            ("http://127.0.0.1:80/", Some("http://127.0.0.1")),
+            ("se.example.org", Some("se.example.org")),
+            ("se.example.org:1094", Some("se.example.org:1094")),
+            ("root://se.example.org:1094/", Some("se.example.org")),
+            ("https://wlcg.cern.ch/jwt/v1/any", Some("wlcg.cern.ch")),
+            ("ANY", None),
+            ("urn:globus:x", None),
+            ("a b.c", None),
+        ] {
+            assert_eq!(origin_pattern(audience).as_deref(), pattern, "{audience}");
+        }
+    }
+
+    #[test]
+    fn a_token_file_has_a_name() {
+        assert!(parse_bearer_file("-").is_err() && parse_bearer_file("").is_err());
+        assert_eq!(parse_bearer_file("./-"), Ok(PathBuf::from("./-")));
+    }
+
+    #[test]
+    fn what_is_found_before_a_token_file_is_named() {
+        let file = Path::new("/run/bt_u0");
+        for (env, expected) in [
+            (vec![("BEARER_TOKEN", "x")], Some("BEARER_TOKEN")),
+            (vec![("BEARER_TOKEN", " ")], None),
+            (vec![("BEARER_TOKEN_FILE", "/elsewhere")], Some("BEARER_TOKEN_FILE")),
+            (vec![("BEARER_TOKEN_FILE", "/run/bt_u0")], None),
+            (vec![], None),
+        ] {
+            assert_eq!(found_before(&Env::given(env.clone()), file), expected, "{env:?}");
+        }
     }
 }

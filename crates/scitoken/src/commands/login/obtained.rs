@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::obtaining::{self, Obtaining};
 use crate::{oauth, output, signals};
 
 /// What a login obtained.
@@ -14,6 +15,9 @@ pub(super) struct Obtained {
     pub(super) tokens: TokenResponse,
     /// Why the answer is no login, although it has tokens, which the issuer may not issue again.
     pub(super) lacking: Option<Failure>,
+    /// Held until the tokens are stored.
+    #[expect(dead_code, reason = "held, never read")]
+    pub(super) obtaining: Option<Obtaining>,
 }
 
 impl Obtained {
@@ -29,17 +33,20 @@ pub(super) async fn wait_for_user(
 ) -> Result<Obtained, Failure> {
     let stop = Arc::new(Notify::new());
     let stopped = Arc::clone(&stop);
-    signals::watch_with(move || stop.notify_one());
+    signals::at_first(move || stop.notify_one());
     show_instructions(&authorization);
+    let obtaining = obtaining::begin();
     let waited = client.wait_for_authorization_or(authorization, stopped.notified()).await;
     let obtained = match waited {
-        Ok(Some(tokens)) => Obtained { tokens, lacking: None },
+        Ok(Some(tokens)) => Obtained { tokens, lacking: None, obtaining },
         Ok(None) => {
             let message = "the login was interrupted before it was confirmed; nothing was stored";
             return Err(Failure::new(Exit::TryLater, message));
         }
         Err(error) => match error.partial_answer() {
-            Some(tokens) => Obtained { tokens: tokens.clone(), lacking: Some(oauth::failure(&error)) },
+            Some(tokens) => {
+                Obtained { tokens: tokens.clone(), lacking: Some(oauth::failure(&error)), obtaining }
+            }
             None => return Err(oauth::failure(&error)),
         },
     };
@@ -52,5 +59,5 @@ fn show_instructions(authorization: &DeviceAuthorization) {
     if let Some(complete) = authorization.verification_uri_complete() {
         output::note(&format!("or open {complete}"));
     }
-    output::note(&format!("Waiting for {} minutes …", authorization.time_left().as_secs().div_ceil(60)));
+    output::remark(&format!("Waiting for {} minutes …", authorization.time_left().as_secs().div_ceil(60)));
 }

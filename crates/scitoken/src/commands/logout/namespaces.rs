@@ -92,11 +92,11 @@ impl Logout {
             return Err(none());
         }
         for (entry, name) in entries {
-            let client = if let Some(client) = clients.get(entry.issuer()) {
+            let client = if let Some(client) = clients.get(&name) {
                 client
             } else {
-                match self.client(context, address, entry.issuer()).await {
-                    Ok(client) => clients.entry(entry.issuer().clone()).or_insert(client),
+                match self.client(context, address, &entry).await {
+                    Ok(client) => clients.entry(name.clone()).or_insert(client),
                     Err(failure) => {
                         removal.add_failure(failure);
                         continue;
@@ -125,24 +125,26 @@ impl Logout {
             let path = file.path().display();
             return Err(Failure::new(Exit::Usage, format!("the token in `{path}` is of another issuer")));
         };
-        let client = self.client(context, address, &place.issuer).await?;
+        let entry = IssuerEntry::new(place.issuer.clone(), place.path.as_str());
+        let client = self.client(context, address, &entry).await?;
         remove_file(context, &client, &file, &token).await
     }
 
-    /// Returns the client of the command line, or the one that obtained the tokens of an issuer.
+    /// Returns the client of the command line, or the one that obtained the tokens of an entry.
     async fn client(
         &self,
         context: &Context,
         address: &StorageAddress,
-        issuer: &Url,
+        entry: &IssuerEntry,
     ) -> Result<OAuthClient, Failure> {
+        let issuer = entry.issuer();
         let session = authorities::session(context, &self.client.connection.authorities)?;
         if let Some(id) = &self.client.client_id {
             let secret = self.client.connection.client_secret_file.as_deref();
             return oauth::discover(session, issuer, id, secret).await;
         }
         let storage = address.open(RegisteredClients::NAMESPACE)?;
-        let known = RegisteredClients::new(&*storage).get(issuer.as_str(), SystemClock.now());
+        let known = RegisteredClients::new(&*storage).of_entry(&entry.to_string(), SystemClock.now());
         let Some(known) = known.map_err(|error| failure(&error))? else {
             let issuer = SafeUrl::new(issuer);
             let message = format!("{address} has no client of `{issuer}` whose secret is valid");

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::files;
 use crate::sanitize;
-use crate::storage::{failure, lock, warn_of_unreadable};
+use crate::storage::{entry_names, failure, lock, no_entry, warn_of_unreadable};
 
 /// List the entries: resource server, expiry, refresh token, identity, scopes
 ///
@@ -106,12 +106,16 @@ impl GetEntry {
 impl PutEntry {
     pub(super) fn run(&self, context: &Context) -> Result<Exit, Failure> {
         const MAX_LENGTH: u64 = 1024 * 1024;
-        let mut text = String::new();
-        files::standard_input()?.take(MAX_LENGTH).read_to_string(&mut text)?;
-        let data = TokenStorageData::from_json(&text).map_err(|error| {
-            Failure::new(Exit::Usage, format!("standard input is not a token entry: {error}"))
+        let mut input = Vec::new();
+        files::standard_input()?.take(MAX_LENGTH + 1).read_to_end(&mut input)?;
+        let refused = |problem: &str| {
+            Failure::new(Exit::Usage, format!("standard input is not a token entry: {problem}"))
                 .with_hint("`scitoken store get --show-secret` prints such an object")
-        })?;
+        };
+        if input.len() as u64 > MAX_LENGTH {
+            return Err(refused(&format!("it has more than {MAX_LENGTH} bytes")));
+        }
+        let data = TokenStorageData::read_json(&input).map_err(|error| refused(&error.to_string()))?;
         let storage = self.storage.open()?;
         let _lock = lock(&*storage)?;
         storage.store_token_data(data).map_err(|error| failure(&error))?;
@@ -135,16 +139,11 @@ impl RemoveEntry {
 
 /// Returns the failure of a missing entry, with the entries that exist as a hint.
 fn no_such_entry(storage: &dyn TokenStorage, resource_server: &str) -> Failure {
-    let message = format!("{} has no entry `{}`", storage.label(), sanitize::line(resource_server));
-    let failure = Failure::new(Exit::NoToken, message);
+    let failure = Failure::new(Exit::NoToken, no_entry(storage, resource_server));
     let namespace = sanitize::line(storage.namespace());
-    match storage.get_token_data_by_resource_server() {
-        Ok(tokens) if !tokens.is_empty() => {
-            let names: Vec<_> =
-                tokens.iter().map(|(name, _)| format!("`{}`", sanitize::line(name))).collect();
-            failure.with_hint(format!("the namespace `{namespace}` has {}", names.join(", ")))
-        }
-        _ => failure.with_hint(format!("the namespace `{namespace}` is empty")),
+    match entry_names(storage) {
+        Some(names) => failure.with_hint(format!("the namespace `{namespace}` has {names}")),
+        None => failure.with_hint(format!("the namespace `{namespace}` is empty")),
     }
 }
 

@@ -56,7 +56,7 @@ pub(super) struct Create {
           value_parser = suggested(PROFILES, Profile::from_str))]
     profile: Profile,
     /// Issue the token as of this time: seconds since 1970, or like 2033-05-18T03:33:20Z [default: now]
-    #[arg(long, value_name = "TIME", value_parser = crate::time::parse)]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = crate::time::parse)]
     at: Option<SystemTime>,
     /// Also accept a test issuer on this machine without TLS
     #[arg(long)]
@@ -142,7 +142,7 @@ impl Create {
     }
 
     fn signer(&self) -> Result<TokenSigner, Failure> {
-        let bytes = files::read(&self.key)?;
+        let bytes = files::read_key(&self.key)?;
         let unusable = |error: KeyError| {
             Failure::new(Exit::Local, format!("invalid key in `{}`: {error}", self.key.display()))
         };

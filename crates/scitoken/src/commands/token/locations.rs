@@ -24,7 +24,7 @@ use crate::token_source::TokenQuery;
 /// `*` marks the token that is used. With a URL, the tokens are ranked for it: which one is sent, and why each other one is
 /// not; the source that the settings name for the server comes first. For the name of an object in a federation, the director
 /// is asked which tokens the namespace accepts, and the tokens of logins are shown too. Exit code 0: a token was found,
-/// 7: none, or the search or that source ended at an error.
+/// 7: none, or the search or that source ended at an error, 14: the URL is that of a server without TLS.
 #[derive(Debug, Args)]
 pub(super) struct Where {
     /// URL or name of an object that the token is for
@@ -70,6 +70,10 @@ impl Where {
     fn rank(&self, context: &Context, url: &Url) -> Result<Exit, Failure> {
         let query = TokenQuery::new(context, url, Some(self.op.method()))?;
         let request = query.request()?;
+        if !request.origin().is_trustworthy() {
+            let message = format!("no token is sent to `{}`: the server has no TLS", request.origin());
+            return Err(Failure::new(Exit::Policy, message).with_hint("write `https://`"));
+        }
         let discovery = query.discover()?;
         let Some(entry) = query.host_entry() else {
             context.output.text(&discovery.to_string())?;
@@ -160,9 +164,11 @@ impl HostSource {
     pub(super) fn describe(&self, request: &TokenRequest<'_>) -> String {
         match &self.answer {
             Ok(Some(token)) => {
-                let life = token.expires_at().map_or("no expiry is known".to_owned(), |end| {
-                    format!("expires {}", time::relative(end, SystemClock.now()))
-                });
+                let life = match (token.unusable_expiry(), token.expires_at()) {
+                    (Some(unusable), None) => unusable.to_string(),
+                    (_, None) => "no expiry is known".to_owned(),
+                    (_, Some(end)) => format!("expires {}", time::relative(end, SystemClock.now())),
+                };
                 let fit = request.fit(token);
                 match token.claims() {
                     None => format!(
@@ -231,6 +237,7 @@ pub(super) fn fit_as_json(place: &str, sent: bool, why: &str, fit: TokenFit) -> 
     let lifetime = match fit.lifetime {
         LifetimeFit::Valid => "valid",
         LifetimeFit::ExpiresSoon => "expires-soon",
+        LifetimeFit::Unreadable => "unreadable",
         LifetimeFit::NotYet => "not-yet",
         LifetimeFit::Expired => "expired",
     };

@@ -95,10 +95,13 @@ fn described(token: &AccessToken, claims: &UnverifiedClaims, signature: &str, no
     let named = claims.profile().map(str::to_owned);
     let profile = named.or_else(|| report.as_ref().map(|report| report.profile().to_string()));
     line("profile", profile.as_deref().unwrap_or("SciTokens 1.0, or another without a version claim"));
-    line("issuer", claims.issuer().unwrap_or(NONE));
-    line("subject", claims.subject().unwrap_or(NONE));
+    // What is there is not told as absent.
+    let unusable = |name| claims.unusable(name).map(|unusable| unusable.to_string());
+    let or_none = |name| unusable(name).unwrap_or_else(|| NONE.to_owned());
+    line("issuer", &claims.issuer().map_or_else(|| or_none("iss"), str::to_owned));
+    line("subject", &claims.subject().map_or_else(|| or_none("sub"), str::to_owned));
     let audiences: Vec<_> = claims.audiences().iter().map(Audience::as_str).collect();
-    line("audience", &if audiences.is_empty() { NONE.to_owned() } else { audiences.join(", ") });
+    line("audience", &if audiences.is_empty() { or_none("aud") } else { audiences.join(", ") });
     let at = |at: SystemTime| format!("{}, {}", time::show(at), time::relative(at, now));
     if let Some(issued) = claims.issued_at() {
         line("issued", &at(issued));
@@ -109,7 +112,14 @@ fn described(token: &AccessToken, claims: &UnverifiedClaims, signature: &str, no
     match claims.expires_at() {
         Some(end) if end <= now => line("expired", &at(end)),
         Some(end) => line("expires", &at(end)),
-        None => line("expires", "the token has no `exp` claim"),
+        None => {
+            line("expires", &unusable("exp").unwrap_or_else(|| "the token has no `exp` claim".to_owned()));
+        }
+    }
+    for (name, title) in [("iat", "issued"), ("nbf", "valid from"), ("scope", "scope"), ("scp", "scope")] {
+        if let Some(unusable) = unusable(name) {
+            line(title, &unusable);
+        }
     }
     for (n, scope) in claims.scopes().enumerate() {
         line(if n == 0 { "scope" } else { "" }, scope.as_str());

@@ -8,7 +8,7 @@ use scitoken_authz::{
     AuthorizationError, Issuer, KeyCache, OfflineVerifier, Profile, VerifiedToken, Verifier, VerifierBuilder,
     VerifyError,
 };
-use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, VerifyingKey};
+use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, KeyError, VerifyingKey};
 use scitoken_types::AccessToken;
 use scitoken_types::sys::{Clock as _, ManualClock, SharedClock, SystemClock};
 
@@ -41,10 +41,11 @@ pub(super) struct TrustArgs {
           value_parser = suggested(SIGNATURES, parse_algorithm))]
     alg: Vec<Algorithm>,
     /// Verify as of this time: seconds since 1970, or like 2033-05-18T03:33:20Z [default: now]
-    #[arg(long, value_name = "TIME", value_parser = crate::time::parse)]
+    #[arg(long, value_name = "TIME", allow_negative_numbers = true, value_parser = crate::time::parse)]
     at: Option<SystemTime>,
     /// Tolerate clocks that differ by so many seconds, for `exp`, `nbf` and `iat`; at most 300
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=300))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u64).range(..=300))]
     leeway: u64,
     #[command(flatten)]
     keys: KeyCacheArgs,
@@ -200,13 +201,16 @@ impl TrustArgs {
             return Ok(Some(Given::Set(keys)));
         }
         let Some(path) = &self.key else { return Ok(None) };
-        let bytes = read(path)?;
+        let bytes = files::read_key(path)?;
         let key = if bytes.trim_ascii_start().first() == Some(&b'{') {
             Jwk::parse(&bytes).and_then(|jwk| jwk.verifying_key().cloned())
         } else {
             VerifyingKey::from_pem(&bytes)
         };
-        key.map(|key| Some(Given::Key(key))).map_err(|error| unusable(path, &error))
+        key.map(|key| Some(Given::Key(key))).map_err(|error| match error {
+            KeyError::IsSet => unusable(path, &error).with_hint("pass it with `--jwks`"),
+            error => unusable(path, &error),
+        })
     }
 }
 

@@ -370,7 +370,9 @@ fn a_signal_ends_a_login_that_waits_and_nothing_is_stored() {
     let home = tempfile::tempdir().unwrap();
     let storage = JsonTokenStorage::new(home.path().join("tokens.json"));
     storage.store_token_data(entry("rs")).unwrap();
-    for (signal, expected) in [("-INT", (None, Some(2))), ("-TERM", (Some(11), None))] {
+    for (signal, expected) in
+        [("-INT", (None, Some(2))), ("-TERM", (Some(11), None)), ("-HUP", (Some(11), None))]
+    {
         let issuer = Issuer::start();
         let arguments = ["--storage", "json:tokens.json", "--resource-server", "rs"];
         let (code, by, shown) = log_in_and_signal(&issuer, home.path(), signal, &arguments);
@@ -384,7 +386,9 @@ fn a_signal_ends_a_login_that_waits_and_nothing_is_stored() {
 #[cfg(unix)]
 #[test]
 fn a_token_that_is_on_its_way_when_a_signal_comes_is_stored() {
-    for (signal, expected) in [("-INT", (None, Some(2))), ("-TERM", (Some(0), None))] {
+    for (signal, expected) in
+        [("-INT", (None, Some(2))), ("-TERM", (Some(0), None)), ("-HUP", (Some(0), None))]
+    {
         let home = tempfile::tempdir().unwrap();
         let (is_asked, asked) = std::sync::mpsc::channel::<()>();
         let (is_signalled, signalled) = std::sync::mpsc::channel::<()>();

@@ -6,4 +6,5 @@ mod refused_renewal;
 mod renewal;
 #[path = "../../../../scitoken-storage/tests/it/samples.rs"]
 mod samples;
+mod settings_entry;
 mod store;

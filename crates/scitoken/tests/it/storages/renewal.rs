@@ -65,9 +65,14 @@ impl Site {
     }
 
     fn get(&self, arguments: &[&str]) -> std::process::Child {
+        self.run(&[&["get", "--retry", "0", "URL"], arguments].concat())
+    }
+
+    /// Starts the program; the URL of a file takes the place of `URL`.
+    fn run(&self, arguments: &[&str]) -> std::process::Child {
+        let url = self.server.url("f").to_string();
         Command::new(env!("CARGO_BIN_EXE_scitoken"))
-            .args(["get", "--retry", "0", self.server.url("f").as_str()])
-            .args(arguments)
+            .args(arguments.iter().map(|word| if *word == "URL" { url.as_str() } else { word }))
             .env_clear()
             .env("HOME", self.home.path())
             .env("XDG_RUNTIME_DIR", self.home.path().join("run"))
@@ -106,6 +111,80 @@ fn a_transfer_that_ends_during_a_renewal_stores_the_rotated_token() {
     }
 }
 
+/// Sends signals to a command whose token is renewed, answers the renewal, and returns how the command ended.
+#[cfg(unix)]
+fn signalled(site: &Site, arguments: &[&str], signals: &[&str]) -> std::process::ExitStatus {
+    let child = site.run(arguments);
+    site.asked.recv_timeout(Duration::from_secs(60)).unwrap();
+    for &signal in signals {
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    site.answer.send(()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    assert!(!shown.contains("-1234567890"), "{shown}");
+    let stored = site.home.path().join("place/tokens.json");
+    assert_eq!(Site::refresh_token(&stored), "RT2-1234567890", "{signals:?} {arguments:?}: {shown}");
+    output.status
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_during_a_renewal_ends_every_command_after_the_rotated_token_is_stored() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let commands: [&[&str]; 8] = [
+        &["ls", "URL"],
+        &["stat", "URL"],
+        &["checksum", "URL"],
+        &["rm", "URL"],
+        &["explain", "URL"],
+        &["token", "check", "URL"],
+        &["token", "where", "URL"],
+        &["token", "show", "URL"],
+    ];
+    for (number, command) in commands.into_iter().enumerate() {
+        let (signal, expected) =
+            [("-INT", (None, Some(2))), ("-TERM", (Some(11), None)), ("-HUP", (Some(11), None))][number % 3];
+        let status = signalled(&Site::start(), command, &[signal]);
+        assert_eq!((status.code(), status.signal()), expected, "{command:?} {signal}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_signal_waits_for_a_rotated_token_too() {
+    use std::os::unix::process::ExitStatusExt as _;
+    for (command, signals, expected) in [
+        (&["get", "--retry", "0", "URL"][..], &["-INT", "-INT"][..], (None, Some(2))),
+        (&["get", "--retry", "0", "URL"], &["-TERM", "-TERM"], (Some(11), None)),
+        (&["get", "--retry", "0", "URL"], &["-HUP"], (Some(11), None)),
+        (&["stat", "URL"], &["-INT", "-INT", "-INT"], (None, Some(2))),
+    ] {
+        let status = signalled(&Site::start(), command, signals);
+        assert_eq!((status.code(), status.signal()), expected, "{command:?} {signals:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn below_nohup_a_closed_terminal_ends_nothing() {
+    let site = Site::start();
+    let url = site.server.url("f");
+    let child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_scitoken"), "stat", url.as_str()])
+        .env_clear()
+        .env("SCITOKEN_CONFIG", site.home.path().join("scitoken.toml"))
+        .current_dir(site.home.path())
+        .stdout(Stdio::null())
+        .spawn();
+    let mut child = child.unwrap();
+    site.asked.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    site.answer.send(()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_renewed_token_whose_storage_fails_is_kept_in_a_private_file_that_is_named() {
     let site = Site::start();
@@ -128,19 +207,14 @@ fn a_renewed_token_whose_storage_fails_is_kept_in_a_private_file_that_is_named()
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(fs_err::metadata(kept).unwrap().permissions().mode() & 0o777, 0o600);
     }
-    // The hint does what it says.
-    let import = Command::new(env!("CARGO_BIN_EXE_scitoken"))
-        .args([
-            "store",
-            "import",
-            "--from",
-            &format!("json:{}", kept.display()),
-            "--storage",
-            "json:new.json",
-        ])
-        .current_dir(site.home.path())
-        .output()
-        .unwrap();
+    // The hint does what it says, once the storage can be written.
+    let place = site.home.path().join("place");
+    fs_err::remove_file(&place).unwrap();
+    fs_err::rename(site.home.path().join("moved"), &place).unwrap();
+    let command = shown.split('`').find(|part| part.starts_with("scitoken store import ")).unwrap();
+    assert!(!command.contains("STORAGE"), "{command}");
+    let command = command.replacen("scitoken", env!("CARGO_BIN_EXE_scitoken"), 1);
+    let import = Command::new("sh").args(["-c", &command]).current_dir(site.home.path()).output().unwrap();
     assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
-    assert_eq!(Site::refresh_token(&site.home.path().join("new.json")), "RT2-1234567890");
+    assert_eq!(Site::refresh_token(&place.join("tokens.json")), "RT2-1234567890");
 }
