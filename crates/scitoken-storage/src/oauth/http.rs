@@ -1,27 +1,22 @@
 //! One request to an OAuth server: limited in time and size, over https or to this machine.
 
-use std::io::Read as _;
 use std::time::Duration;
 
 use ::http::Extensions;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
-use reqwest::{Method, Request, Response, StatusCode};
+use reqwest::{Method, Request, Response};
 use reqwest_middleware::ClientWithMiddleware;
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 
 use super::answer_secrets::{hide_secrets, hide_secrets_in_text};
+use super::body::{Body, MAX_ANSWER_SIZE, has_issued_tokens, has_tokens};
 use super::error::{Kind, NotJson, OAuthError};
+use super::refusal::{refusal, refusal_text};
 use reqwest_scitokens::auth::AuthOptions;
 use reqwest_scitokens::{Attach, Error};
 use scitoken_types::redact::{self, Redactor};
-use scitoken_types::{AccessToken, LenientObject, Origin, SafeUrl};
-
-/// Limits the size of an answer, in bytes.
-const MAX_ANSWER_SIZE: usize = 1024 * 1024;
-
-/// The first bytes of gzip (RFC 1952 section 2.3.1), which some servers send unasked and some without saying so.
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+use scitoken_types::{LenientObject, Origin, SafeUrl};
 
 /// Names and values of a form.
 pub(super) type Form<'a> = Vec<(&'static str, &'a str)>;
@@ -104,14 +99,6 @@ pub(super) struct Answer {
     broken: Option<Kind>,
     /// What the server refuses with, although the answer has tokens.
     refusal: Option<Kind>,
-}
-
-/// What was received of the body of an answer.
-struct Body {
-    bytes: Zeroizing<Vec<u8>>,
-    /// Whether its media type is that of a form.
-    is_form: bool,
-    is_complete: bool,
 }
 
 /// Requests a document.
@@ -223,74 +210,6 @@ impl Answer {
     }
 }
 
-/// Returns whether an answer has a token that the server may not issue twice.
-fn has_tokens(object: &LenientObject) -> bool {
-    ["access_token", "refresh_token"].iter().any(|name| object.words(name).is_ok_and(|text| text.is_some()))
-}
-
-/// Returns whether an answer that is an error has tokens all the same: both, and in their form (RFC 6749 appendix A). A message
-/// about a member, and the echo of a request, are none.
-fn has_issued_tokens(object: &LenientObject) -> bool {
-    let text = |name| object.text(name).ok().flatten().filter(|_| object.is_complete());
-    let is_masked =
-        |token: &str| token.contains("**") || token.chars().all(|c| c == token.chars().next().unwrap_or(c));
-    let is_issued =
-        |token: String| token.bytes().all(|byte| matches!(byte, b'!'..=b'~')) && !is_masked(&token);
-    let access = text("access_token")
-        .is_some_and(|token| AccessToken::new(token.as_str()).is_ok() && is_issued(token));
-    access && text("refresh_token").is_some_and(is_issued)
-}
-
-impl Body {
-    /// Decodes what was encoded, unasked.
-    fn decoded(self, is_deflate: bool) -> Self {
-        let decoded = if self.bytes.starts_with(&GZIP_MAGIC) {
-            decoded(flate2::read::MultiGzDecoder::new(self.bytes.as_slice()))
-        } else if is_deflate && self.object().is_none() {
-            decode_deflate(&self.bytes)
-        } else {
-            return self;
-        };
-        Self { bytes: decoded.bytes, is_complete: self.is_complete && decoded.is_complete, ..self }
-    }
-
-    /// Reads a JSON object, or a form.
-    fn object(&self) -> Option<LenientObject> {
-        LenientObject::parse(&self.bytes).or_else(|| self.form()).or_else(|| self.enclosed_object())
-    }
-
-    /// Reads `access_token=…&token_type=bearer`, or the error of RFC 6749 section 5.2 in the same form. Where the body was cut
-    /// off, the last pair may lack its end.
-    fn form(&self) -> Option<LenientObject> {
-        const KNOWN: [&str; 4] = ["access_token", "refresh_token", "error", "device_code"];
-
-        let body = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes).trim_ascii();
-        // A link in a web page has such members too.
-        let is_text = || body.iter().all(|byte| matches!(byte, b' '..=b'~') && !b"<>{}\"".contains(byte));
-        if !self.is_form && !is_text() {
-            return None;
-        }
-        let lines = body.split(|byte| matches!(byte, b'\r' | b'\n'));
-        let pairs = lines.flat_map(|line| url::form_urlencoded::parse(line));
-        let mut pairs: Vec<_> =
-            pairs.map(|(name, value)| (name.into_owned(), value.trim().to_owned())).collect();
-        if !self.is_complete {
-            pairs.pop();
-        }
-        let is_known = pairs.iter().any(|(name, _)| KNOWN.contains(&&**name));
-        is_known.then(|| LenientObject::from_texts(pairs, self.is_complete))
-    }
-
-    /// Reads an object with tokens that a few other characters precede: a list's bracket, or a guard against scripts.
-    fn enclosed_object(&self) -> Option<LenientObject> {
-        const LONGEST_PREFIX: usize = 32;
-
-        let start = self.bytes.iter().take(LONGEST_PREFIX).position(|byte| *byte == b'{')?;
-        let is_page = self.bytes[..start].contains(&b'<');
-        LenientObject::parse(&self.bytes[start..]).filter(|object| !is_page && has_tokens(object))
-    }
-}
-
 /// The URL is removed: the endpoint is named by the error already.
 fn unreachable(error: reqwest_middleware::Error) -> Kind {
     // A session that follows no redirects reports one.
@@ -325,27 +244,6 @@ async fn read(response: &mut Response, body: &mut Vec<u8>) -> Result<(), Kind> {
     }
 }
 
-/// Decodes `deflate` (RFC 9110 section 8.4.1.2), which some servers send without its zlib frame.
-fn decode_deflate(body: &[u8]) -> Decoded {
-    let framed = decoded(flate2::read::ZlibDecoder::new(body));
-    if framed.bytes.is_empty() { decoded(flate2::read::DeflateDecoder::new(body)) } else { framed }
-}
-
-struct Decoded {
-    bytes: Zeroizing<Vec<u8>>,
-    is_complete: bool,
-}
-
-/// Reads as much as is valid, up to the size limit.
-fn decoded(reader: impl std::io::Read) -> Decoded {
-    let mut bytes = Zeroizing::new(Vec::new());
-    let read = reader.take(MAX_ANSWER_SIZE as u64).read_to_end(&mut bytes);
-    if let Err(error) = &read {
-        tracing::debug!(%error, "failed to decode the end of a compressed answer");
-    }
-    Decoded { bytes, is_complete: read.is_ok() }
-}
-
 fn is_deflate(response: &Response) -> bool {
     let value = response.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
     value.is_some_and(|value| value.trim().eq_ignore_ascii_case("deflate"))
@@ -373,47 +271,4 @@ fn has_media_type(response: &Response, expected: &str) -> bool {
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with(expected))
-}
-
-/// Returns what a refusal says that has no error code: in one of the members that frameworks use, or as plain text.
-fn refusal_text(body: &[u8], secrets: &Redactor) -> Option<String> {
-    /// The longest text that is shown, in characters.
-    const LONGEST: usize = 200;
-    const MEMBERS: [&str; 6] = ["error_description", "message", "detail", "title", "reason", "msg"];
-
-    let of_object = |object: &LenientObject| MEMBERS.iter().find_map(|name| object.text(name).ok().flatten());
-    let text = match LenientObject::parse(body) {
-        Some(object) => of_object(&object).or_else(|| {
-            let errors: Vec<&serde_json::value::RawValue> =
-                serde_json::from_str(object.get("errors")?).ok()?;
-            let first = errors.first()?.get();
-            LenientObject::parse(first.as_bytes())
-                .and_then(|error| of_object(&error))
-                .or_else(|| serde_json::from_str(first).ok())
-        })?,
-        None => std::str::from_utf8(body)
-            .ok()
-            .filter(|text| !text.trim_start().starts_with(['<', '{', '[']))?
-            .to_owned(),
-    };
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST).collect();
-    let shown = redact::text(&secrets.redact(&line));
-    // Nothing is left of a text that is a secret.
-    shown.chars().any(char::is_alphanumeric).then_some(shown)
-}
-
-/// Returns the error of RFC 6749 section 5.2 if the answer has one, at any status.
-fn refusal(status: StatusCode, object: &LenientObject, secrets: &Redactor) -> Option<Kind> {
-    let shown = |text: String| redact::text(&secrets.redact(&text));
-    let text = |object: &LenientObject, name| object.text(name).ok().flatten();
-    // Some servers put code and description into an object of their own.
-    let nested = object.get("error").and_then(|json| LenientObject::parse(json.as_bytes()));
-    let code = match &nested {
-        Some(nested) => ["code", "error", "status", "type"].iter().find_map(|name| text(nested, name)),
-        None => text(object, "error"),
-    }?;
-    let description = text(object, "error_description").or_else(|| {
-        ["message", "error_description", "description"].iter().find_map(|name| text(nested.as_ref()?, name))
-    });
-    Some(Kind::Refused { status, code: shown(code), description: description.map(shown) })
 }

@@ -20,6 +20,7 @@
 //! Each request has a time limit and a size limit, and uses `https` unless the server is on this machine.
 
 mod answer_secrets;
+mod body;
 mod client;
 mod device;
 mod error;
@@ -29,6 +30,7 @@ pub(crate) mod fake;
 mod http;
 mod id_token;
 mod metadata;
+mod refusal;
 mod registration;
 mod response;
 mod revocation;
