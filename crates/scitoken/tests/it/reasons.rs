@@ -66,8 +66,8 @@ fn a_server_that_asks_for_passwords_only_is_told_as_one() {
         serve(move |asked| Reply::sized("401 Unauthorized", &[("WWW-Authenticate", challenge(asked))], ""));
     let directory = tempfile::tempdir().unwrap();
     for (path, accepted, hint) in [
-        ("basic", Some("`Basic`, not bearer tokens"), "`-n` sends"),
-        ("negotiate", Some("`Negotiate`"), "operator"),
+        ("basic", Some("asks for `Basic`"), "`-n` sends"),
+        ("negotiate", Some("asks for `Negotiate`"), "operator"),
     ] {
         let url = server.url(path).to_string();
         for token in [None, Some("abcdef")] {
@@ -222,7 +222,7 @@ fn command_lines_of_other_programs_are_answered_in_this_one_s_words() {
         (&["get", "--progress-interval=1X", "https://h/f"], "`--progress-interval <SECONDS>`"),
         (&["get", "--checksum", "d41d8cd98f00b204e9800998ecf8427e", "https://h/f"], "write `md5:VALUE`"),
         (&["put", "--checksum", "require", "f", "https://h/f"], "`--checksum adler32`"),
-        (&["token", "verify", "t", "--leeway", "-1"], "negative number"),
+        (&["token", "verify", "t", "--leeway", "-1"], "not a whole number"),
         (&["doctor", "--retry", "0", "https://h/f"], "leave the flag out"),
         (&["ls", "-F", "https://h/d/"], "`--help` shows all flags"),
         (&["get", "s3://bucket/f"], "may have to be signed"),
