@@ -34,19 +34,34 @@ pub(crate) struct FederationObjects {
     pub(crate) client: ClientWithMiddleware,
     base: FederationUrl,
     checksum: Arc<Checksum>,
+    retry: RetryConfig,
 }
 
 /// One object at the servers that have it.
 struct ObjectServers {
     location: Path,
     client: ClientWithMiddleware,
+    retry: RetryConfig,
     /// Those that were not asked yet.
     rest: std::vec::IntoIter<Url>,
 }
 
 impl FederationObjects {
     pub(crate) fn new(federation: Federation, client: ClientWithMiddleware, base: FederationUrl) -> Self {
-        Self { federation, client, base, checksum: Arc::new(Checksum::Auto) }
+        let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), ..BackoffConfig::default() };
+        let retry = RetryConfig { backoff, max_retries: RETRIES_OF_A_SERVER, ..RetryConfig::default() };
+        Self { federation, client, base, checksum: Arc::new(Checksum::Auto), retry }
+    }
+
+    /// Returns the same objects, at each server of which a read is repeated in this way.
+    pub(crate) fn with_retry(&self, retry: RetryConfig) -> Self {
+        Self {
+            federation: self.federation.clone(),
+            client: self.client.clone(),
+            base: self.base.clone(),
+            checksum: Arc::clone(&self.checksum),
+            retry,
+        }
     }
 
     pub(crate) fn base(&self) -> Url {
@@ -89,13 +104,18 @@ impl FederationObjects {
         let object = self.federation.resolve(&name).await.map_err(failed)?;
         let client = self.federation.client_for(&self.client, &object).await.map_err(failed)?;
         let rest = object.servers().to_vec().into_iter();
-        Ok(ObjectServers { location: location.clone(), client, rest })
+        Ok(ObjectServers { location: location.clone(), client, retry: self.retry.clone(), rest })
     }
 }
 
 impl ObjectServers {
     fn clone_unasked(&self) -> Self {
-        Self { location: self.location.clone(), client: self.client.clone(), rest: self.rest.clone() }
+        Self {
+            location: self.location.clone(),
+            client: self.client.clone(),
+            retry: self.retry.clone(),
+            rest: self.rest.clone(),
+        }
     }
 
     /// Returns the object's length, from the first server that tells it.
@@ -126,10 +146,9 @@ impl ObjectServers {
     }
 
     async fn ask(&self, url: &Url, options: GetOptions) -> Result<GetResult> {
-        let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), ..BackoffConfig::default() };
-        let retry = RetryConfig { backoff, max_retries: RETRIES_OF_A_SERVER, ..RetryConfig::default() };
         let is_range = options.range.is_some();
-        let mut result = http_store(&self.client, url, retry)?.get_opts(&Path::default(), options).await?;
+        let mut result =
+            http_store(&self.client, url, self.retry.clone())?.get_opts(&Path::default(), options).await?;
         if is_range {
             // A range comes from one server as a whole, or from the next one as a whole.
             result = in_memory_if_short(result).await?;

@@ -12,7 +12,7 @@ use object_store::path::Path;
 use object_store::{
     CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, OBJECT_STORE_COALESCE_DEFAULT,
     ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    RenameOptions, RenameTargetMode, Result, coalesce_ranges,
+    RenameOptions, RenameTargetMode, Result, RetryConfig, coalesce_ranges,
 };
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::Session;
@@ -103,6 +103,32 @@ impl ScitokenStore {
         base: FederationUrl,
     ) -> Self {
         Self(Backend::Federation(Arc::new(FederationObjects::new(federation, client.into(), base))))
+    }
+
+    /// Sets how reads are repeated: by default as `object_store` repeats them, and in a federation once at each server.
+    ///
+    /// Changes and listings are repeated by [`RetryPolicy`](scitoken_transfer::RetryPolicy).
+    ///
+    /// ```no_run
+    /// use object_store::RetryConfig;
+    /// use reqwest_scitokens::Session;
+    /// use scitoken_object_store::ScitokenStore;
+    ///
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+    /// let store = ScitokenStore::open(&Session::new()?, "https://data.example.org/vo")?.with_retry(once)?;
+    /// # let _ = store;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The HTTP store cannot be built.
+    pub fn with_retry(self, retry: RetryConfig) -> Result<Self, OpenError> {
+        Ok(Self(match self.0 {
+            Backend::Server(server) => Backend::Server(Arc::new(server.with_retry(retry)?)),
+            Backend::Federation(objects) => Backend::Federation(Arc::new(objects.with_retry(retry))),
+        }))
     }
 
     /// Returns the server that changes an object.

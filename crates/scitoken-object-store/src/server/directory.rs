@@ -32,6 +32,17 @@ impl Directory {
         Ok(Self { base, client, http, downloader, checksum: Arc::new(Checksum::Auto) })
     }
 
+    /// Returns the same directory whose reads are repeated in this way.
+    pub(crate) fn with_retry(&self, retry: RetryConfig) -> Result<Self, OpenError> {
+        Ok(Self {
+            base: self.base.clone(),
+            client: self.client.clone(),
+            http: http_store(&self.client, &self.base, retry)?,
+            downloader: self.downloader.clone(),
+            checksum: Arc::clone(&self.checksum),
+        })
+    }
+
     pub(crate) fn base(&self) -> &Url {
         &self.base
     }

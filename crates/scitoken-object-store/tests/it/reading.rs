@@ -206,6 +206,26 @@ async fn the_retries_of_object_store_and_ours_do_not_multiply() {
 }
 
 #[tokio::test]
+async fn a_store_repeats_reads_as_it_is_told() {
+    for (retries, asked_for) in [(0, 1), (1, 2)] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let server = Server::https(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Reply::new(503)
+        })
+        .await;
+        let session = clients::session(Script::new(&["t"])).build().unwrap();
+        let retry =
+            object_store::RetryConfig { max_retries: retries, ..object_store::RetryConfig::default() };
+        let store =
+            ScitokenStore::open(&session, server.url("/d").as_str()).unwrap().with_retry(retry).unwrap();
+        store.get_range(&path("f"), 0..4).await.unwrap_err();
+        assert_eq!(asked.load(Ordering::Relaxed), asked_for, "{retries}");
+    }
+}
+
+#[tokio::test]
 async fn xrootd_of_both_releases_is_read_in_place() {
     for release in [Release::V5_5_3, Release::V6_1] {
         let server = XRootD::data_server(release, "t").await;
