@@ -8,6 +8,7 @@ pub(crate) mod existing;
 pub(crate) mod finalize;
 pub(crate) mod first_answer;
 pub(crate) mod job;
+pub(crate) mod length_source;
 pub(crate) mod local;
 pub(crate) mod naming;
 pub(crate) mod range_request;

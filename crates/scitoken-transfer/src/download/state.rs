@@ -13,6 +13,7 @@ use crate::download::content::expected;
 use crate::download::content::identity::{Identity, Sameness};
 use crate::download::content_failures::{changed, contradictory, stale, unproven};
 use crate::download::job::Download;
+use crate::download::length_source::LengthSource;
 use crate::download::local::output::Output;
 use crate::download::local::sidecar::Sidecar;
 use crate::download::ranges::scheduler::{RangeLease, RangeScheduler};
@@ -55,17 +56,6 @@ pub(crate) struct TransferState {
     checkpoint_at: Instant,
     /// How many bytes were done at the last checkpoint.
     checkpoint_done: u64,
-}
-
-/// Where the length of the file is known from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LengthSource {
-    /// The answers with data state it, or will.
-    Answers,
-    /// It was asked for, because they did not: this is where the next range ends, and proves nothing.
-    Asked(Option<u64>),
-    /// A body without a length ended there.
-    EndOfBody,
 }
 
 /// What a stream does after its response head was accepted.

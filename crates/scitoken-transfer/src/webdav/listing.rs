@@ -1,8 +1,7 @@
 //! A listing that is read while it arrives.
 
-use std::collections::hash_map::RandomState;
-use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasher as _, Hash};
+use std::collections::VecDeque;
+use std::hash::Hash;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -13,7 +12,7 @@ use url::Url;
 use crate::cancel::Deadline;
 use crate::downloader::Downloader;
 use crate::error::{FailureKind, RetryAction, TransferError};
-use crate::exchange::attempts::{Attempts, Operation};
+use crate::exchange::attempts::Operation;
 use crate::exchange::content_coding::{codings, unrequested_coding};
 use crate::exchange::request::{ServerText, classify, not_attached};
 use crate::exchange::response_head;
@@ -23,6 +22,7 @@ use crate::webdav::entry::{EntryKind, RemoteEntry};
 use crate::webdav::href::{HrefMapper, Mapped};
 use crate::webdav::multistatus::{Malformed, MultistatusParser, Resource};
 use crate::webdav::propfind::Depth;
+use crate::webdav::resumption::Resumption;
 use reqwest_scitokens::auth::NotAttached;
 use scitoken_types::{SafeUrl, redact};
 
@@ -60,28 +60,6 @@ pub struct Listing {
     resumption: Option<Resumption>,
 }
 
-/// A listing that breaks off is asked for again, and what an answer before has given is passed over.
-#[derive(Debug)]
-struct Resumption {
-    attempts: Attempts,
-    /// What this answer gives, as hashes.
-    given: HashSet<u64>,
-    /// What those before it gave.
-    given_before: HashSet<u64>,
-    hasher: RandomState,
-}
-
-impl Resumption {
-    fn new() -> Self {
-        Self {
-            attempts: Attempts::new(Instant::now()),
-            given: HashSet::new(),
-            given_before: HashSet::new(),
-            hasher: RandomState::new(),
-        }
-    }
-}
-
 impl Listing {
     pub(crate) fn new(
         downloader: Downloader,
@@ -117,11 +95,7 @@ impl Listing {
 
     /// Returns whether an answer before this one gave the same.
     fn was_given(&mut self, what: impl Hash) -> bool {
-        self.resumption.as_mut().is_some_and(|resumption| {
-            let hash = resumption.hasher.hash_one(what);
-            resumption.given.insert(hash);
-            resumption.given_before.contains(&hash)
-        })
+        self.resumption.as_mut().is_some_and(|resumption| resumption.was_given(what))
     }
 
     /// Opens the listing again after a failure.
@@ -136,10 +110,7 @@ impl Listing {
             if !broke_off || failure.retry_action() != RetryAction::Retry {
                 return Err(failure);
             }
-            if resumption.given.iter().any(|given| !resumption.given_before.contains(given)) {
-                resumption.attempts.progressed();
-            }
-            resumption.given_before.extend(resumption.given.drain());
+            resumption.broke_off();
             let operation = Operation {
                 urls: std::slice::from_ref(&self.url),
                 source: 0,

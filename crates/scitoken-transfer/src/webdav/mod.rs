@@ -12,5 +12,6 @@ pub(crate) mod listing;
 pub(crate) mod method;
 pub(crate) mod multistatus;
 pub(crate) mod propfind;
+mod resumption;
 pub(crate) mod spool;
 pub(crate) mod walk;
