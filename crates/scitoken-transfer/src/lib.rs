@@ -42,6 +42,7 @@ mod overwrite;
 mod request_report;
 mod resource_name;
 mod retry;
+mod retry_action;
 mod throttle_reason;
 mod timings;
 mod upload;
