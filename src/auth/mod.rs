@@ -31,6 +31,7 @@ mod outcome;
 mod placement;
 mod policy;
 mod redirect;
+mod refusal_answer;
 mod request_template;
 mod response_ext;
 mod trace;

@@ -4,17 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use http::header::{DATE, SERVER};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Response;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use url::Url;
 
 use super::outcome::{AuthOutcome, Credential, NotAttached, ReplayRefusal};
+use super::refusal_answer::RefusalAnswer;
 use super::request_template::RequestSummary;
 use super::url_credentials;
-use crate::challenge::{Challenge, challenge_schemes};
-use scitoken_types::redact::{self, Redactor};
+use crate::challenge::Challenge;
+use scitoken_types::redact::Redactor;
 use scitoken_types::{AccessToken, SafeUrl};
 
 /// What happened to a request: every time it was sent, and how it ended.
@@ -62,23 +62,6 @@ pub(super) struct ServerAnswer {
     pub(super) status: StatusCode,
     /// `Some` for a refusal.
     pub(super) refusal: Option<Box<RefusalAnswer>>,
-}
-
-/// What is kept of a refusal.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RefusalAnswer {
-    pub(super) challenge: Option<Challenge>,
-    /// The schemes that the server asks for.
-    pub(super) schemes: Vec<String>,
-    pub(super) server: Option<String>,
-    pub(super) date: Option<String>,
-}
-
-impl RefusalAnswer {
-    /// Returns whether the server asks for bearer tokens, or does not say what it accepts.
-    pub(super) fn asks_for_tokens(&self) -> bool {
-        self.schemes.is_empty() || self.schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("bearer"))
-    }
 }
 
 /// How the HTTP client writes header names, as far as is known.
@@ -348,19 +331,8 @@ impl ServerAnswer {
         trace: &AuthTrace,
     ) -> Self {
         let refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        let refusal = refused.then(|| {
-            let redactor = trace.redactor();
-            let text = |name| {
-                let value = String::from_utf8_lossy(headers.get(name).map(HeaderValue::as_bytes)?);
-                Some(redact::text(&redactor.redact(&value)))
-            };
-            Box::new(RefusalAnswer {
-                challenge: challenge.cloned(),
-                schemes: challenge_schemes(headers),
-                server: text(SERVER),
-                date: text(DATE),
-            })
-        });
+        let refusal =
+            refused.then(|| Box::new(RefusalAnswer::read(headers, challenge.cloned(), &trace.redactor())));
         Self { status, refusal }
     }
 }

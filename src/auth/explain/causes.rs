@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use http::{Method, StatusCode};
 
 use super::super::outcome::{AuthOutcome, NotAttached, ReplayRefusal};
-use super::super::trace::{Attempt, AuthTrace, HeaderCase, RefusalAnswer};
+use super::super::refusal_answer::RefusalAnswer;
+use super::super::trace::{Attempt, AuthTrace, HeaderCase};
 use super::check::{TokenCheck, Verdict};
 use crate::challenge::{Challenge, ChallengeError};
 use crate::hint::Hint;
