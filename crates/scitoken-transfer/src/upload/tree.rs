@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::address::check_url;
 use crate::error::{FailureKind, RetryAction, TransferError, display_path};
+use crate::object_name::url::FederationUrl;
 use crate::webdav::child_url::child_url;
 use crate::webdav::entry::EntryKind;
 
@@ -46,9 +47,11 @@ impl UploadTree {
     /// Returns the tree of `directory`, whose contents go below `target`.
     ///
     /// # Errors
-    /// `target` is no URL to upload to, or `directory` is not a directory.
+    /// `target` is neither a URL to upload to nor the name of a collection in a federation, or `directory` is not a directory.
     pub fn new(directory: impl Into<PathBuf>, target: &Url) -> Result<Self, TransferError> {
-        check_url(target)?;
+        if FederationUrl::try_from(target).is_err() {
+            check_url(target)?;
+        }
         let directory = directory.into();
         let metadata = fs_err::metadata(&directory);
         let metadata = metadata.map_err(|error| TransferError::local("read", &directory, error))?;

@@ -213,6 +213,22 @@ async fn a_token_for_another_server_and_a_default_password_reach_no_server_that_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn put_takes_a_tree_to_the_origin() {
+    let place = Place::new().await;
+    let token = tokens::jwt(&serde_json::json!({
+        "iss": ISSUER, "scope": "storage.create:/ storage.modify:/", "exp": 9_999_999_999_u64,
+    }));
+    place.fake.accept(&token);
+    fs_err::create_dir_all(place.path().join("tree/sub")).unwrap();
+    fs_err::write(place.path().join("tree/a"), "one").unwrap();
+    fs_err::write(place.path().join("tree/sub/b #1"), "two").unwrap();
+    let output = place.run(&["put", "-r", "tree", "osdf:///protected/up/"], Some(&token));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(place.fake.object("/protected/up/tree/a").as_deref(), Some(&b"one"[..]));
+    assert_eq!(place.fake.object("/protected/up/tree/sub/b #1").as_deref(), Some(&b"two"[..]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_host_without_a_discovery_document_is_no_missing_object() {
     let place = Place::new().await;
     place.fake.change(Director, |_, _| refuse("404 Not Found"));
