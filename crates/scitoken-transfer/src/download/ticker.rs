@@ -11,7 +11,7 @@ use crate::download::transfer::Transfer;
 use crate::event::EventKind;
 
 /// The time between two ticks.
-const TICK: Duration = Duration::from_millis(250);
+pub(crate) const TICK: Duration = Duration::from_millis(250);
 
 /// The shortest time between two progress events.
 const REPORT: Duration = Duration::from_millis(100);
