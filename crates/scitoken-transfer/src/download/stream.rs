@@ -41,9 +41,9 @@ impl Transfer {
         source: usize,
         role: Role,
     ) -> Result<(), TransferError> {
-        let mut record = RequestRecord::begin();
-        let result = self.exchange(lease, source, role, &mut record).await;
         let reporter = self.downloader.reporter();
+        let mut record = RequestRecord::begin(reporter.reports_requests());
+        let result = self.exchange(lease, source, role, &mut record).await;
         if reporter.reports_requests() {
             let report = record.report(&self.job.sources[source], result.as_ref().err());
             reporter.send(self.job.number, EventKind::Requested(Box::new(report))).await;
@@ -207,7 +207,7 @@ impl Transfer {
             if extent.end.is_some_and(|end| position > end) {
                 return Err(content_failures::contradictory(&self.job));
             }
-            let chunk = match inspection.as_mut().map(|inspection| inspection.push(&chunk)) {
+            let chunk = match inspection.as_mut().map(|inspection| inspection.push(chunk.clone())) {
                 None => chunk,
                 Some(inspected) => match self.inspected(inspected, &came_from)? {
                     None => continue,
@@ -254,7 +254,7 @@ impl Transfer {
     fn inspected(&self, inspected: Inspected, came_from: &Url) -> Result<Option<Bytes>, TransferError> {
         match inspected {
             Inspected::Held => Ok(None),
-            Inspected::Data(data) => Ok(Some(data.into())),
+            Inspected::Data(data) => Ok(Some(data)),
             Inspected::Page => Err(page_answer::failure(self.job.url(), came_from)),
             Inspected::Document(message) => Err(content_check::document_failure(self.job.url(), &message)),
         }

@@ -16,6 +16,8 @@ use crate::request_report::{RequestFailure, RequestReport};
 #[derive(Debug)]
 pub(crate) struct RequestRecord {
     begun: Instant,
+    /// Whether it ends as a report.
+    is_reported: bool,
     answered_after: Option<Duration>,
     server: Option<String>,
     age: Option<u64>,
@@ -24,12 +26,16 @@ pub(crate) struct RequestRecord {
 }
 
 impl RequestRecord {
-    pub(crate) fn begin() -> Self {
-        Self { begun: Instant::now(), answered_after: None, server: None, age: None, bytes: 0 }
+    /// Begins the record; what only a report shows is left out where none is made.
+    pub(crate) fn begin(is_reported: bool) -> Self {
+        Self { begun: Instant::now(), is_reported, answered_after: None, server: None, age: None, bytes: 0 }
     }
 
     /// Records that the head of the answer arrived.
     pub(crate) fn answered(&mut self, response: &Response) {
+        if !self.is_reported {
+            return;
+        }
         let headers = response.headers();
         self.answered_after = Some(self.begun.elapsed());
         self.server = text(headers, &SERVER).map(redact::text);

@@ -165,7 +165,7 @@ impl Downloader {
         progress: &PutProgress,
         deadline: Option<Deadline>,
     ) -> Result<(), TransferError> {
-        let mut record = RequestRecord::begin();
+        let mut record = RequestRecord::begin(self.reporter().reports_requests());
         let request = self.put_request(upload, file, length, digest, progress);
         let result = self.send_file(upload, length, request, progress, deadline, &mut record).await;
         if self.reporter().reports_requests() {

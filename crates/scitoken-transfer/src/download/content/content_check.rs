@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use url::Url;
@@ -55,10 +56,18 @@ pub(crate) enum Inspected {
     /// More bytes are needed.
     Held,
     /// They are data.
-    Data(Vec<u8>),
+    Data(Bytes),
     Page,
     /// An error message of the server.
     Document(String),
+}
+
+/// What the first bytes tell so far.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Nothing,
+    Data,
+    Page,
 }
 
 impl Inspection {
@@ -72,28 +81,47 @@ impl Inspection {
     }
 
     /// Takes the next bytes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) -> Inspected {
-        self.held.extend_from_slice(bytes);
-        let may_be_document = matches!(self.documents, Documents::Json | Documents::Xml)
-            && self.held.len() as u64 <= LONGEST_DOCUMENT;
-        match self.verdict() {
-            PageVerdict::Page => Inspected::Page,
-            PageVerdict::Undecided if self.held.len() < MOST_INSPECTED => Inspected::Held,
-            _ if may_be_document => Inspected::Held,
-            _ => Inspected::Data(std::mem::take(&mut self.held)),
+    pub(crate) fn push(&mut self, bytes: Bytes) -> Inspected {
+        if self.held.is_empty() {
+            // Nearly always the first bytes decide, and nothing is copied.
+            return match self.inspected(&bytes) {
+                Known::Page => Inspected::Page,
+                Known::Data => Inspected::Data(bytes),
+                Known::Nothing => {
+                    self.held.extend_from_slice(&bytes);
+                    Inspected::Held
+                }
+            };
+        }
+        self.held.extend_from_slice(&bytes);
+        match self.inspected(&self.held) {
+            Known::Page => Inspected::Page,
+            Known::Data => Inspected::Data(std::mem::take(&mut self.held).into()),
+            Known::Nothing => Inspected::Held,
         }
     }
 
-    fn verdict(&self) -> PageVerdict {
+    fn inspected(&self, beginning: &[u8]) -> Known {
+        let may_be_document = matches!(self.documents, Documents::Json | Documents::Xml)
+            && beginning.len() as u64 <= LONGEST_DOCUMENT;
+        match self.verdict(beginning) {
+            PageVerdict::Page => Known::Page,
+            PageVerdict::Undecided if beginning.len() < MOST_INSPECTED => Known::Nothing,
+            _ if may_be_document => Known::Nothing,
+            _ => Known::Data,
+        }
+    }
+
+    fn verdict(&self, beginning: &[u8]) -> PageVerdict {
         match self.documents {
-            Documents::Text => page_verdict_of_text(&self.held),
-            _ => page_verdict(&self.held),
+            Documents::Text => page_verdict_of_text(beginning),
+            _ => page_verdict(beginning),
         }
     }
 
     /// Ends the body.
     pub(crate) fn finish(self) -> Inspected {
-        let verdict = self.verdict();
+        let verdict = self.verdict(&self.held);
         let message = match self.documents {
             Documents::No | Documents::Text => None,
             Documents::Json => ErrorDocument::read(&self.held)
@@ -104,7 +132,7 @@ impl Inspection {
         match message {
             _ if verdict == PageVerdict::Page => Inspected::Page,
             Some(message) => Inspected::Document(redact::text(&message)),
-            None => Inspected::Data(self.held),
+            None => Inspected::Data(self.held.into()),
         }
     }
 }
@@ -271,7 +299,7 @@ mod tests {
                 panic!("{content_type} is not inspected");
             };
             let mut inspection = Inspection::new(documents, Some(body.len() as u64));
-            match inspection.push(body.as_bytes()) {
+            match inspection.push(Bytes::copy_from_slice(body.as_bytes())) {
                 Inspected::Held => inspection.finish(),
                 inspected => inspected,
             }
@@ -313,7 +341,7 @@ mod tests {
         ] {
             let expected = match message {
                 Some(message) => Inspected::Document(message.to_owned()),
-                None => Inspected::Data(body.as_bytes().to_vec()),
+                None => Inspected::Data(Bytes::copy_from_slice(body.as_bytes())),
             };
             assert_eq!(inspected(target, content_type, body), expected, "{target} {content_type} {body}");
         }
@@ -322,17 +350,17 @@ mod tests {
     #[test]
     fn a_body_is_held_back_only_while_its_first_bytes_do_not_decide() {
         let mut data = Inspection::new(Documents::No, None);
-        assert_eq!(data.push(b"root"), Inspected::Data(b"root".to_vec()));
+        assert_eq!(data.push(Bytes::from_static(b"root")), Inspected::Data(Bytes::from_static(b"root")));
         let mut page = Inspection::new(Documents::No, None);
-        assert_eq!(
-            [page.push(b" <!-- "), page.push(b"-->"), page.push(b"<html")],
-            [Inspected::Held, Inspected::Held, Inspected::Held]
-        );
-        assert_eq!(page.push(b">"), Inspected::Page);
+        for part in [" <!-- ", "-->", "<html"] {
+            assert_eq!(page.push(part.into()), Inspected::Held, "{part}");
+        }
+        assert_eq!(page.push(Bytes::from_static(b">")), Inspected::Page);
         let mut blanks = Inspection::new(Documents::No, None);
-        let held = (0..63).all(|_| blanks.push(&[b' '; 1024]) == Inspected::Held);
+        let kilobyte = || Bytes::from_static(&[b' '; 1024]);
+        let held = (0..63).all(|_| blanks.push(kilobyte()) == Inspected::Held);
         assert!(held);
-        assert_eq!(blanks.push(&[b' '; 1024]), Inspected::Data(vec![b' '; MOST_INSPECTED]));
+        assert_eq!(blanks.push(kilobyte()), Inspected::Data(vec![b' '; MOST_INSPECTED].into()));
     }
 
     #[test]

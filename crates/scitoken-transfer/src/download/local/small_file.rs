@@ -60,6 +60,10 @@ impl SmallFile {
         if offset != there || data.len() as u64 > LONGEST - there {
             return Fits::No;
         }
+        if self.data.is_empty() {
+            let announced = self.length.filter(|length| *length <= LONGEST).unwrap_or_default();
+            self.data.reserve_exact(usize::try_from(announced).unwrap_or_default());
+        }
         self.data.extend_from_slice(data);
         Fits::Yes
     }
