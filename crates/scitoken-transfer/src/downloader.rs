@@ -27,7 +27,11 @@ use scitoken_types::sys::SharedClock;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Downloader {
+pub struct Downloader(Arc<DownloaderParts>);
+
+/// What clones share until one of them is changed.
+#[derive(Clone, Debug)]
+struct DownloaderParts {
     client: ClientWithMiddleware,
     retry: RetryPolicy,
     limits: TransferLimits,
@@ -45,7 +49,7 @@ impl Downloader {
     /// XRootD before 5.7 compares header names with their usual capitals and ignores `range:` and `authorization:`;
     /// build the inner client with [`http1_title_case_headers`](reqwest::ClientBuilder::http1_title_case_headers).
     pub fn new(client: impl Into<ClientWithMiddleware>) -> Self {
-        Self {
+        Self(Arc::new(DownloaderParts {
             client: client.into(),
             retry: RetryPolicy::default(),
             limits: TransferLimits::default(),
@@ -55,31 +59,35 @@ impl Downloader {
             budget: RetryBudget::default(),
             cancellation_token: CancellationToken::default(),
             servers: Arc::default(),
-        }
+        }))
+    }
+
+    fn parts(&mut self) -> &mut DownloaderParts {
+        Arc::make_mut(&mut self.0)
     }
 
     /// Returns a downloader over another client that shares everything else.
     ///
     /// A client's connections live in the runtime that opened them, so each runtime gets its own client.
     pub fn with_client(&self, client: impl Into<ClientWithMiddleware>) -> Self {
-        Self { client: client.into(), ..self.clone() }
+        Self(Arc::new(DownloaderParts { client: client.into(), ..DownloaderParts::clone(&self.0) }))
     }
 
     /// Sets how transfers are retried.
     pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
-        self.retry = retry;
+        self.parts().retry = retry;
         self
     }
 
     /// Sets how many retries all files may use together.
     pub fn with_budget(mut self, budget: RetryBudget) -> Self {
-        self.budget = budget;
+        self.parts().budget = budget;
         self
     }
 
     /// Sets how long transfers may take.
     pub fn with_limits(mut self, limits: TransferLimits) -> Self {
-        self.limits = limits;
+        self.parts().limits = limits;
         self
     }
 
@@ -94,19 +102,19 @@ impl Downloader {
     /// # }
     /// ```
     pub fn with_bandwidth_limit(mut self, rate: BandwidthLimit) -> Self {
-        self.rate = Some(rate);
+        self.parts().rate = Some(rate);
         self
     }
 
     /// Sets the reporter that receives events.
     pub fn with_reporter(mut self, reporter: Reporter) -> Self {
-        self.reporter = reporter;
+        self.parts().reporter = reporter;
         self
     }
 
     /// Sets the clock that servers' dates are compared with.
     pub fn with_clock(mut self, clock: impl Into<SharedClock>) -> Self {
-        self.clock = clock.into();
+        self.parts().clock = clock.into();
         self
     }
 
@@ -125,45 +133,45 @@ impl Downloader {
     /// # }
     /// ```
     pub fn with_cancellation_token(mut self, cancellation_token: CancellationToken) -> Self {
-        self.cancellation_token = cancellation_token;
+        self.parts().cancellation_token = cancellation_token;
         self
     }
 
     /// Returns the token that cancels all transfers.
     pub fn cancellation_token(&self) -> &CancellationToken {
-        &self.cancellation_token
+        &self.0.cancellation_token
     }
 
     pub(crate) fn client(&self) -> &ClientWithMiddleware {
-        &self.client
+        &self.0.client
     }
 
     pub(crate) fn retry(&self) -> &RetryPolicy {
-        &self.retry
+        &self.0.retry
     }
 
     /// Returns the limits.
     pub fn limits(&self) -> &TransferLimits {
-        &self.limits
+        &self.0.limits
     }
 
     pub(crate) fn rate(&self) -> Option<&BandwidthLimit> {
-        self.rate.as_ref()
+        self.0.rate.as_ref()
     }
 
     pub(crate) fn reporter(&self) -> &Reporter {
-        &self.reporter
+        &self.0.reporter
     }
 
     pub(crate) fn clock(&self) -> &SharedClock {
-        &self.clock
+        &self.0.clock
     }
 
     pub(crate) fn budget(&self) -> &RetryBudget {
-        &self.budget
+        &self.0.budget
     }
 
     pub(crate) fn servers(&self) -> &ServerHealth {
-        &self.servers
+        &self.0.servers
     }
 }

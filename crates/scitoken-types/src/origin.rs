@@ -122,6 +122,11 @@ impl Origin {
         is_loopback_host(&self.host)
     }
 
+    /// Returns whether both have the same host, whatever their schemes and ports.
+    pub fn shares_host_with(&self, other: &Self) -> bool {
+        self.host == other.host
+    }
+
     /// Returns the host as a URL writes it: lower case, an IPv6 address in brackets.
     pub fn host(&self) -> String {
         self.host.to_string()

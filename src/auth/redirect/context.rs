@@ -72,7 +72,7 @@ impl RedirectContext {
         !self.downgraded
             && self.start.is_loopback()
             && origin.is_loopback()
-            && self.start.host() != origin.host()
+            && !self.start.shares_host_with(origin)
     }
 
     /// Returns whether a step went from `https` to `http`.

@@ -3,8 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-#[cfg(unix)]
+use std::path::Path;
 use std::sync::Arc;
 
 #[cfg_attr(unix, path = "directory/unix.rs")]
@@ -32,7 +31,7 @@ mod unnamed;
 pub struct Directory {
     #[cfg(unix)]
     handle: Arc<std::os::fd::OwnedFd>,
-    path: PathBuf,
+    path: Arc<Path>,
 }
 
 /// What a directory says about one of its entries; a link counts as itself.

@@ -4,7 +4,7 @@ use super::{Directory, DirectoryEntry, EntryType, File, FileReaders, OsStr, Path
 
 pub(super) fn open(named: &Path, shown: &Path) -> io::Result<Directory> {
     match fs_err::metadata(named)?.is_dir() {
-        true => Ok(Directory { path: shown.to_owned() }),
+        true => Ok(Directory { path: shown.into() }),
         false => Err(io::ErrorKind::NotADirectory.into()),
     }
 }
@@ -12,7 +12,7 @@ pub(super) fn open(named: &Path, shown: &Path) -> io::Result<Directory> {
 impl Directory {
     pub(super) fn open_subdirectory(&self, name: &OsStr) -> io::Result<Self> {
         match self.status(name)?.kind {
-            EntryType::Directory => Ok(Self { path: self.path.join(name) }),
+            EntryType::Directory => Ok(Self { path: self.path.join(name).into() }),
             _ => Err(io::ErrorKind::NotADirectory.into()),
         }
     }

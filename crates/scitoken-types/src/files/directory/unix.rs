@@ -15,13 +15,13 @@ const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCT
 
 pub(super) fn open(named: &Path, shown: &Path) -> io::Result<Directory> {
     let handle = rustix::fs::openat(CWD, named, DIRECTORY, Mode::empty())?;
-    Ok(Directory { handle: Arc::new(handle), path: shown.to_owned() })
+    Ok(Directory { handle: Arc::new(handle), path: shown.into() })
 }
 
 impl Directory {
     pub(super) fn open_subdirectory(&self, name: &OsStr) -> io::Result<Self> {
         let handle = rustix::fs::openat(&*self.handle, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty())?;
-        Ok(Self { handle: Arc::new(handle), path: self.path.join(name) })
+        Ok(Self { handle: Arc::new(handle), path: self.path.join(name).into() })
     }
 
     pub(super) fn mkdir(&self, name: &OsStr) -> io::Result<()> {
