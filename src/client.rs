@@ -18,6 +18,8 @@ use crate::source::{Discovery, SharedTokenSource};
 use crate::stated_url::start;
 pub use builder::SessionBuilder;
 #[cfg(feature = "tls")]
+#[cfg(feature = "named-certificates")]
+pub use server_trust::ServerTrust;
 pub use server_trust::SystemAuthorities;
 
 /// A client for science data servers that finds tokens and attaches them.

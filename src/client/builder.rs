@@ -9,6 +9,8 @@ use std::time::Duration;
 use reqwest_middleware::{ClientBuilder, Middleware};
 
 use super::Session;
+#[cfg(feature = "named-certificates")]
+use super::server_trust::ServerTrust;
 #[cfg(feature = "tls")]
 use super::server_trust::{NamedAuthority, SystemAuthorities, with_authorities};
 use crate::auth::{Attach, AuthMiddleware, AuthMiddlewareBuilder, RedirectMiddleware, RedirectTrust};
@@ -54,6 +56,8 @@ pub struct SessionBuilder {
     authorities: Vec<NamedAuthority>,
     #[cfg(feature = "tls")]
     system: SystemAuthorities,
+    #[cfg(feature = "named-certificates")]
+    trust: Option<ServerTrust>,
 }
 
 type AuthChange = Box<dyn FnOnce(AuthMiddlewareBuilder) -> AuthMiddlewareBuilder + Send>;
@@ -91,6 +95,8 @@ impl SessionBuilder {
             authorities: Vec::new(),
             #[cfg(feature = "tls")]
             system: SystemAuthorities::default(),
+            #[cfg(feature = "named-certificates")]
+            trust: None,
         }
     }
 
@@ -216,6 +222,24 @@ impl SessionBuilder {
         self
     }
 
+    /// Reads the certificate authorities that a session of this builder would trust, for several sessions.
+    ///
+    /// # Errors
+    /// An added authority has no usable certificate, or the machine has none.
+    #[cfg(feature = "named-certificates")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "named-certificates")))]
+    pub fn read_server_trust(self) -> Result<ServerTrust, Error> {
+        ServerTrust::read(self.authorities, self.system, &self.env)
+    }
+
+    /// Sets which servers to trust, in place of all authorities of this builder.
+    #[cfg(feature = "named-certificates")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "named-certificates")))]
+    pub fn server_trust(mut self, trust: ServerTrust) -> Self {
+        self.trust = Some(trust);
+        self
+    }
+
     /// Builds the session.
     ///
     /// # Errors
@@ -223,7 +247,12 @@ impl SessionBuilder {
     /// built.
     pub fn build(self) -> Result<Session, Error> {
         let http = self.http.redirect(reqwest::redirect::Policy::none());
-        #[cfg(feature = "tls")]
+        #[cfg(feature = "named-certificates")]
+        let http = match self.trust {
+            Some(trust) => trust.apply(http),
+            None => with_authorities(http, self.authorities, self.system, &self.env)?,
+        };
+        #[cfg(all(feature = "tls", not(feature = "named-certificates")))]
         let http = with_authorities(http, self.authorities, self.system, &self.env)?;
         let http = http.build().map_err(Kind::Client)?;
         let source = self.source.unwrap_or_else(|| Discovery::new().with_env(self.env).into());

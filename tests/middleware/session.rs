@@ -128,6 +128,21 @@ async fn the_grid_directory_of_the_environment_is_trusted() {
     assert!(reaches(Session::builder().source(Script::new(&["t"])).env(env)).await);
 }
 
+#[cfg(feature = "named-certificates")]
+#[tokio::test]
+async fn authorities_that_were_read_once_are_trusted_by_several_sessions_in_place_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    fs_err::write(&file, tls::ca_pem()).unwrap();
+    let trust = untrusting().ca_file(&file).read_server_trust().unwrap();
+    fs_err::remove_file(&file).unwrap();
+    assert!(reaches(untrusting().server_trust(trust.clone())).await);
+    assert!(reaches(untrusting().ca_file(&file).server_trust(trust)).await, "nothing is read again");
+    let others = untrusting().read_server_trust().unwrap();
+    assert!(!reaches(untrusting().ca_certificates(tls::ca_pem()).server_trust(others)).await);
+    assert!(untrusting().ca_file(&file).read_server_trust().unwrap_err().is_builder());
+}
+
 #[tokio::test]
 async fn an_authority_that_loads_nothing_is_an_error() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,11 +1,12 @@
 //! The sessions of a run, made from flags and settings.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Extension};
 use reqwest_scitokens::auth::{AuthOptions, CleartextRedirects};
-use reqwest_scitokens::client::{CookieJar, ProxyRules};
+use reqwest_scitokens::client::{CookieJar, ProxyRules, ServerTrust};
 use reqwest_scitokens::netrc::Netrc;
 use reqwest_scitokens::source::CommandSource;
 use reqwest_scitokens::source::TokenSource;
@@ -24,7 +25,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::hints::worded;
-use crate::open_session::open_session;
+use crate::open_session::{open_session, read_server_trust};
 use crate::settings::{self, Settings};
 use crate::sources::{self, FederationLogins};
 use crate::wire::{
@@ -39,6 +40,8 @@ pub(crate) struct SessionFactory {
     attach: Attach,
     audience: Option<String>,
     authorities: AuthorityFiles,
+    /// The certificate authorities, once they are read.
+    server_trust: Arc<OnceLock<ServerTrust>>,
     connect_timeout: Duration,
     read_timeout: Duration,
     source: SharedTokenSource,
@@ -84,6 +87,7 @@ impl SessionFactory {
             source: source(&flags, settings, &authorities)?,
             logins: logins(&flags, attach, settings, &authorities)?,
             authorities,
+            server_trust: Arc::default(),
             netrc: netrc(&flags, settings)?,
             env: settings.env().clone(),
             proxies: proxies(settings.env(), flags.proxy.as_ref()),
@@ -136,7 +140,7 @@ fn netrc(flags: &ConnectionArgs, settings: &Settings) -> Result<Option<Netrc>, F
 impl SessionFactory {
     /// Returns a client whose responses carry the server's certificate.
     pub(crate) fn observing_client(&self) -> Result<ClientWithMiddleware, Failure> {
-        self.build(self.builder().http(|http| http.tls_info(true)))
+        self.build(self.builder()?.http(|http| http.tls_info(true)))
     }
 
     /// Returns whether `-4` and `-6` permit this address.
@@ -153,7 +157,17 @@ impl SessionFactory {
         &self.proxies
     }
 
-    fn builder(&self) -> SessionBuilder {
+    /// Returns the certificate authorities, which are read once: that takes as long as a hundred small files.
+    fn server_trust(&self) -> Result<ServerTrust, Failure> {
+        if let Some(trust) = self.server_trust.get() {
+            return Ok(trust.clone());
+        }
+        let named = self.authorities.add_to(Session::builder().env(self.env.clone()));
+        let trust = read_server_trust(named)?;
+        Ok(self.server_trust.get_or_init(|| trust).clone())
+    }
+
+    fn builder(&self) -> Result<SessionBuilder, Failure> {
         let mut builder = Session::builder()
             .env(self.env.clone())
             .proxies(self.proxies.clone())
@@ -175,7 +189,10 @@ impl SessionFactory {
         if let Some(netrc) = &self.netrc {
             builder = builder.netrc(netrc.clone());
         }
-        builder = self.authorities.add_to(builder).with(NamedOriginMiddleware);
+        builder = builder.server_trust(self.server_trust()?);
+        if !self.flags.header.is_empty() {
+            builder = builder.with(NamedOriginMiddleware);
+        }
         if self.verbose >= 1 {
             builder = builder.with(RequestLog(self.proxies.clone()));
         }
@@ -186,9 +203,9 @@ impl SessionFactory {
         };
         // HTTP/1.1 for bulk data: no window limits a stream, and each stream has its connection.
         let (timeout, read_timeout) = (self.connect_timeout, self.read_timeout);
-        builder.http(|http| {
+        Ok(builder.http(|http| {
             http.http1_only().connect_timeout(timeout).read_timeout(read_timeout).local_address(local)
-        })
+        }))
     }
 
     fn build(&self, builder: SessionBuilder) -> Result<ClientWithMiddleware, Failure> {
@@ -217,7 +234,7 @@ impl SessionFactory {
     /// Returns what resolves names of objects, with the tokens of the flags and settings.
     pub(crate) fn federation(&self) -> Result<Federation, Failure> {
         // Runtimes of several threads use the client, and connections do not outlive their runtime.
-        let session = open_session(self.builder().http(|http| http.pool_max_idle_per_host(0)))?;
+        let session = open_session(self.builder()?.http(|http| http.pool_max_idle_per_host(0)))?;
         let tokens = if self.attach == Attach::Never { SwitchedOff.into() } else { self.source.clone() };
         let federation = Federation::new(session.http_client().clone()).with_token_source(tokens);
         Ok(match &self.logins {
@@ -233,7 +250,7 @@ impl SessionFactory {
 
     /// Returns the client of a session.
     pub(crate) fn client(&self) -> Result<ClientWithMiddleware, Failure> {
-        self.build(self.builder())
+        self.build(self.builder()?)
     }
 }
 
