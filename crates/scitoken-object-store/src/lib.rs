@@ -36,14 +36,20 @@
 //! [`HttpConnector`]: object_store::client::HttpConnector
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 mod connector;
 mod error;
 mod federated_directory;
 mod federation;
+mod hidden;
 mod location;
+mod pause;
 mod payload;
+mod preconditions;
+mod refusal;
 mod server;
 mod service;
+mod several;
 mod store;
 mod verify;
 

@@ -3,8 +3,10 @@
 
 mod federated;
 mod formats;
+mod hostile;
 mod integration;
 mod reading;
+mod refusals;
 mod science_files;
 mod support;
 mod writing;
