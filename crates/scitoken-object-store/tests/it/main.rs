@@ -4,6 +4,7 @@
 mod federated;
 mod formats;
 mod hostile;
+mod hostile_changes;
 mod integration;
 mod reading;
 mod refusals;
