@@ -103,6 +103,17 @@ async fn a_server_that_is_told_to_wait_for_is_not_asked_before() {
 }
 
 #[tokio::test]
+async fn a_connection_that_fails_says_why() {
+    let server = ChaosServer::start(|_| Reply::default()).await;
+    let store = store(&server);
+    drop(server);
+    let refused = store.get(&path("f")).await.unwrap_err().to_string();
+    assert!(refused.contains("refused"), "{refused}");
+    let put = store.put(&path("f"), "x".into()).await.unwrap_err().to_string();
+    assert!(put.contains("refused"), "{put}");
+}
+
+#[tokio::test]
 async fn a_redirect_to_another_server_gets_no_token_and_its_range_is_checked() {
     for (range, is_right) in [("bytes 10-19/100", true), ("bytes 0-9/100", false)] {
         let other = ChaosServer::start(move |_| {
