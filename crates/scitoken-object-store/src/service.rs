@@ -1,6 +1,7 @@
 //! The service beneath a store: each request passes the middlewares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
@@ -28,6 +29,8 @@ pub(crate) struct TokenService {
     client: ClientWithMiddleware,
     hidden: Arc<HiddenParts>,
     pauses: Arc<Pauses>,
+    /// Whether the server refused to be asked for a digest.
+    without_digests: Arc<AtomicBool>,
 }
 
 /// In the extensions of a request: ask for the digest of the whole object.
@@ -44,7 +47,7 @@ pub(crate) struct MaybeListing;
 
 impl TokenService {
     pub(crate) fn new(client: ClientWithMiddleware) -> Self {
-        Self { client, hidden: Arc::default(), pauses: Arc::default() }
+        Self { client, hidden: Arc::default(), pauses: Arc::default(), without_digests: Arc::default() }
     }
 
     /// Returns a service that adds these parts to URLs.
@@ -56,9 +59,7 @@ impl TokenService {
         self.pauses.wait(&url).await;
         let (mut parts, body) = request.into_parts();
         let ask = parts.extensions.remove::<AskDigest>();
-        if let Some(AskDigest(checksum)) = &ask {
-            checksum.ask(&mut parts.headers);
-        }
+        let mut ask = ask.filter(|_| !self.without_digests.load(Ordering::Relaxed));
         let is_get = parts.method == Method::GET;
         let is_read = is_get || parts.method == Method::HEAD;
         if is_read {
@@ -69,14 +70,32 @@ impl TokenService {
         let names_directory = url.path().ends_with('/');
         let asked = url.clone();
         self.hidden.put_back(&mut url);
-        let mut request = self.client.request(parts.method, url).headers(parts.headers);
+        let again = ask.as_ref().map(|AskDigest(checksum)| {
+            let again = (parts.headers.clone(), parts.extensions.clone());
+            checksum.ask(&mut parts.headers);
+            again
+        });
+        let mut request = self.client.request(parts.method, url.clone()).headers(parts.headers);
         // The client may have options of its own in them, such as that a server gets no token.
         request.extensions().extend(parts.extensions);
         if !body.is_empty() || body.content_length() > 0 {
             // In one piece, so that it can be sent again after a 401 or a redirect. One chunk is not copied.
             request = request.body(body.collect().await?.to_bytes());
         }
-        let response = request.send().await.map_err(http_error)?;
+        let mut response = request.send().await.map_err(http_error)?;
+        if let Some((headers, extensions)) = again
+            && is_get
+            && may_refuse_digest(response.status())
+        {
+            // XRootD without a configured checksum answers 405 to this question, and 500 where there is no object.
+            let mut request = self.client.get(url).headers(headers);
+            request.extensions().extend(extensions);
+            response = request.send().await.map_err(http_error)?;
+            ask = None;
+            if response.status().is_success() {
+                self.without_digests.store(true, Ordering::Relaxed);
+            }
+        }
         // A server that redirects to the name with a `/` says that it is a directory (RFC 4918 section 5.2).
         if is_read && !names_directory && response.url().path().ends_with('/') {
             return Ok(not_an_object());
@@ -102,6 +121,12 @@ impl TokenService {
         };
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }
+}
+
+/// Whether a server may have refused the question for a digest, and not the read. The others are about the token, the name
+/// or the moment.
+fn may_refuse_digest(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 405 | 406 | 422 | 431 | 500 | 501)
 }
 
 /// Returns a refusal whose text can be shown.

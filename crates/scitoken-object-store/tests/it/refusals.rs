@@ -103,6 +103,30 @@ async fn a_server_that_is_told_to_wait_for_is_not_asked_before() {
 }
 
 #[tokio::test]
+async fn a_server_without_checksums_has_its_objects_all_the_same() {
+    // As XRootD 5.5.3 answers without a configured checksum.
+    let server = serving(|asked| match (asked.headers.contains_key("want-digest"), asked.path.as_str()) {
+        (true, "/vo/absent") => Reply::sized(
+            "500 Internal Server Error",
+            &[],
+            "Underlying filesystem failed to calculate checksum.",
+        ),
+        (true, _) => Reply::sized("405 Method Not Allowed", &[], "Failed to determine checksum"),
+        (false, "/vo/absent") => Reply::sized("404 Not Found", &[], "no such file"),
+        (false, _) => Reply::honest(asked, &content(100), &[]),
+    })
+    .await;
+    let store = store(&server);
+    let absent = store.get(&path("absent")).await.unwrap_err();
+    assert!(matches!(absent, Error::NotFound { .. }), "{absent:?}");
+    for _ in 0..3 {
+        assert_eq!(store.get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+    }
+    let asked = server.seen().iter().filter(|asked| asked.headers.contains_key("want-digest")).count();
+    assert_eq!(asked, 2, "once for each name, until one was read");
+}
+
+#[tokio::test]
 async fn a_connection_that_fails_says_why() {
     let server = ChaosServer::start(|_| Reply::default()).await;
     let store = store(&server);
