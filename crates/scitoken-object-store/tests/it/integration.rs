@@ -43,7 +43,7 @@ async fn parts_become_one_object_in_any_order_of_polling() {
 
 #[cfg(feature = "datafusion")]
 mod datafusion {
-    //! The same for object_store 0.13.
+    //! The same for `object_store` 0.13.
 
     use object_store_013::integration;
     use object_store_013::{Error, ObjectStore as _, ObjectStoreExt as _};
