@@ -25,8 +25,15 @@ async fn main() -> anyhow::Result<()> {
     let columns: Vec<String> = arguments.collect();
 
     let store = Arc::new(ScitokenStore::open(&Session::new()?, &url)?);
-    let object = ParquetObject { store, path: Path::parse(file)? };
+    let object = ParquetObject { store, path: Path::parse(&file)? };
     let builder = ParquetRecordBatchStreamBuilder::new(object).await?;
+    let there: Vec<_> =
+        builder.parquet_schema().columns().iter().map(|column| column.path().string()).collect();
+    let is_there =
+        |name: &&String| there.iter().any(|column| column.split('.').next() == Some(name.as_str()));
+    if let Some(unknown) = columns.iter().find(|name| !is_there(name)) {
+        anyhow::bail!("`{file}` has no column `{unknown}`; its columns: {}", there.join(", "));
+    }
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().map(String::as_str));
     let mut batches = builder.with_projection(mask).build()?;
     while let Some(batch) = batches.try_next().await? {

@@ -17,6 +17,8 @@ async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: zarr_over_https URL ARRAY";
     let (url, name) = (arguments.next().context(usage)?, arguments.next().context(usage)?);
+    // Zarr's names of nodes begin with a slash.
+    let name = format!("/{}", name.trim_start_matches('/'));
 
     let store = ScitokenStore::open(&Session::new()?, &url)?;
     let array = Array::async_open(Arc::new(AsyncObjectStore::new(store)), &name).await?;

@@ -7,6 +7,7 @@ use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::Session;
 use url::Url;
 
+use crate::hidden::HiddenParts;
 use crate::service::TokenService;
 
 /// Sends the requests of an object store through a client with tokens.
@@ -53,10 +54,12 @@ impl HttpConnector for ScitokenConnector {
 
 /// Returns `object_store`'s HTTP store for a URL.
 pub(crate) fn http_store(client: &ClientWithMiddleware, base: &Url, retry: RetryConfig) -> Result<HttpStore> {
+    let mut base = base.clone();
+    let hidden = HiddenParts::take(&mut base);
     // It puts a `/` between the URL and a location.
     HttpBuilder::new()
         .with_url(base.as_str().trim_end_matches('/'))
         .with_retry(retry)
-        .with_http_connector(ScitokenConnector::new(client.clone()))
+        .with_http_connector(ScitokenConnector(TokenService::new(client.clone()).with_hidden(hidden)))
         .build()
 }

@@ -5,8 +5,8 @@ use std::error::Error as StdError;
 use http::StatusCode;
 use object_store::client::{HttpError, HttpErrorKind};
 use object_store::path::Path;
-use scitoken_transfer::{FailureKind, TransferError};
-use scitoken_types::{SafeUrl, redact};
+use scitoken_transfer::{FailureKind, TransferError, plain_transport_words};
+use scitoken_types::{ErrorChain, SafeUrl, redact};
 use url::Url;
 
 /// The name of the store in errors.
@@ -55,6 +55,20 @@ impl OpenError {
     }
 }
 
+/// A request that got no answer. `object_store` shows the outermost error only, which is always `error sending request`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BrokenRequest(String);
+
+impl BrokenRequest {
+    fn new(error: &reqwest::Error) -> Self {
+        let chain = ErrorChain::new(error);
+        // A wrapper that names its type only is left out.
+        let specific = chain.iter().skip(1).find(|cause| !cause.to_string().starts_with("client error ("));
+        Self(plain_transport_words(&ErrorChain::new(specific.unwrap_or(error)).to_string()))
+    }
+}
+
 /// Classifies a failed request, so that `object_store` retries what may succeed.
 pub(crate) fn http_error(error: reqwest_middleware::Error) -> HttpError {
     match error {
@@ -71,7 +85,7 @@ pub(crate) fn http_error(error: reqwest_middleware::Error) -> HttpError {
                 // The connection broke: an idempotent request is sent again.
                 HttpErrorKind::Interrupted
             };
-            HttpError::new(kind, error.without_url())
+            HttpError::new(kind, BrokenRequest::new(&error.without_url()))
         }
         // No token, a refused redirect: the same request fails again.
         reqwest_middleware::Error::Middleware(error) => {

@@ -40,6 +40,9 @@ impl FederationObjects {
 
     /// Copies at the origin where both objects lie in one namespace, and else by reading and writing.
     pub(crate) async fn copy(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<()> {
+        if from == to && mode != CopyMode::Create {
+            return self.get(from, GetOptions::new().with_head(true)).await.map(drop);
+        }
         if self.is_one_namespace(from, to).await {
             match self.origin(to, Change::Store).await?.copy(from, to, mode).await {
                 // A token that permits to store need not permit to read.
@@ -60,7 +63,7 @@ impl FederationObjects {
     /// Renames at the origin where both names lie in one namespace, and else by copying and removing.
     pub(crate) async fn rename(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<()> {
         let origin = self.origin(from, Change::Remove).await?;
-        if self.is_one_namespace(from, to).await {
+        if from == to || self.is_one_namespace(from, to).await {
             return origin.rename(from, to, mode).await;
         }
         self.copy(from, to, mode).await?;

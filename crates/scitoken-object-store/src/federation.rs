@@ -20,7 +20,8 @@ use url::Url;
 use crate::connector::http_store;
 use crate::error::{of_transfer, unexpected};
 use crate::location::url_of;
-use crate::payload::{in_memory_if_short, with_data};
+use crate::payload::{empty, in_memory_if_short, with_data};
+use crate::preconditions;
 use crate::service::{AskDigest, OfferedDigest};
 use crate::verify::whole;
 
@@ -77,17 +78,21 @@ impl FederationObjects {
             range.is_valid().map_err(unexpected)?;
         }
         let mut servers = self.servers(location).await?;
-        if let Some(GetRange::Offset(_) | GetRange::Suffix(_)) = options.range {
+        if let Some(open @ (GetRange::Offset(_) | GetRange::Suffix(_))) = &options.range {
             // Servers want both ends of a range.
-            let length = servers.clone_unasked().head().await?;
-            let range = options.range.as_ref().map(|range| range.as_range(length));
-            options.range = range.transpose().map_err(unexpected)?.map(GetRange::Bounded);
+            let meta = servers.clone_unasked().head().await?;
+            let range = open.as_range(meta.size).map_err(unexpected)?;
+            if range.is_empty() {
+                preconditions::check(&options, &meta)?;
+                return Ok(empty(meta));
+            }
+            options.range = Some(GetRange::Bounded(range));
         }
         if options.range.is_none() && !options.head {
             options.extensions.insert(AskDigest(Arc::clone(&self.checksum)));
         }
         let result = servers.first(&options).await?;
-        options.check_preconditions(&result.meta)?;
+        preconditions::check(&options, &result.meta)?;
         if options.head {
             return Ok(result);
         }
@@ -118,9 +123,9 @@ impl ObjectServers {
         }
     }
 
-    /// Returns the object's length, from the first server that tells it.
-    async fn head(mut self) -> Result<u64> {
-        Ok(self.first(&GetOptions::new().with_head(true)).await?.meta.size)
+    /// Describes the object, as the first server does that knows it.
+    async fn head(mut self) -> Result<ObjectMeta> {
+        Ok(self.first(&GetOptions::new().with_head(true)).await?.meta)
     }
 
     /// Returns the answer of the first server that has the object. A condition that fails is an answer.

@@ -7,6 +7,7 @@
 //! | item | what it does |
 //! |---|---|
 //! | [`ScitokenStore`] | a store for WebDAV and XRootD servers, and for names in Pelican federations (`osdf://`, `pelican://`) |
+//! | `DataFusionStore` | the same for `object_store` 0.13, which `DataFusion` 55 takes (feature `datafusion`) |
 //! | [`ScitokenConnector`] | gives tokens to `object_store`'s own `HttpStore`, or to any of its stores that takes an [`HttpConnector`] |
 //!
 //! ```no_run
@@ -36,18 +37,30 @@
 //! [`HttpConnector`]: object_store::client::HttpConnector
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod answer;
 mod connector;
+#[cfg(feature = "datafusion")]
+#[cfg_attr(docsrs, doc(cfg(feature = "datafusion")))]
+mod datafusion;
 mod error;
 mod federated_directory;
 mod federation;
+mod hidden;
 mod location;
+mod pause;
 mod payload;
+mod preconditions;
+mod refusal;
 mod server;
 mod service;
+mod several;
 mod store;
 mod verify;
 
 pub use connector::ScitokenConnector;
+#[cfg(feature = "datafusion")]
+#[cfg_attr(docsrs, doc(cfg(feature = "datafusion")))]
+pub use datafusion::DataFusionStore;
 pub use error::OpenError;
 pub use store::ScitokenStore;
 

@@ -48,6 +48,11 @@ pub(crate) fn of_url(base: &Url, url: &Url) -> object_store::Result<Path> {
     let below = url.path().strip_prefix(base.path());
     let below =
         below.ok_or_else(|| unexpected(format!("`{}` is outside of the store", SafeUrl::new(url))))?;
+    if below.to_ascii_lowercase().contains("%2f") {
+        // The path would have one more segment, and name another object.
+        let name = SafeUrl::new(url);
+        return Err(unexpected(format!("`{name}` has a name with a `/`, which no location can have")));
+    }
     Ok(Path::from_url_path(below)?)
 }
 
@@ -88,5 +93,6 @@ mod tests {
         }
         assert_eq!(directory(&base, &Path::default()).as_str(), base.as_str());
         assert!(of_url(&base, &"https://h/other".parse().unwrap()).is_err());
+        assert!(of_url(&base, &"https://h/d%20e/a%2fb".parse().unwrap()).is_err());
     }
 }

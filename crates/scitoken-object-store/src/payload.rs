@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use object_store::{GetResult, GetResultPayload, Result};
+use object_store::{Attributes, GetResult, GetResultPayload, ObjectMeta, Result};
 
 /// Returns the result with other data.
 pub(crate) fn with_data(
@@ -14,6 +14,17 @@ pub(crate) fn with_data(
     let (attributes, extensions) = (result.attributes.clone(), result.extensions.clone());
     let payload = GetResultPayload::Stream(change(result.into_stream()));
     GetResult { payload, meta, range, attributes, extensions }
+}
+
+/// Returns a result without data, at the end of the object.
+pub(crate) fn empty(meta: ObjectMeta) -> GetResult {
+    GetResult {
+        payload: GetResultPayload::Stream(futures_util::stream::empty().boxed()),
+        range: meta.size..meta.size,
+        meta,
+        attributes: Attributes::new(),
+        extensions: http::Extensions::new(),
+    }
 }
 
 /// The longest data that is read before it is handed over, in bytes, so that it can be read again when it breaks off.

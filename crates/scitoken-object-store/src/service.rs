@@ -1,29 +1,37 @@
 //! The service beneath a store: each request passes the middlewares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, ETAG, LAST_MODIFIED};
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use object_store::client::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 use reqwest_middleware::ClientWithMiddleware;
+use reqwest_scitokens::auth::AuthTrace;
 use scitoken_transfer::{Checksum, Digest, is_passing_refusal};
 use scitoken_types::SafeUrl;
 use tracing::{Instrument as _, debug_span, field};
 use url::Url;
 
+use crate::answer::{self, ObjectBody};
 use crate::error::{http_error, unexpected};
-
-/// How much of the text of a refusal is read, in bytes.
-const LONGEST_REFUSAL: usize = 64 * 1024;
+use crate::hidden::HiddenParts;
+use crate::pause::Pauses;
+use crate::refusal::RefusalText;
 
 /// Sends requests through a client with middlewares.
 #[derive(Clone, Debug)]
-pub(crate) struct TokenService(ClientWithMiddleware);
+pub(crate) struct TokenService {
+    client: ClientWithMiddleware,
+    hidden: Arc<HiddenParts>,
+    pauses: Arc<Pauses>,
+    /// Whether the server refused to be asked for a digest.
+    without_digests: Arc<AtomicBool>,
+}
 
 /// In the extensions of a request: ask for the digest of the whole object.
 #[derive(Clone, Debug)]
@@ -39,28 +47,63 @@ pub(crate) struct MaybeListing;
 
 impl TokenService {
     pub(crate) fn new(client: ClientWithMiddleware) -> Self {
-        Self(client)
+        Self { client, hidden: Arc::default(), pauses: Arc::default(), without_digests: Arc::default() }
     }
 
-    async fn send(&self, request: HttpRequest, url: Url) -> Result<HttpResponse, HttpError> {
+    /// Returns a service that adds these parts to URLs.
+    pub(crate) fn with_hidden(self, hidden: HiddenParts) -> Self {
+        Self { hidden: Arc::new(hidden), ..self }
+    }
+
+    async fn send(&self, request: HttpRequest, mut url: Url) -> Result<HttpResponse, HttpError> {
+        self.pauses.wait(&url).await;
         let (mut parts, body) = request.into_parts();
         let ask = parts.extensions.remove::<AskDigest>();
-        if let Some(AskDigest(checksum)) = &ask {
-            checksum.ask(&mut parts.headers);
+        let mut ask = ask.filter(|_| !self.without_digests.load(Ordering::Relaxed));
+        let is_get = parts.method == Method::GET;
+        let is_read = is_get || parts.method == Method::HEAD;
+        if is_read {
+            // The length and the ranges are those of the object.
+            parts.headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         }
-        let is_read = matches!(parts.method, Method::GET | Method::HEAD);
+        let range = answer::asked_range(&parts.headers);
         let names_directory = url.path().ends_with('/');
-        let mut request = self.0.request(parts.method, url).headers(parts.headers);
+        let asked = url.clone();
+        self.hidden.put_back(&mut url);
+        let again = ask.as_ref().map(|AskDigest(checksum)| {
+            let again = (parts.headers.clone(), parts.extensions.clone());
+            checksum.ask(&mut parts.headers);
+            again
+        });
+        let mut request = self.client.request(parts.method, url.clone()).headers(parts.headers);
         // The client may have options of its own in them, such as that a server gets no token.
         request.extensions().extend(parts.extensions);
         if !body.is_empty() || body.content_length() > 0 {
             // In one piece, so that it can be sent again after a 401 or a redirect. One chunk is not copied.
             request = request.body(body.collect().await?.to_bytes());
         }
-        let response = request.send().await.map_err(http_error)?;
+        let mut response = request.send().await.map_err(http_error)?;
+        if let Some((headers, extensions)) = again
+            && is_get
+            && may_refuse_digest(response.status())
+        {
+            // XRootD without a configured checksum answers 405 to this question, and 500 where there is no object.
+            let mut request = self.client.get(url).headers(headers);
+            request.extensions().extend(extensions);
+            response = request.send().await.map_err(http_error)?;
+            ask = None;
+            if response.status().is_success() {
+                self.without_digests.store(true, Ordering::Relaxed);
+            }
+        }
         // A server that redirects to the name with a `/` says that it is a directory (RFC 4918 section 5.2).
         if is_read && !names_directory && response.url().path().ends_with('/') {
             return Ok(not_an_object());
+        }
+        let status = response.status();
+        if status.is_client_error() || status.is_server_error() {
+            self.pauses.record(&asked, status, response.headers())?;
+            return Ok(refused(response, is_read).await);
         }
         let (mut parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
         if let Some(AskDigest(checksum)) = ask
@@ -68,20 +111,33 @@ impl TokenService {
         {
             parts.extensions.insert(OfferedDigest(digest));
         }
-        if is_read && parts.status == StatusCode::OK && may_be_page(&parts.headers) {
+        if is_read && status == StatusCode::OK && may_be_page(&parts.headers) {
             parts.extensions.insert(MaybeListing);
         }
-        if is_read && parts.status == StatusCode::NOT_FOUND {
-            let text = refusal_text(body).await?;
-            if is_passing_refusal(parts.status, &String::from_utf8_lossy(&text)) {
-                // The object may exist: what is not there has a meaning for readers of Zarr.
-                parts.status = StatusCode::SERVICE_UNAVAILABLE;
-            }
-            return Ok(HttpResponse::from_parts(parts, text.into()));
-        }
-        let body = HttpResponseBody::new(body.map_err(|error| http_error(error.into())));
-        Ok(HttpResponse::from_parts(parts, body))
+        let body = if is_get && status.is_success() {
+            answer::checked(&asked, range.as_ref(), &mut parts, body)?
+        } else {
+            ObjectBody::new(body, None)
+        };
+        Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }
+}
+
+/// Whether a server may have refused the question for a digest, and not the read. The others are about the token, the name
+/// or the moment.
+fn may_refuse_digest(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 405 | 406 | 422 | 431 | 500 | 501)
+}
+
+/// Returns a refusal whose text can be shown.
+async fn refused(response: reqwest::Response, is_read: bool) -> HttpResponse {
+    let (mut parts, refusal) = RefusalText::read(response).await;
+    if is_read && is_passing_refusal(parts.status, &refusal.sent()) {
+        // The object may exist: what is not there has a meaning for readers of Zarr.
+        parts.status = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    let text = refusal.shown(parts.extensions.get::<AuthTrace>());
+    HttpResponse::from_parts(parts, text.into())
 }
 
 #[async_trait]
@@ -101,22 +157,6 @@ impl HttpService for TokenService {
         }
         response
     }
-}
-
-/// Reads the text of a refusal, which is short.
-async fn refusal_text(body: reqwest::Body) -> Result<Bytes, HttpError> {
-    let mut body = body;
-    let mut text = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| http_error(error.into()))?;
-        if let Ok(data) = frame.into_data() {
-            text.extend_from_slice(&data);
-        }
-        if text.len() > LONGEST_REFUSAL {
-            break;
-        }
-    }
-    Ok(text.freeze())
 }
 
 fn not_an_object() -> HttpResponse {

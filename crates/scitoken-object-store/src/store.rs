@@ -10,9 +10,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, OBJECT_STORE_COALESCE_DEFAULT,
-    ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult,
-    RenameOptions, RenameTargetMode, Result, RetryConfig, coalesce_ranges,
+    CopyMode, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, RenameTargetMode, Result,
+    RetryConfig,
 };
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::Session;
@@ -25,6 +25,7 @@ use crate::federated_directory::Change;
 use crate::federation::FederationObjects;
 use crate::server::directory::Directory;
 use crate::server::list;
+use crate::several::{self, Version};
 
 /// How many objects are removed at a time.
 const PARALLEL_REMOVALS: usize = 10;
@@ -172,8 +173,14 @@ impl ObjectStore for ScitokenStore {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let fetch = |range| self.get_range(location, range);
-        coalesce_ranges(ranges, fetch, OBJECT_STORE_COALESCE_DEFAULT).await
+        let version = Version::new(matches!(self.0, Backend::Server(_)));
+        several::read(ranges, |range| async {
+            let options = GetOptions::new().with_range(Some(range));
+            let result = self.get_opts(location, options).await?;
+            version.check(&result.meta)?;
+            result.bytes().await
+        })
+        .await
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

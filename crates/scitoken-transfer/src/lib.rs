@@ -61,6 +61,7 @@ pub use download::root::DownloadRoot;
 pub use downloader::Downloader;
 pub use error::{FailureKind, FederationStep, TransferError};
 pub use event::{Event, EventKind, Events, FileNumber, Reporter, events};
+pub use exchange::content_coding::foreign_coding;
 pub use exchange::page_answer::is_page_name;
 pub use exchange::probe::Probe;
 pub use exchange::request::is_passing_refusal;

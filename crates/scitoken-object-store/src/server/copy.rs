@@ -6,8 +6,9 @@ use object_store::{CopyMode, GetOptions, PutMode, PutOptions, Result};
 use reqwest::Response;
 
 use super::directory::Directory;
-use super::write::{already_exists, is_without_parent, refused};
+use super::write::{Answered, already_exists, is_without_parent};
 use crate::error::unexpected;
+use crate::hidden::HiddenParts;
 use crate::location;
 use crate::service::send;
 
@@ -21,28 +22,32 @@ impl Directory {
             self.stat(from).await?;
             self.require_absent(to).await?;
         }
-        let mut status = self.send_to(b"COPY", from, to, mode).await?;
-        if is_without_parent(status) {
+        if from == to {
+            return self.stat(from).await.map(drop);
+        }
+        let mut answer = self.send_to(b"COPY", from, to, mode).await?;
+        if is_without_parent(answer.status) {
             // It is the source that is missing, or the directory of the copy.
             self.stat(from).await?;
             self.make_parent(to).await?;
-            status = self.send_to(b"COPY", from, to, mode).await?;
+            answer = self.send_to(b"COPY", from, to, mode).await?;
         }
-        match status {
+        match answer.status {
             StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(()),
             StatusCode::PRECONDITION_FAILED if mode == CopyMode::Create => Err(already_exists(to)),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
-                Err(refused(status, from))
+                Err(answer.into_error(from))
             }
             // No COPY, or that of XRootD, which is a third-party copy and failed.
             _ => self.copy_through(from, to, mode).await,
         }
     }
 
-    /// Sends a `COPY` or `MOVE` and returns the status.
-    async fn send_to(&self, method: &[u8], from: &Path, to: &Path, mode: CopyMode) -> Result<StatusCode> {
+    /// Sends a `COPY` or `MOVE` and returns the answer.
+    async fn send_to(&self, method: &[u8], from: &Path, to: &Path, mode: CopyMode) -> Result<Answered> {
         let method = Method::from_bytes(method).map_err(unexpected)?;
-        let destination = location::url_of(&self.base, to);
+        let mut destination = location::url_of(&self.base, to);
+        HiddenParts::take(&mut destination);
         let overwrite = if mode == CopyMode::Create { "F" } else { "T" };
         let request = self
             .client
@@ -52,9 +57,9 @@ impl Directory {
         let mut response = send(request).await?;
         let status = response.status();
         if status.is_success() && reports_failure(&mut response).await {
-            return Ok(StatusCode::NOT_IMPLEMENTED);
+            return Ok(Answered::new(StatusCode::NOT_IMPLEMENTED));
         }
-        Ok(status)
+        Ok(Answered::read(response).await)
     }
 
     async fn copy_through(&self, from: &Path, to: &Path, mode: CopyMode) -> Result<()> {
@@ -70,20 +75,26 @@ impl Directory {
         if mode == CopyMode::Create {
             self.require_absent(to).await?;
         }
-        let mut status = self.send_to(b"MOVE", from, to, mode).await?;
-        if is_without_parent(status) || status == StatusCode::INTERNAL_SERVER_ERROR {
+        // A server may remove the target first, and what has no `MOVE` would be copied and removed.
+        if from == to {
+            return Ok(());
+        }
+        let mut answer = self.send_to(b"MOVE", from, to, mode).await?;
+        if is_without_parent(answer.status) || answer.status == StatusCode::INTERNAL_SERVER_ERROR {
             // Apache answers 500 where the directory of the new name is missing.
             self.make_parent(to).await?;
-            status = self.send_to(b"MOVE", from, to, mode).await?;
+            answer = self.send_to(b"MOVE", from, to, mode).await?;
         }
-        match status {
+        match answer.status {
+            // A part of it failed (RFC 4918 section 13).
+            StatusCode::MULTI_STATUS => Err(answer.into_error(from)),
             status if status.is_success() => Ok(()),
             StatusCode::PRECONDITION_FAILED if mode == CopyMode::Create => Err(already_exists(to)),
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
                 self.copy(from, to, mode).await?;
                 self.delete(from).await
             }
-            status => Err(refused(status, from)),
+            _ => Err(answer.into_error(from)),
         }
     }
 }

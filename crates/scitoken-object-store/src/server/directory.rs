@@ -1,24 +1,30 @@
 //! The directory that a store reads and writes.
 
+use std::fmt;
 use std::sync::Arc;
 
 use object_store::RetryConfig;
 use object_store::http::HttpStore;
 use reqwest_middleware::ClientWithMiddleware;
 use scitoken_transfer::{Checksum, Downloader};
+use scitoken_types::SafeUrl;
 use url::Url;
 
 use crate::connector::http_store;
 use crate::error::OpenError;
 use crate::location;
 
+/// How often an object or a range that broke off is read again, where `object_store` does not continue it.
+const REREADS: usize = 2;
+
 /// A directory on a server.
-#[derive(Debug)]
 pub(crate) struct Directory {
     pub(super) base: Url,
     pub(super) client: ClientWithMiddleware,
     /// Reads with the retries of `object_store`.
     pub(super) http: HttpStore,
+    /// How often data that broke off is read again.
+    pub(super) rereads: usize,
     /// Lists and changes.
     pub(super) downloader: Downloader,
     pub(super) checksum: Arc<Checksum>,
@@ -29,7 +35,7 @@ impl Directory {
         let base = location::base(base)?;
         let http = http_store(&client, &base, RetryConfig::default())?;
         let downloader = Downloader::new(client.clone());
-        Ok(Self { base, client, http, downloader, checksum: Arc::new(Checksum::Auto) })
+        Ok(Self { base, client, http, rereads: REREADS, downloader, checksum: Arc::new(Checksum::Auto) })
     }
 
     /// Returns the same directory whose reads are repeated in this way.
@@ -37,6 +43,7 @@ impl Directory {
         Ok(Self {
             base: self.base.clone(),
             client: self.client.clone(),
+            rereads: retry.max_retries.min(REREADS),
             http: http_store(&self.client, &self.base, retry)?,
             downloader: self.downloader.clone(),
             checksum: Arc::clone(&self.checksum),
@@ -45,5 +52,12 @@ impl Directory {
 
     pub(crate) fn base(&self) -> &Url {
         &self.base
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base = SafeUrl::new(&self.base).to_string();
+        f.debug_struct("Directory").field("base", &base).finish_non_exhaustive()
     }
 }

@@ -1,24 +1,19 @@
 //! Reading objects of a server.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use object_store::path::Path;
-use object_store::{
-    Attributes, GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore as _, Result,
-};
+use object_store::{GetOptions, GetRange, GetResult, GetResultPayload, ObjectMeta, ObjectStore as _, Result};
 use scitoken_transfer::{EntryKind, RemoteEntry};
 
 use super::directory::Directory;
 use super::list;
 use crate::error::{of_transfer, unexpected};
-use crate::payload::in_memory_if_short;
+use crate::payload::{empty, in_memory_if_short};
+use crate::preconditions;
 use crate::service::{AskDigest, MaybeListing};
 use crate::{location, verify};
-
-/// How often an object or a range that broke off is read again.
-const REREADS: usize = 2;
 
 /// Tells whether the data is a web page, as servers list directories. XRootD 5.5 tells no content type.
 async fn begins_a_page(result: GetResult) -> Result<(GetResult, bool)> {
@@ -49,8 +44,15 @@ impl Directory {
             options.extensions.insert(AskDigest(Arc::clone(&self.checksum)));
         }
         // XRootD and other servers want both ends of a range.
-        if let Some(GetRange::Offset(_) | GetRange::Suffix(_)) = options.range {
-            options.range = Some(self.closed(location, options.range.as_ref()).await?);
+        if let Some(open @ (GetRange::Offset(_) | GetRange::Suffix(_))) = &options.range {
+            let meta = self.stat(location).await?;
+            let range = open.as_range(meta.size).map_err(unexpected)?;
+            if range.is_empty() {
+                // The last 0 bytes, or those of an empty object, for which there is no request.
+                preconditions::check(&options, &meta)?;
+                return Ok(empty(meta));
+            }
+            options.range = Some(GetRange::Bounded(range));
         }
         let mut rereads = 0;
         let result = loop {
@@ -60,8 +62,11 @@ impl Directory {
             };
             // XRootD ends a connection in the middle of an answer now and then, and `object_store` continues only what has an
             // entity tag.
+            let is_continued = result.meta.e_tag.is_some();
             match in_memory_if_short(result).await {
-                Err(object_store::Error::Generic { .. }) if rereads < REREADS => rereads += 1,
+                Err(object_store::Error::Generic { .. }) if !is_continued && rereads < self.rereads => {
+                    rereads += 1;
+                }
                 read => break read?,
             }
         };
@@ -71,7 +76,7 @@ impl Directory {
             self.stat(location).await?;
         }
         // Some servers ignore conditions.
-        options.check_preconditions(&result.meta)?;
+        preconditions::check(&options, &result.meta)?;
         Ok(if options.range.is_none() { verify::whole(result) } else { result })
     }
 
@@ -90,34 +95,23 @@ impl Directory {
             let is_absent = |stat: &_| matches!(stat, object_store::Error::NotFound { .. });
             return Err(self.stat(location).await.err().filter(is_absent).unwrap_or(error));
         };
-        match self.closed(location, Some(range)).await {
-            Err(absent @ object_store::Error::NotFound { .. }) => Err(absent),
-            Ok(GetRange::Bounded(shorter)) if shorter != *asked => {
-                let options = GetOptions { range: Some(GetRange::Bounded(shorter)), ..options.clone() };
-                self.http.get_opts(location, options).await
-            }
-            _ => Err(error),
+        let length = match self.stat(location).await {
+            Ok(meta) => meta.size,
+            Err(absent @ object_store::Error::NotFound { .. }) => return Err(absent),
+            Err(_) => return Err(error),
+        };
+        let shorter = range.as_range(length).map_err(unexpected)?;
+        if shorter == *asked {
+            return Err(error);
         }
-    }
-
-    /// Returns the range with both ends, inside of the object.
-    async fn closed(&self, location: &Path, range: Option<&GetRange>) -> Result<GetRange> {
-        let length = self.stat(location).await?.size;
-        let whole = GetRange::Bounded(0..length);
-        let range = range.unwrap_or(&whole).as_range(length).map_err(unexpected)?;
-        Ok(GetRange::Bounded(range))
+        let options = GetOptions { range: Some(GetRange::Bounded(shorter)), ..options.clone() };
+        self.http.get_opts(location, options).await
     }
 
     async fn head(&self, location: &Path, options: &GetOptions) -> Result<GetResult> {
         let meta = self.stat(location).await?;
-        options.check_preconditions(&meta)?;
-        Ok(GetResult {
-            range: Range { start: 0, end: meta.size },
-            payload: GetResultPayload::Stream(Box::pin(futures_util::stream::empty())),
-            meta,
-            attributes: Attributes::new(),
-            extensions: http::Extensions::new(),
-        })
+        preconditions::check(options, &meta)?;
+        Ok(GetResult { range: 0..meta.size, ..empty(meta) })
     }
 
     /// Describes an object; a directory is none.

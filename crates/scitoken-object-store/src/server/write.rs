@@ -8,10 +8,12 @@ use object_store::{
     Attribute, ObjectStore as _, PutMode, PutOptions, PutPayload, PutResult, Result, UpdateVersion,
 };
 use reqwest::Response;
+use reqwest_scitokens::auth::AuthTrace;
 
 use super::directory::Directory;
 use crate::error::{of_status, of_transfer, unexpected};
 use crate::location;
+use crate::refusal::RefusalText;
 use crate::service::send;
 
 impl Directory {
@@ -47,7 +49,7 @@ impl Directory {
         match (response.status(), &options.mode) {
             (status, _) if status.is_success() => self.put_result(location, response).await,
             (StatusCode::PRECONDITION_FAILED, PutMode::Create) => Err(already_exists(location)),
-            (status, _) => Err(refused(status, location)),
+            _ => Err(Answered::read(response).await.into_error(location)),
         }
     }
 
@@ -72,7 +74,8 @@ impl Directory {
         let e_tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let e_tag = match e_tag {
             Some(tag) => Some(tag),
-            None => self.stat(location).await?.e_tag,
+            // It is stored, whether or not its tag can be read.
+            None => self.stat(location).await.ok().and_then(|meta| meta.e_tag),
         };
         let (parts, _) = http::Response::<reqwest::Body>::from(response).into_parts();
         Ok(PutResult { e_tag, version: None, extensions: parts.extensions })
@@ -134,6 +137,35 @@ pub(super) fn already_exists(location: &Path) -> object_store::Error {
     object_store::Error::AlreadyExists { path: location.to_string(), source }
 }
 
-pub(super) fn refused(status: StatusCode, location: &Path) -> object_store::Error {
-    of_status(status, location, format!("server returned {status}"))
+/// An answer to a change, whose body counts only where it is a refusal.
+#[derive(Clone, Debug)]
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    said: String,
+}
+
+impl Answered {
+    pub(super) fn new(status: StatusCode) -> Self {
+        Self { status, said: String::new() }
+    }
+
+    pub(super) async fn read(response: Response) -> Self {
+        let status = response.status();
+        if !status.is_client_error() && !status.is_server_error() {
+            return Self::new(status);
+        }
+        let (parts, refusal) = RefusalText::read(response).await;
+        Self { status, said: refusal.shown(parts.extensions.get::<AuthTrace>()) }
+    }
+
+    /// Returns the failure that the answer is.
+    pub(super) fn into_error(self, location: &Path) -> object_store::Error {
+        let Self { status, said } = self;
+        let text = if said.is_empty() {
+            format!("server returned {status}")
+        } else {
+            format!("server returned {status}: {said}")
+        };
+        of_status(status, location, text)
+    }
 }

@@ -6,6 +6,7 @@ use object_store::{
     PutOptions,
 };
 use scitoken_object_store::ScitokenStore;
+use scitoken_test_support::chaos_server::Reply;
 use scitoken_test_support::federation::{FakeFederation, FederationServer, ISSUER, refuse};
 use scitoken_test_support::{Script, clients, tokens};
 use scitoken_transfer::federation::Federation;
@@ -55,6 +56,25 @@ async fn the_next_cache_answers_where_one_fails() {
     }
     let error = store(&federation, "/public", "t").get_range(&path("f"), 0..5).await.unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_cache_whose_answer_is_not_the_range_is_passed_over() {
+    let data = content(200_000);
+    let part = "206 Partial Content";
+    for wrong in [
+        Reply::chunked(part, &[("Content-Range", "bytes 10-29/200000")], &data[10..20], 1),
+        Reply::sized(part, &[("Content-Range", "bytes 0-19/200000")], &data[..20]),
+        Reply::sized("200 OK", &[], data.clone()),
+        Reply::sized("429 Too Many Requests", &[("Retry-After", "3600")], ""),
+    ] {
+        let federation = FakeFederation::start(&[("/public/f", &data)]).await;
+        federation.change(CACHES[0], move |_, _| wrong.clone());
+        let store = store(&federation, "/public", "t");
+        assert_eq!(store.get_range(&path("f"), 10..30).await.unwrap(), data[10..30]);
+        assert!(!federation.seen(CACHES[0]).is_empty());
+        assert_eq!(federation.lines(CACHES[1]), ["GET /public/f"]);
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,11 @@
 
 mod federated;
 mod formats;
+mod hostile;
+mod hostile_changes;
 mod integration;
 mod reading;
+mod refusals;
 mod science_files;
 mod support;
 mod writing;

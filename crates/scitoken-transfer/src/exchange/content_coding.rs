@@ -50,6 +50,27 @@ pub(crate) fn are_of_file(name: &str, headers: &HeaderMap) -> bool {
     codings(headers).enumerate().all(|(n, coding)| n == 0 && has_name_of(name, &coding))
 }
 
+/// Returns the content coding of an answer whose bytes are not those of the file at this URL: it was not requested, and
+/// the file's name does not end as that of a coded file.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue, header::CONTENT_ENCODING};
+/// use scitoken_transfer::foreign_coding;
+///
+/// let headers = HeaderMap::from_iter([(CONTENT_ENCODING, HeaderValue::from_static("gzip"))]);
+/// assert_eq!(foreign_coding(&"https://h/d/run.csv".parse()?, &headers).as_deref(), Some("gzip"));
+/// assert_eq!(foreign_coding(&"https://h/d/run.csv.gz".parse()?, &headers), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn foreign_coding(url: &Url, headers: &HeaderMap) -> Option<String> {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return None;
+    }
+    let name = url.path_segments().and_then(|mut names| names.next_back()).unwrap_or_default();
+    let foreign = codings(headers).enumerate().find(|(n, coding)| *n > 0 || !has_name_of(name, coding));
+    foreign.map(|(_, coding)| scitoken_types::redact::text(&coding))
+}
+
 /// Returns the failure for a content coding that was not requested.
 pub(crate) fn unrequested_coding(asked: &Url, coding: &str) -> TransferError {
     let coding = scitoken_types::redact::text(coding);

@@ -1,0 +1,155 @@
+//! Servers that refuse, redirect or break off: what is shown, what is repeated, and who gets the token.
+
+use std::time::Duration;
+
+use object_store::{Error, ObjectStoreExt as _, RetryConfig};
+use scitoken_object_store::ScitokenStore;
+use scitoken_test_support::chaos_server::{ChaosServer, Reply};
+use scitoken_test_support::{Script, clients, secrecy};
+
+use crate::hostile::{serving, store};
+use crate::support::{content, path};
+
+#[tokio::test]
+async fn what_a_server_says_is_shown_without_the_token_and_not_without_end() {
+    let token = secrecy::OPAQUE;
+    for status in ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "503 Busy"] {
+        let server = ChaosServer::start(move |asked| {
+            let said = asked.headers.get("authorization").cloned().unwrap_or_default();
+            let text = format!("the token {said} is odd \u{1b}[31m {}", "x".repeat(1_000_000));
+            Reply::sized(status, &[], text)
+        })
+        .await;
+        let session = clients::session(Script::new(&[token])).build().unwrap();
+        let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
+        let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+        let store = store.with_retry(once).unwrap();
+        let error = store.get(&path("f")).await.unwrap_err();
+        let shown = format!("{error} {error:?}");
+        secrecy::assert_silent(&shown, token);
+        assert!(shown.len() < 10_000 && !shown.contains('\u{1b}'), "{status}: {} bytes", shown.len());
+        assert!(error.to_string().contains("is odd"), "{status}: {error}");
+        let error = store.put(&path("f"), "x".into()).await.unwrap_err();
+        secrecy::assert_silent(&format!("{error} {error:?}"), token);
+    }
+}
+
+#[tokio::test]
+async fn a_password_of_the_url_is_sent_and_not_shown() {
+    let server = serving(|asked| match asked.headers.get("authorization") {
+        Some(login) if login == "Basic bWU6aHVudGVyMg==" => Reply::honest(asked, &content(100), &[]),
+        _ => Reply::sized("418 No", &[], ""),
+    })
+    .await;
+    let session = clients::session(Script::new(&[])).build().unwrap();
+    let url = server.url("vo").as_str().replace("http://", "http://me:hunter2@");
+    let store = ScitokenStore::open(&session, &url).unwrap();
+    assert_eq!(store.get_range(&path("f"), 0..9).await.unwrap(), content(100)[..9]);
+    let error = store.get_range(&path("f"), 200..209).await.unwrap_err();
+    assert!(!format!("{store} {store:?} {error} {error:?}").contains("hunter2"), "{store:?} {error:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_that_does_not_end_is_not_waited_for() {
+    for status in ["404 Not Found", "403 Forbidden", "503 Busy"] {
+        let server = serving(move |_| {
+            let mut reply = Reply::new(status, &[("Content-Length", "1000000")], vec![b'x'; 1_000]);
+            reply.trickle = Some((1, Duration::from_secs(5)));
+            reply
+        })
+        .await;
+        let (store, location) = (store(&server), path("f"));
+        let read = store.get(&location);
+        let error = tokio::time::timeout(Duration::from_secs(20), read).await.expect(status).unwrap_err();
+        assert!(
+            error.to_string().contains(&status[..3]) || matches!(error, Error::NotFound { .. }),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_off_is_read_again_as_often_as_the_store_is_told() {
+    for (retries, tag, asked_for) in
+        [(0, None, 1), (0, Some("\"1\""), 1), (2, None, 3), (2, Some("\"1\""), 3)]
+    {
+        let server = serving(move |asked| {
+            let headers: Vec<_> = tag.iter().map(|tag| ("ETag", *tag)).collect();
+            Reply::honest(asked, &content(100), &headers).cut_after(1)
+        })
+        .await;
+        let session = clients::session(Script::new(&["t"])).build().unwrap();
+        let retry = RetryConfig { max_retries: retries, ..RetryConfig::default() };
+        let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+        let read = store.with_retry(retry).unwrap().get_range(&path("f"), 0..50).await;
+        assert!(read.is_err());
+        assert_eq!(server.ranges().iter().flatten().count(), asked_for, "{retries} {tag:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_wait_for_is_not_asked_before() {
+    let server = serving(|asked| match asked.number {
+        0 => Reply::sized("429 Too Many Requests", &[("Retry-After", "1")], ""),
+        _ => Reply::honest(asked, &content(100), &[]),
+    })
+    .await;
+    let session = clients::session(Script::new(&["t"])).build().unwrap();
+    let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(store.get_range(&path("f"), 0..9).await.unwrap(), content(100)[..9]);
+    assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_server_without_checksums_has_its_objects_all_the_same() {
+    // As XRootD 5.5.3 answers without a configured checksum.
+    let server = serving(|asked| match (asked.headers.contains_key("want-digest"), asked.path.as_str()) {
+        (true, "/vo/absent") => Reply::sized(
+            "500 Internal Server Error",
+            &[],
+            "Underlying filesystem failed to calculate checksum.",
+        ),
+        (true, _) => Reply::sized("405 Method Not Allowed", &[], "Failed to determine checksum"),
+        (false, "/vo/absent") => Reply::sized("404 Not Found", &[], "no such file"),
+        (false, _) => Reply::honest(asked, &content(100), &[]),
+    })
+    .await;
+    let store = store(&server);
+    let absent = store.get(&path("absent")).await.unwrap_err();
+    assert!(matches!(absent, Error::NotFound { .. }), "{absent:?}");
+    for _ in 0..3 {
+        assert_eq!(store.get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+    }
+    let asked = server.seen().iter().filter(|asked| asked.headers.contains_key("want-digest")).count();
+    assert_eq!(asked, 2, "once for each name, until one was read");
+}
+
+#[tokio::test]
+async fn a_connection_that_fails_says_why() {
+    let server = ChaosServer::start(|_| Reply::default()).await;
+    let store = store(&server);
+    drop(server);
+    let refused = store.get(&path("f")).await.unwrap_err().to_string();
+    assert!(refused.contains("refused"), "{refused}");
+    let put = store.put(&path("f"), "x".into()).await.unwrap_err().to_string();
+    assert!(put.contains("refused"), "{put}");
+}
+
+#[tokio::test]
+async fn a_redirect_to_another_server_gets_no_token_and_its_range_is_checked() {
+    for (range, is_right) in [("bytes 10-19/100", true), ("bytes 0-9/100", false)] {
+        let other = ChaosServer::start(move |_| {
+            Reply::sized("206 Partial Content", &[("Content-Range", range)], &content(100)[10..20])
+        })
+        .await;
+        let target = other.url("elsewhere").to_string();
+        let server = serving(move |_| Reply::sized("307 Elsewhere", &[("Location", &target)], "")).await;
+        let read = store(&server).get_range(&path("f"), 10..20).await;
+        assert_eq!(read.is_ok(), is_right, "{read:?}");
+        let seen = other.seen();
+        assert!(!seen.is_empty() && seen.iter().all(|asked| !asked.headers.contains_key("authorization")));
+        assert_eq!(server.seen()[0].headers["authorization"], "Bearer t");
+    }
+}
