@@ -22,6 +22,7 @@ mod open_session;
 mod output;
 #[cfg(test)]
 mod pages;
+mod panics;
 mod progress;
 mod runtime;
 mod sanitize;
@@ -100,6 +101,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    panics::end_the_process(&Env::process());
     let arguments = habits::complete_offset(argv::normalize(std::env::args_os()));
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
