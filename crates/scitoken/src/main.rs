@@ -22,6 +22,7 @@ mod open_session;
 mod output;
 #[cfg(test)]
 mod pages;
+mod panics;
 mod progress;
 mod runtime;
 mod sanitize;
@@ -41,7 +42,7 @@ mod wire;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use scitoken_types::sys::Env;
 
 use crate::context::Context;
@@ -104,6 +105,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    panics::end_the_process(&Env::process());
     let arguments = habits::complete_offset(argv::normalize(std::env::args_os()));
     let cli = match parse(&arguments) {
         Ok(cli) => cli,
@@ -133,11 +135,20 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
         arguments.iter().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
     let output = Output { json: texts.iter().any(|text| text == "--json"), ..Output::default() };
     output::hide_inputs(&texts, &Env::process(), settings::variables());
-    let program = Cli::command();
-    if let Some((message, hint)) = habits::misread(&texts, &program) {
-        return Err(Failure::new(Exit::Usage, message).with_hint(hint).report(output));
-    }
-    Cli::try_parse_from(arguments).map_err(|error| match usage::failure(&error, &program) {
+    let shown = if matches!(texts.as_slice(), [flag] if flag == "--version" || flag == "-V") {
+        // Without the tables of all commands, which take most of the time.
+        output::bytes(VERSION.as_bytes()).map(|()| None)
+    } else {
+        let program = Cli::command();
+        if let Some((message, hint)) = habits::misread(&texts, &program) {
+            return Err(Failure::new(Exit::Usage, message).with_hint(hint).report(output));
+        }
+        match parse_with(program, arguments) {
+            Ok(cli) => return Ok(cli),
+            Err(error) => usage::failure(&error, &Cli::command()),
+        }
+    };
+    Err(match shown {
         Ok(None) => Exit::Ok,
         Ok(Some(failure)) => {
             commands::condor_plugin::report_to_condor(&texts, &failure);
@@ -151,6 +162,15 @@ fn parse(arguments: &[OsString]) -> Result<Cli, Exit> {
             failure.report(output)
         }
     })
+}
+
+/// What `--version` prints.
+const VERSION: &str = concat!("scitoken ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// As `Cli::try_parse_from`, with tables that have been made already.
+fn parse_with(program: clap::Command, arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let mut matches = program.try_get_matches_from(arguments)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Cli::command()))
 }
 
 impl Command {
@@ -179,5 +199,15 @@ impl Command {
             Self::Store(command) => command.run(context),
             Self::Token(command) => command.run(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_version_is_the_one_of_the_command_line() {
+        assert_eq!(Cli::command().render_version(), VERSION);
     }
 }

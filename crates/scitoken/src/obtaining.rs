@@ -15,6 +15,9 @@ use crate::storage::{StoragePlace, rescue_renewed};
 /// How long the end of a command waits for tokens.
 pub(crate) const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The name of the thread of the renewals.
+pub(crate) const THREAD: &str = "renewal";
+
 /// How long a wait may be before it is reported.
 const SILENT_WAIT: Duration = Duration::from_secs(2);
 
@@ -22,7 +25,7 @@ const SILENT_WAIT: Duration = Duration::from_secs(2);
 /// reach the storage, also when the transfer that needed it has ended.
 static RUNTIME: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name("renewal").enable_all().build().ok()
+    builder.worker_threads(1).thread_name(THREAD).enable_all().build().ok()
 });
 
 /// Read by each login and renewal while it runs.
