@@ -15,11 +15,23 @@ async fn a_destination_must_be_a_path_of_this_storage() {
         (&*same_path_as_area, 502),
         ("/area/%2e%2e/g", 400),
         ("/area/g", 201),
+        (&*server.base.replace("/area", "/area/h").replace("127.0.0.1", "me@127.0.0.1"), 502),
     ] {
         let answer = send(server.request("COPY", "/f", &token).header("destination", destination)).await;
         assert_eq!(answer.status.as_u16(), status, "{destination}: {answer:?}");
     }
     assert_eq!(server.read("/g").as_deref(), Some("old"));
+    for (host, destinations, status) in [
+        ("data.example", &["https://data.example:443/area/h"][..], 201),
+        ("DATA.example:80", &["http://data.EXAMPLE/area/i"], 201),
+        ("data.example", &["https://data.example:444/area/j"], 502),
+        ("data.example", &["http://data.example/area/k", "http://data.example/area/l"], 400),
+    ] {
+        let request = server.request("COPY", "/f", &token).header("host", host);
+        let request =
+            destinations.iter().fold(request, |request, there| request.header("destination", *there));
+        assert_eq!(send(request).await.status.as_u16(), status, "{host} {destinations:?}");
+    }
 }
 
 #[tokio::test]

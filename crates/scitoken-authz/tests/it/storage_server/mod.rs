@@ -8,6 +8,7 @@ mod storage_tls;
 
 mod answers;
 mod capabilities;
+mod files;
 mod tokens;
 
 use std::path::PathBuf;
