@@ -156,8 +156,11 @@ mod tests {
 
     #[test]
     fn a_cache_of_size_zero_has_no_name_for_any_token() {
-        assert_eq!(VerifiedTokens::new(0).name("token"), None);
-        assert_eq!(VerifiedTokens::new(2).name(&"a".repeat(scitoken_types::MAX_TOKEN_LENGTH + 1)), None);
+        assert_eq!(VerifiedTokens::<CachedToken>::new(0).name("token"), None);
+        assert_eq!(
+            VerifiedTokens::<CachedToken>::new(2).name(&"a".repeat(scitoken_types::MAX_TOKEN_LENGTH + 1)),
+            None
+        );
     }
 
     #[test]
