@@ -304,4 +304,12 @@ impl DavMetaData for UploadMetadata {
     fn is_dir(&self) -> bool {
         self.0.is_dir()
     }
+
+    /// The tag that dav-server gives the file in all other answers.
+    #[cfg(unix)]
+    fn etag(&self) -> Option<String> {
+        use std::os::unix::fs::MetadataExt as _;
+        let modified = self.0.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(format!("{:x}-{:x}-{:x}", self.0.ino(), self.0.len(), modified.as_micros()))
+    }
 }

@@ -221,3 +221,20 @@ async fn of_two_that_move_to_the_same_name_at_once_one_fails() {
         assert_eq!((rest, server.read(&to).is_some()), (1, true), "no file is lost");
     }
 }
+
+#[tokio::test]
+async fn an_upload_is_answered_with_the_tag_that_the_file_has() {
+    let server = Server::start().await;
+    let all = server.token("storage.read:/ storage.modify:/", &[]);
+    for status in [201, 204] {
+        let put = server.ask("PUT", "/f", &all).await;
+        let head = server.ask("HEAD", "/f", &all).await;
+        assert_eq!((put.status.as_u16(), put.header("etag")), (status, head.header("etag")));
+        assert!(!put.header("etag").is_empty(), "{put:?}");
+        let again = server.request("PUT", "/f", &all).header("if-match", put.header("etag")).body("newer");
+        assert_eq!(send(again).await.status, 204);
+        let late = server.request("PUT", "/f", &all).header("if-match", put.header("etag")).body("late");
+        assert_eq!(send(late).await.status, 412);
+        assert_eq!(server.read("/f").as_deref(), Some("newer"));
+    }
+}
