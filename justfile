@@ -60,7 +60,7 @@ middleware-size:
 # what it costs to verify a token, beside the signature alone and beside the libraries of others that are installed
 bench-verify:
   cargo build --release --locked --manifest-path crates/scitoken-authz/benches/peers/Cargo.toml
-  cargo bench -p scitoken-authz --profile release --features sqlite --bench verify_peers
+  cargo bench -p scitoken-authz --profile release --features jsonwebtoken,sqlite --bench verify_peers
 
 # scitoken beside curl, aria2c, wget and davix, on the same nginx; `--write` puts the table and the picture into the docs
 bench-download *ARGS:

@@ -18,12 +18,12 @@ token, public, algorithm = question["token"], question["public"], question["algo
 def measure(once):
     for _ in range(20):
         once()
-    start, count = time.perf_counter_ns(), 0
-    while time.perf_counter_ns() - start < 100_000_000:
+    start, count = time.process_time_ns(), 0
+    while time.process_time_ns() - start < 100_000_000:
         for _ in range(10):
             once()
         count += 10
-    return (time.perf_counter_ns() - start) // count
+    return (time.process_time_ns() - start) // count
 
 
 def pyjwt():

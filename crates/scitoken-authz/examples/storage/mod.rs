@@ -1,17 +1,19 @@
 //! A WebDAV storage behind an `AuthorizeLayer`: the crate `dav-server` serves the files, this module the rest.
 
 pub(crate) mod digests;
+pub(crate) mod files;
 pub(crate) mod listen;
+mod sense;
 
 use std::convert::Infallible;
+use std::fs::Metadata;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use dav_server::body::Body;
-use dav_server::localfs::LocalFs;
-use dav_server::{DavConfig, DavHandler};
+use dav_server::{DavConfig, DavHandler, DavMethod, DavMethodSet};
 use http::header::{HOST, HeaderValue, IF_NONE_MATCH};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
@@ -43,9 +45,13 @@ impl Storage {
     pub(crate) fn service(self, verifier: OfflineVerifier) -> Authorize<Files> {
         let components: Vec<&str> = self.prefix.components().collect();
         let prefix = if components.is_empty() { String::new() } else { format!("/{}", components.join("/")) };
+        let mut methods = DavMethodSet::all();
+        // A partial update that breaks off would leave a file that is neither the old nor the new one.
+        methods.remove(DavMethod::Patch);
         let dav = DavConfig::new()
             .strip_prefix(prefix)
-            .filesystem(LocalFs::new(&self.root, true, false, false))
+            .methods(methods)
+            .filesystem(Box::new(files::StorageFiles::new(&self.root)))
             .autoindex(true)
             .read_buf_size(256 * 1024)
             .build_handler();
@@ -54,7 +60,7 @@ impl Storage {
             // Outside of the prefix there is nothing to protect: `404`.
             let Some(path) = storage.relative(path) else { return scitoken_authz::Requirement::nothing() };
             let destination = storage.destination(request).ok().flatten();
-            let exists = |path: &ResourcePath| storage.file(path).symlink_metadata().is_ok();
+            let exists = |path: &ResourcePath| storage.look_up(path).is_some();
             storage.rules.webdav(&request.method, &path, destination.as_ref(), exists)
         });
         layer.realm("storage").layer(Files { storage: self, dav })
@@ -74,10 +80,19 @@ impl Storage {
         path.components().fold(self.root.clone(), |file, component| file.join(component))
     }
 
+    /// Returns what lies at a path; a link on the way leads nowhere.
+    fn look_up(&self, path: &ResourcePath) -> Option<Metadata> {
+        files::look_up(&self.root, &path.components().collect::<PathBuf>()).ok()
+    }
+
+    fn is_directory(&self, path: &ResourcePath) -> bool {
+        self.look_up(path).is_some_and(|found| found.is_dir())
+    }
+
     /// Returns the URL's path of a file or, with a `/` at its end, of a directory.
     fn uri(&self, path: &ResourcePath) -> Option<Uri> {
         let mut uri = path.below(&self.prefix).to_string();
-        if self.file(path).is_dir() && !uri.ends_with('/') {
+        if self.is_directory(path) && !uri.ends_with('/') {
             uri.push('/');
         }
         uri.parse().ok()
@@ -85,11 +100,15 @@ impl Storage {
 
     /// Returns the path in the header `Destination`, which is on this server (RFC 4918 section 10.3).
     fn destination(&self, request: &Parts) -> Result<Option<ResourcePath>, StatusCode> {
-        let Some(value) = request.headers.get("destination") else { return Ok(None) };
+        let mut values = request.headers.get_all("destination").iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(StatusCode::BAD_REQUEST);
+        }
         let uri: Uri = value.as_bytes().try_into().map_err(|_| StatusCode::BAD_REQUEST)?;
         let here = request.headers.get(HOST).map(HeaderValue::as_bytes);
         let here = here.or_else(|| request.uri.authority().map(|authority| authority.as_str().as_bytes()));
-        if uri.authority().is_some_and(|there| Some(there.as_str().as_bytes()) != here) {
+        if uri.authority().is_some_and(|there| !here.is_some_and(|here| sense::is_same_host(there, here))) {
             return Err(StatusCode::BAD_GATEWAY);
         }
         let path = uri.path().parse().map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -113,26 +132,32 @@ impl Files {
             let value = HeaderValue::from_str(&uri.to_string()).map_err(|_| StatusCode::BAD_REQUEST)?;
             parts.headers.insert("destination", value);
         }
-        if parts.method == Method::PUT && !self.storage.file(&path).parent().is_some_and(Path::is_dir) {
-            return Err(StatusCode::CONFLICT);
-        }
+        self.storage.check_sense(&parts, &path, destination.as_ref())?;
         // A file that appeared since must not be replaced by a token that only creates.
-        if !self.may_replace(&parts, destination.as_ref().unwrap_or(&path)) {
-            match parts.method.as_str() {
-                "PUT" => drop(parts.headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"))),
-                _ => drop(parts.headers.insert("overwrite", HeaderValue::from_static("F"))),
-            }
+        let is_put = parts.method == Method::PUT;
+        if is_put && !self.may(StorageOperation::Modify, &parts, &path) {
+            parts.headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
         }
+        if destination.is_some_and(|there| !self.may(StorageOperation::Delete, &parts, &there)) {
+            parts.headers.insert("overwrite", HeaderValue::from_static("F"));
+        }
+        // The length of a body is that of its framing.
+        parts.headers.remove("x-expected-entity-length");
         let wanted = digests::wanted(&parts.method, &parts.headers);
         let mut response = self.dav.handle(Request::from_parts(parts, body)).await;
+        if is_put && response.status() == StatusCode::METHOD_NOT_ALLOWED {
+            // dav-server's word for a file that appeared while this one was written.
+            *response.status_mut() = StatusCode::PRECONDITION_FAILED;
+        }
         digests::add(&mut response, wanted, self.storage.file(&path)).await;
         Ok(response)
     }
 
-    fn may_replace(&self, parts: &Parts, target: &ResourcePath) -> bool {
-        let modify = self.storage.rules.requirement(StorageOperation::Modify, target);
+    /// Returns whether the token allows the operation.
+    fn may(&self, operation: StorageOperation, parts: &Parts, path: &ResourcePath) -> bool {
+        let requirement = self.storage.rules.requirement(operation, path);
         let token = parts.extensions.get::<VerifiedToken>();
-        token.is_some_and(|token| modify.check(token, &self.storage.enforcer).is_ok())
+        token.is_some_and(|token| requirement.check(token, &self.storage.enforcer).is_ok())
     }
 }
 

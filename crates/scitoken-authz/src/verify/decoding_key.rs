@@ -13,6 +13,9 @@ impl Verifier {
     /// Keys are fetched, cached, refreshed and bounded as for [`verify`](Self::verify). Nothing else about the token is
     /// verified: `decode` must do that with a `Validation` that names issuer and audience.
     ///
+    /// The signature is verified to find the key, so that an issuer may replace a key under its `kid` or give several
+    /// keys one; for the same token again, this costs a SHA-256.
+    ///
     /// ```no_run
     /// # async fn run(token: &str, client: reqwest::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// use jsonwebtoken::{Algorithm, Validation};
@@ -38,7 +41,8 @@ impl Verifier {
         converted(&self.key_of(token).await?, None)
     }
 
-    /// Returns the key with this `kid` of a trusted issuer. Without a `kid`, the issuer must have one key that fits.
+    /// Returns the key with this `kid` of a trusted issuer. Without a `kid`, the issuer must have one key that fits. Of
+    /// several usable keys with one `kid`, it is the first; [`decoding_key`](Self::decoding_key) finds the right one.
     ///
     /// # Errors
     /// As [`decoding_key`](Self::decoding_key).

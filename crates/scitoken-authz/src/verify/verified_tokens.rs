@@ -8,20 +8,25 @@ use super::rules::Verified;
 use crate::VerifiedToken;
 use scitoken_jwt::keys::{Algorithm, JwkSet, VerifyingKey, sha256};
 
-/// Verified tokens by the SHA-256 of their text, which is not kept.
+/// Verified tokens, or what is known about them, by the SHA-256 of their text, which is not kept.
 ///
 /// The cache has two halves. A new token goes into the young half; when that is full, it becomes the old half and the
 /// previous old half is dropped. A token found in the old half moves to the young one. So the size is bounded and
 /// tokens in use stay.
-pub(super) struct VerifiedTokens {
-    halves: Mutex<Halves>,
+pub(super) struct VerifiedTokens<T = CachedToken> {
+    halves: Mutex<Halves<T>>,
     half: usize,
 }
 
-#[derive(Default)]
-struct Halves {
-    young: HashMap<Fingerprint, CachedToken>,
-    old: HashMap<Fingerprint, CachedToken>,
+struct Halves<T> {
+    young: HashMap<Fingerprint, T>,
+    old: HashMap<Fingerprint, T>,
+}
+
+impl<T> Default for Halves<T> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
 }
 
 /// The SHA-256 of a token.
@@ -54,7 +59,7 @@ impl CachedToken {
     }
 }
 
-impl VerifiedTokens {
+impl<T: Clone> VerifiedTokens<T> {
     /// Returns a cache for about this many tokens; zero caches none.
     pub(super) fn new(capacity: usize) -> Self {
         Self { halves: Mutex::default(), half: capacity.div_ceil(2) }
@@ -68,7 +73,7 @@ impl VerifiedTokens {
         Some(sha256(token))
     }
 
-    pub(super) fn get(&self, name: &Fingerprint) -> Option<CachedToken> {
+    pub(super) fn get(&self, name: &Fingerprint) -> Option<T> {
         let mut halves = self.lock();
         if let Some(seen) = halves.young.get(name) {
             return Some(seen.clone());
@@ -78,15 +83,8 @@ impl VerifiedTokens {
         Some(seen)
     }
 
-    pub(super) fn put(&self, name: Fingerprint, seen: CachedToken) {
+    pub(super) fn put(&self, name: Fingerprint, seen: T) {
         self.insert(&mut self.lock(), name, seen);
-    }
-
-    /// Notes the newest key set that includes the token's key.
-    pub(super) fn renew(&self, name: &Fingerprint, generation: u64) {
-        if let Some(seen) = self.lock().young.get_mut(name) {
-            seen.generation = generation;
-        }
     }
 
     pub(super) fn remove(&self, name: &Fingerprint) {
@@ -95,19 +93,28 @@ impl VerifiedTokens {
         halves.old.remove(name);
     }
 
-    fn insert(&self, halves: &mut Halves, name: Fingerprint, seen: CachedToken) {
+    fn insert(&self, halves: &mut Halves<T>, name: Fingerprint, seen: T) {
         if halves.young.len() >= self.half {
             halves.old = std::mem::take(&mut halves.young);
         }
         halves.young.insert(name, seen);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Halves> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Halves<T>> {
         self.halves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for VerifiedTokens {
+impl VerifiedTokens {
+    /// Notes the newest key set that includes the token's key.
+    pub(super) fn renew(&self, name: &Fingerprint, generation: u64) {
+        if let Some(seen) = self.lock().young.get_mut(name) {
+            seen.generation = generation;
+        }
+    }
+}
+
+impl<T: Clone> fmt::Debug for VerifiedTokens<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let halves = self.lock();
         write!(f, "VerifiedTokens({} of {})", halves.young.len() + halves.old.len(), self.half * 2)
@@ -149,8 +156,11 @@ mod tests {
 
     #[test]
     fn a_cache_of_size_zero_has_no_name_for_any_token() {
-        assert_eq!(VerifiedTokens::new(0).name("token"), None);
-        assert_eq!(VerifiedTokens::new(2).name(&"a".repeat(scitoken_types::MAX_TOKEN_LENGTH + 1)), None);
+        assert_eq!(VerifiedTokens::<CachedToken>::new(0).name("token"), None);
+        assert_eq!(
+            VerifiedTokens::<CachedToken>::new(2).name(&"a".repeat(scitoken_types::MAX_TOKEN_LENGTH + 1)),
+            None
+        );
     }
 
     #[test]

@@ -42,7 +42,21 @@ struct Inner {
     issuers: Vec<Arc<IssuerKeys>>,
     rules: VerificationRules,
     seen: VerifiedTokens,
+    /// The keys of tokens that `decoding_key` was asked about: their signature is verified once.
+    #[cfg(feature = "jsonwebtoken")]
+    keys_of: VerifiedTokens<KnownKey>,
     clock: SharedClock,
+}
+
+/// The key of a token whose signature was verified with it.
+#[cfg(feature = "jsonwebtoken")]
+#[derive(Clone)]
+struct KnownKey {
+    key: VerifyingKey,
+    /// The index of the issuer in the verifier's list.
+    issuer: usize,
+    /// The number of the key set that included the key.
+    generation: u64,
 }
 
 /// Builds a [`Verifier`].
@@ -122,15 +136,27 @@ impl Verifier {
     /// Returns the key that a token of a trusted issuer was signed with.
     #[cfg(feature = "jsonwebtoken")]
     pub(super) async fn key_of(&self, token: &str) -> Result<VerifyingKey, VerifyError> {
+        let name = self.0.keys_of.name(token);
+        if let Some(known) = name.and_then(|name| self.0.keys_of.get(&name)) {
+            let keys = self.0.issuers[known.issuer].cached(self.0.clock.now());
+            if keys.is_some_and(|keys| keys.generation == known.generation) {
+                return Ok(known.key);
+            }
+        }
         let parsed = self.0.rules.parse(token)?;
-        let (_, issuer) = self.issuer_of(&parsed)?;
+        let (place, issuer) = self.issuer_of(&parsed)?;
         let mut keys = issuer.for_token(|keys| parsed.has_key_in(keys)).await?;
         let mut key = parsed.key_in(&keys.set);
         if matches!(key, Err(AuthorizationError::Signature)) && issuer.may_ask() {
             keys = issuer.for_token(|_| false).await?;
             key = parsed.key_in(&keys.set);
         }
-        Ok(key?)
+        let key = key?;
+        if let Some(name) = name {
+            let known = KnownKey { key: key.clone(), issuer: place, generation: keys.generation };
+            self.0.keys_of.put(name, known);
+        }
+        Ok(key)
     }
 
     /// Verifies a token without waiting: it was verified before, it breaks a rule that needs no keys, or the keys of
@@ -300,6 +326,8 @@ impl VerifierBuilder {
             issuers,
             rules,
             seen: VerifiedTokens::new(remembered),
+            #[cfg(feature = "jsonwebtoken")]
+            keys_of: VerifiedTokens::new(remembered),
             clock: clock.clone(),
         }))
     }

@@ -1,6 +1,6 @@
 //! What cannot be converted.
 
-use crate::keys::KeyError;
+use crate::keys::{KeyError, KeyKind};
 
 /// A key or algorithm cannot be converted to or from `jsonwebtoken`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +13,14 @@ pub enum BridgeError {
         what: String,
         /// `jsonwebtoken` or `scitoken-jwt`.
         library: &'static str,
+    },
+    /// The key was made for the algorithms of another kind of key.
+    #[error("the key was made for `{family}` algorithms, and it is a {kind}")]
+    OtherFamily {
+        /// The `AlgorithmFamily` of `jsonwebtoken`.
+        family: String,
+        /// The kind of the key.
+        kind: KeyKind,
     },
     /// The key is malformed.
     #[error(transparent)]

@@ -27,14 +27,41 @@ impl TryFrom<&DecodingKey> for VerifyingKey {
             DecodingKeyKind::RsaModulusExponent { n, e } => return Ok(Self::from_rsa_numbers(n, e)?),
             DecodingKeyKind::SecretOrDer(bytes) => bytes.as_slice(),
         };
-        Ok(match (key.family(), bytes.len()) {
-            (AlgorithmFamily::Hmac, _) => Self::from_secret(bytes)?,
-            (AlgorithmFamily::Ec, 65) => Self::from_public_bytes(KeyKind::P256, bytes)?,
-            (AlgorithmFamily::Ec, 97) => Self::from_public_bytes(KeyKind::P384, bytes)?,
-            (AlgorithmFamily::Ed, 32) => Self::from_public_bytes(KeyKind::Ed25519, bytes)?,
-            (AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed, _) => Self::from_der(bytes)?,
-        })
+        let key = match key.family() {
+            AlgorithmFamily::Hmac => return Ok(Self::from_secret(bytes)?),
+            family => (family, raw_kind(family, bytes)),
+        };
+        match key {
+            (_, Some(kind)) => Ok(Self::from_public_bytes(kind, bytes)?),
+            (family, None) => {
+                let key = Self::from_der(bytes)?;
+                check_family(family, key.kind())?;
+                Ok(key)
+            }
+        }
     }
+}
+
+/// Returns the kind of a key that is a point or, for Ed25519, 32 bytes, and not in a document that names it.
+fn raw_kind(family: AlgorithmFamily, bytes: &[u8]) -> Option<KeyKind> {
+    match (family, bytes.first()?, bytes.len()) {
+        (AlgorithmFamily::Ec, 4, 65) | (AlgorithmFamily::Ec, 2 | 3, 33) => Some(KeyKind::P256),
+        (AlgorithmFamily::Ec, 4, 97) | (AlgorithmFamily::Ec, 2 | 3, 49) => Some(KeyKind::P384),
+        (AlgorithmFamily::Ec, 4, 133) | (AlgorithmFamily::Ec, 2 | 3, 67) => Some(KeyKind::P521),
+        (AlgorithmFamily::Ed, _, 32) => Some(KeyKind::Ed25519),
+        _ => None,
+    }
+}
+
+/// `jsonwebtoken` keeps for which algorithms a key was made, and refuses it for others.
+fn check_family(family: AlgorithmFamily, kind: KeyKind) -> Result<(), BridgeError> {
+    let own = match kind {
+        KeyKind::Secret => AlgorithmFamily::Hmac,
+        KeyKind::Rsa => AlgorithmFamily::Rsa,
+        KeyKind::P256 | KeyKind::P384 | KeyKind::P521 | KeyKind::Secp256k1 => AlgorithmFamily::Ec,
+        KeyKind::Ed25519 => AlgorithmFamily::Ed,
+    };
+    if own == family { Ok(()) } else { Err(BridgeError::OtherFamily { family: format!("{family:?}"), kind }) }
 }
 
 impl TryFrom<&SigningKey> for EncodingKey {
@@ -68,8 +95,10 @@ impl TryFrom<&EncodingKey> for SigningKey {
     fn try_from(key: &EncodingKey) -> Result<Self, BridgeError> {
         Ok(match key.family() {
             AlgorithmFamily::Hmac => Self::from_secret(key.as_bytes())?,
-            AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed => {
-                Self::from_der(key.as_bytes())?
+            family => {
+                let key = Self::from_der(key.as_bytes())?;
+                check_family(family, key.kind())?;
+                key
             }
         })
     }

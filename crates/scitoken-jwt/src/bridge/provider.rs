@@ -28,9 +28,11 @@ pub static PROVIDER: CryptoProvider = CryptoProvider {
     },
 };
 
-/// Another provider was installed before.
+/// Another provider was installed, or used for a token, before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("another CryptoProvider of jsonwebtoken was installed before")]
+#[error(
+    "another CryptoProvider of jsonwebtoken was installed or used before; install this one at the start of `main`"
+)]
 pub struct AlreadyInstalled;
 
 /// Installs [`PROVIDER`] for the whole process. Call it at the start of `main`; calls after the first do nothing.
@@ -108,13 +110,7 @@ const MOST_PARSED: usize = 256;
 
 /// Parses a key once. A secret is not kept: it costs nothing to parse.
 fn parsed(key: &DecodingKey) -> Result<VerifyingKey, BridgeError> {
-    let name = match (key.family(), key.kind()) {
-        (AlgorithmFamily::Hmac, _) => return VerifyingKey::try_from(key),
-        (family, DecodingKeyKind::SecretOrDer(bytes)) => sha256([&[family as u8], bytes.as_slice()].concat()),
-        (_, DecodingKeyKind::RsaModulusExponent { n, e }) => {
-            sha256([b"n", n.as_slice(), b"e", e.as_slice()].concat())
-        }
-    };
+    let Some(name) = fingerprint(key) else { return VerifyingKey::try_from(key) };
     let kept = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(key) = kept().get(&name) {
         return Ok(key.clone());
@@ -126,6 +122,23 @@ fn parsed(key: &DecodingKey) -> Result<VerifyingKey, BridgeError> {
     }
     kept.insert(name, key.clone());
     Ok(key)
+}
+
+/// Returns the SHA-256 of a public key. Each number is preceded by its length: without it, two keys could have one
+/// fingerprint, and the first to be seen would verify the tokens of both.
+fn fingerprint(key: &DecodingKey) -> Option<[u8; 32]> {
+    let (n, e) = match key.kind() {
+        DecodingKeyKind::SecretOrDer(bytes) => (bytes.as_slice(), &[][..]),
+        DecodingKeyKind::RsaModulusExponent { n, e } => (n.as_slice(), e.as_slice()),
+    };
+    let family = match key.family() {
+        AlgorithmFamily::Hmac => return None,
+        AlgorithmFamily::Rsa => 1,
+        AlgorithmFamily::Ec => 2,
+        AlgorithmFamily::Ed => 3,
+    };
+    let is_rsa_numbers = matches!(key.kind(), DecodingKeyKind::RsaModulusExponent { .. });
+    Some(sha256([&[family, u8::from(is_rsa_numbers)][..], &(n.len() as u64).to_be_bytes(), n, e].concat()))
 }
 
 fn signing_key(der: &[u8]) -> Result<SigningKey, Error> {
@@ -169,4 +182,24 @@ fn compute_digest(data: &[u8], hash: &ThumbprintHash) -> Result<Vec<u8>, Error> 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn failed(error: impl ToString) -> Error {
     ErrorKind::Provider(error.to_string()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_keys_have_one_fingerprint() {
+        let (n, longer) = ([0xc1; 256], [&[0xc1; 256][..], b"e\x01"].concat());
+        let keys = [
+            DecodingKey::from_rsa_raw_components(&longer, b"\x03"),
+            DecodingKey::from_rsa_raw_components(&n, b"\x01e\x03"),
+            DecodingKey::from_rsa_der(&[&n[..], b"\x01e\x03"].concat()),
+            DecodingKey::from_ec_der(&n),
+            DecodingKey::from_ed_der(&n),
+        ];
+        let names: std::collections::HashSet<_> = keys.iter().filter_map(fingerprint).collect();
+        assert_eq!(names.len(), keys.len());
+        assert_eq!(fingerprint(&DecodingKey::from_secret(&n)), None);
+    }
 }

@@ -105,7 +105,7 @@ impl Jwk {
             dQ: self.number("dq")?,
             qInv: self.number("qi")?,
         };
-        let problem = "it has fewer than 2048 bits, or its numbers are inconsistent";
+        let problem = "it does not have 2048 to 8192 bits, or its numbers are inconsistent";
         let pair = rsa::KeyPair::from_components(&components)
             .map_err(|_| KeyError::malformed(KeyKind::Rsa, problem))?;
         SigningKey::of_rsa(pair)

@@ -15,6 +15,11 @@ pub(super) const CONTEXT_0: u8 = 0xa0;
 const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// The ways to encrypt a private key: PKCS#5 (RFC 8018 appendix A) and PKCS#12 (RFC 7292 appendix C).
+const ENCRYPTIONS: [&[u8]; 2] = [
+    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05],
+    &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c, 0x01],
+];
 const CURVES: [(&[u8], KeyKind); 4] = [
     (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07], KeyKind::P256),
     (&[0x2b, 0x81, 0x04, 0x00, 0x22], KeyKind::P384),
@@ -85,6 +90,7 @@ pub(super) fn algorithm_identifier(mut identifier: Der<'_>) -> Result<KeyKind, K
     match oid {
         RSA_ENCRYPTION => Ok(KeyKind::Rsa),
         ED25519 => Ok(KeyKind::Ed25519),
+        oid if ENCRYPTIONS.iter().any(|family| oid.starts_with(family)) => Err(KeyError::Encrypted),
         EC_PUBLIC_KEY => curve(identifier.take(OBJECT_IDENTIFIER).ok_or(KeyError::NotDer)?),
         other => Err(KeyError::unsupported_kind(&dotted(other))),
     }

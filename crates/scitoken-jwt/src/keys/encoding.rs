@@ -149,6 +149,11 @@ pub(super) fn public_from_der(bytes: &[u8]) -> Result<PublicDer<'_>, KeyError> {
 pub(super) fn private_from_der(bytes: &[u8]) -> Result<(PrivateForm, KeyKind), KeyError> {
     let mut outer = Der::whole(bytes, der::SEQUENCE).ok_or(KeyError::NotDer)?;
     if outer.take(der::INTEGER).is_none() {
+        // RFC 5958 section 3: `EncryptedPrivateKeyInfo` starts with how it is encrypted.
+        let encryption = outer.enter(der::SEQUENCE).map(der::algorithm_identifier);
+        if encryption == Some(Err(KeyError::Encrypted)) {
+            return Err(KeyError::Encrypted);
+        }
         return Err(if public_from_der(bytes).is_ok() { KeyError::NotPrivate } else { KeyError::NotDer });
     }
     match outer.peek() {

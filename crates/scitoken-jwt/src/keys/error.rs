@@ -64,6 +64,9 @@ pub enum KeyError {
     /// The key is public, and a private one is required.
     #[error("this is a public key; only a private key can sign")]
     NotPrivate,
+    /// The key is private, and a public one is required.
+    #[error("this is a private key; a public one is required")]
+    NotPublic,
     /// A shared secret has no PEM form.
     #[error("a shared secret has no PEM form; a JWK can hold it")]
     NoPem,

@@ -162,7 +162,7 @@ impl Jwk {
         serde_json::to_string(&self.members).unwrap_or_default()
     }
 
-    pub(super) fn members(&self) -> &Map<String, Value> {
+    pub(crate) fn members(&self) -> &Map<String, Value> {
         &self.members
     }
 

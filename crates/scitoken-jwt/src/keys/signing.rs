@@ -278,7 +278,7 @@ pub(crate) enum PrivateNumbers<'a> {
 }
 
 fn too_small(_: aws_lc_rs::error::KeyRejected) -> KeyError {
-    KeyError::malformed(KeyKind::Rsa, "it has fewer than 2048 bits, or its numbers are inconsistent")
+    KeyError::malformed(KeyKind::Rsa, "it does not have 2048 to 8192 bits, or its numbers are inconsistent")
 }
 
 fn no_key(_: aws_lc_rs::error::Unspecified) -> KeyError {

@@ -57,7 +57,13 @@ impl VerifyingKey {
     /// [`KeyError`] if the input is none of them, or its type is not supported; [`KeyError::TooWeak`] for an RSA key
     /// of fewer than 1024 bits.
     pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let public = encoding::public_from_der(der.as_ref())?;
+        let der = der.as_ref();
+        let public = match encoding::public_from_der(der) {
+            Err(KeyError::NotDer) if encoding::private_from_der(der).is_ok() => {
+                return Err(KeyError::NotPublic);
+            }
+            outcome => outcome?,
+        };
         Self::from_public_bytes(public.kind, public.bytes)
     }
 
@@ -90,8 +96,17 @@ impl VerifyingKey {
             }
             KeyKind::Ed25519 => &signature::ED25519,
         };
-        let key = ParsedPublicKey::new(algorithm, bytes)
-            .map_err(|_| KeyError::malformed(kind, "it is not a point on its curve"))?;
+        let parse = |bytes: &[u8]| {
+            ParsedPublicKey::new(algorithm, bytes)
+                .map_err(|_| KeyError::malformed(kind, "it is not a point on its curve"))
+        };
+        let mut key = parse(bytes)?;
+        if kind != KeyKind::Ed25519 && matches!(bytes, [2 | 3, ..]) {
+            // A compressed point (SEC 1 section 2.3.3) has one coordinate; JWKs and comparisons need both.
+            let whole: PublicKeyX509Der<'_> =
+                key.as_der().map_err(|_| KeyError::Library { doing: "write the public key" })?;
+            key = parse(encoding::public_from_der(whole.as_ref())?.bytes)?;
+        }
         Ok(Self(Arc::new(Inner::Other(kind, key))))
     }
 
@@ -197,6 +212,12 @@ impl Rsa {
         let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
         if bits < 1024 {
             return Err(KeyError::TooWeak(Weakness::ShortRsa { bits }));
+        }
+        if bits > 8192 {
+            return Err(KeyError::malformed(
+                KeyKind::Rsa,
+                "it has more than 8192 bits, which is not supported",
+            ));
         }
         let key = Self { der: pkcs1.into(), bits, parsed: Default::default() };
         key.any()?;

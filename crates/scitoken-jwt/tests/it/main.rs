@@ -3,6 +3,10 @@
 
 #[cfg(feature = "jsonwebtoken")]
 mod bridge;
+#[cfg(feature = "jsonwebtoken")]
+mod bridge_headers;
+#[cfg(feature = "jsonwebtoken")]
+mod bridge_keys;
 mod jwk_client;
 mod jwt;
 mod keys;

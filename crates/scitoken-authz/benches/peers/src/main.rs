@@ -1,9 +1,11 @@
-//! How long jsonwebtoken takes for one token: `{"token":…,"public":…,"algorithm":…}` in, nanoseconds by name out.
+//! How long jsonwebtoken takes for one token: `{"token":…,"public":…,"algorithm":…}` in, nanoseconds of CPU
+//! time by name out.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Map, Value};
 
 fn main() {
@@ -20,11 +22,18 @@ fn main() {
         black_box(decode::<Map<String, Value>>(black_box(token), &key, &validation).expect("a good token"));
     };
     (0..200).for_each(|_| once());
-    let (start, mut count) = (Instant::now(), 0_u32);
-    while start.elapsed() < Duration::from_millis(50) {
+    let (start, mut count) = (cpu_time(), 0_u32);
+    while cpu_time() - start < Duration::from_millis(50) {
         (0..50).for_each(|_| once());
         count += 50;
     }
-    let nanoseconds = start.elapsed().as_nanos() / u128::from(count);
+    let nanoseconds = (cpu_time() - start).as_nanos() / u128::from(count);
     println!("{{\"jsonwebtoken 11, aws-lc\":{nanoseconds}}}");
+}
+
+/// The CPU time of this thread.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let positive = "a time since the start";
+    Duration::new(time.tv_sec.try_into().expect(positive), time.tv_nsec.try_into().expect(positive))
 }

@@ -1,12 +1,17 @@
 //! Issuer keys handed to the crate `jsonwebtoken`.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod hostile;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Redirect};
 use axum::routing::get;
 use jsonwebtoken::{Algorithm, Header, Validation};
 use scitoken_authz::{AuthorizationError, Issuer, Verifier, VerifyError};
@@ -20,7 +25,21 @@ use serde_json::{Value, json};
 struct TestIssuer {
     base: Arc<Mutex<String>>,
     keys: Arc<Mutex<Vec<(String, SigningKey)>>>,
+    /// What is answered instead of the keys and their address.
+    instead: Arc<Mutex<Instead>>,
     requests: Arc<AtomicUsize>,
+}
+
+#[derive(Clone, Default)]
+enum Instead {
+    #[default]
+    Nothing,
+    Status(StatusCode),
+    Body(String),
+    /// A body without end, as fast or as slow as it is read.
+    Endless(Duration),
+    Redirect(String),
+    KeysAt(String),
 }
 
 impl TestIssuer {
@@ -29,14 +48,35 @@ impl TestIssuer {
         let issuer = Self::default();
         let metadata = |State(issuer): State<Self>| async move {
             let base = issuer.base.lock().unwrap().clone();
-            json!({"issuer": base, "jwks_uri": format!("{base}/jwks")}).to_string()
+            let keys_at = match issuer.instead() {
+                Instead::KeysAt(url) => url,
+                _ => format!("{base}/jwks"),
+            };
+            json!({"issuer": base, "jwks_uri": keys_at}).to_string()
         };
         let jwks = |State(issuer): State<Self>| async move {
             issuer.requests.fetch_add(1, Ordering::SeqCst);
-            let keys = issuer.keys.lock().unwrap();
-            let set: JwkSet =
-                keys.iter().map(|(kid, key)| key.verifying_key().to_jwk().with_key_id(kid)).collect();
-            set.to_public_json()
+            let set: JwkSet = {
+                let keys = issuer.keys.lock().unwrap();
+                let named = |(kid, key): &(String, SigningKey)| {
+                    let jwk = key.verifying_key().to_jwk();
+                    if kid.is_empty() { jwk } else { jwk.with_key_id(kid) }
+                };
+                keys.iter().map(named).collect()
+            };
+            match issuer.instead() {
+                Instead::Nothing | Instead::KeysAt(_) => set.to_public_json().into_response(),
+                Instead::Status(status) => status.into_response(),
+                Instead::Body(body) => body.into_response(),
+                Instead::Redirect(url) => Redirect::temporary(&url).into_response(),
+                Instead::Endless(pause) => {
+                    let chunks = futures_util::stream::unfold((), move |()| async move {
+                        tokio::time::sleep(pause).await;
+                        Some((Ok::<_, std::convert::Infallible>(" ".repeat(65_536)), ()))
+                    });
+                    Body::from_stream(chunks).into_response()
+                }
+            }
         };
         let app = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
@@ -51,6 +91,18 @@ impl TestIssuer {
     fn publish(&self, keys: &[(&str, &SigningKey)]) {
         *self.keys.lock().unwrap() =
             keys.iter().map(|(kid, key)| ((*kid).to_owned(), (*key).clone())).collect();
+    }
+
+    fn instead(&self) -> Instead {
+        self.instead.lock().unwrap().clone()
+    }
+
+    fn answer(&self, instead: Instead) {
+        *self.instead.lock().unwrap() = instead;
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
     fn name(&self) -> String {
@@ -68,7 +120,7 @@ impl TestIssuer {
 
     fn token(&self, kid: &str, key: &SigningKey) -> String {
         let mut header = Header::new(Algorithm::ES256);
-        header.kid = Some(kid.to_owned());
+        header.kid = Some(kid.to_owned()).filter(|kid| !kid.is_empty());
         let claims =
             json!({"iss": self.name(), "sub": "alice", "aud": "me", "exp": 4_102_444_800_u64, "iat": 1});
         jsonwebtoken::encode(&header, &claims, &key.try_into().unwrap()).unwrap()
