@@ -17,9 +17,9 @@ pub use crate::proxy_failure::ProxyProblem;
 use crate::source::{Discovery, SharedTokenSource};
 use crate::stated_url::start;
 pub use builder::SessionBuilder;
-#[cfg(feature = "tls")]
 #[cfg(feature = "named-certificates")]
 pub use server_trust::ServerTrust;
+#[cfg(feature = "tls")]
 pub use server_trust::SystemAuthorities;
 
 /// A client for science data servers that finds tokens and attaches them.

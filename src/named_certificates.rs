@@ -36,7 +36,14 @@ pub(crate) fn config(
     let provider =
         CryptoProvider::get_default().cloned().unwrap_or_else(|| Arc::new(aws_lc_rs::default_provider()));
     let others: Arc<dyn ServerCertVerifier> = if system {
-        Arc::new(Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?)
+        let provider = Arc::clone(&provider);
+        // Without roots of its own the verifier is the platform's, as in the HTTP client: on Windows that is another one.
+        let verifier = if roots.is_empty() {
+            Verifier::new(provider)
+        } else {
+            Verifier::new_with_extra_roots(roots, provider)
+        };
+        Arc::new(verifier?)
     } else {
         let mut store = RootCertStore::empty();
         store.add_parsable_certificates(roots);

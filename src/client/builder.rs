@@ -225,7 +225,7 @@ impl SessionBuilder {
     /// Reads the certificate authorities that a session of this builder would trust, for several sessions.
     ///
     /// # Errors
-    /// An added authority has no usable certificate, or the machine has none.
+    /// An added authority has no usable certificate, the machine has none, or no authority is trusted at all.
     #[cfg(feature = "named-certificates")]
     #[cfg_attr(docsrs, doc(cfg(feature = "named-certificates")))]
     pub fn read_server_trust(self) -> Result<ServerTrust, Error> {

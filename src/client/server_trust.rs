@@ -33,8 +33,8 @@ pub enum SystemAuthorities {
 /// Which servers sessions trust: certificate authorities that were read once, for several sessions.
 ///
 /// A session reads the authorities of the machine when it is built, which takes some milliseconds of CPU time. A program that
-/// builds one for each of its threads reads them once. Such sessions offer HTTP/1.1, and have none of the TLS settings of
-/// [`http`](super::SessionBuilder::http). Clones share the cache of TLS sessions, too.
+/// builds one for each of its threads reads them once. Such sessions offer HTTP/1.1 only, so
+/// `http2_prior_knowledge` does not fit them, and they have none of the TLS settings of [`http`](super::SessionBuilder::http). Clones share the cache of TLS sessions, too.
 ///
 /// ```no_run
 /// use reqwest_scitokens::Session;

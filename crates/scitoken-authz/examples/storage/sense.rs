@@ -74,9 +74,12 @@ fn holds(outer: &ResourcePath, inner: &ResourcePath) -> bool {
 /// Returns whether both name one host and port; the default ports of HTTP may be left out.
 pub(super) fn is_same_host(there: &Authority, here: &[u8]) -> bool {
     let Ok(here) = Authority::try_from(here) else { return false };
-    let port = |authority: &Authority| authority.port_u16().filter(|port| !matches!(port, 80 | 443));
+    let is_same_port = match (there.port_u16(), here.port_u16()) {
+        (None, Some(80 | 443)) | (Some(80 | 443), None) => true,
+        (there, here) => there == here,
+    };
     // An authority with user info is not a host (RFC 9110 section 4.2.4).
     !there.as_str().contains('@')
         && there.host().eq_ignore_ascii_case(here.host())
-        && port(there) == port(&here)
+        && is_same_port
 }
