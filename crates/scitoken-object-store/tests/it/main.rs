@@ -1,6 +1,7 @@
 //! Integration tests.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod copying;
 mod federated;
 mod formats;
 mod hostile;
