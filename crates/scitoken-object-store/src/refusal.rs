@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http_body_util::BodyExt as _;
 use reqwest_scitokens::ResponseExt as _;
 use reqwest_scitokens::auth::{AuthTrace, Explanation, Verdict};
 use scitoken_types::redact;
@@ -22,22 +21,19 @@ pub(crate) struct RefusalText {
 
 impl RefusalText {
     /// Reads the text of a refusal.
-    pub(crate) async fn read(response: reqwest::Response) -> (http::response::Parts, Self) {
+    pub(crate) async fn read(response: &mut reqwest::Response) -> Self {
         let is_about_token = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let because = response.explain().filter(|_| is_about_token).and_then(|said| because(&said));
-        let (parts, mut body) = http::Response::<reqwest::Body>::from(response).into_parts();
         let mut text = BytesMut::new();
         let read = async {
             while text.len() < LONGEST
-                && let Some(Ok(frame)) = body.frame().await
+                && let Ok(Some(data)) = response.chunk().await
             {
-                if let Ok(data) = frame.into_data() {
-                    text.extend_from_slice(&data[..data.len().min(LONGEST - text.len())]);
-                }
+                text.extend_from_slice(&data[..data.len().min(LONGEST - text.len())]);
             }
         };
         let _ = tokio::time::timeout(PATIENCE, read).await;
-        (parts, Self { text: text.freeze(), because })
+        Self { text: text.freeze(), because }
     }
 
     /// Returns the text as the server sent it.

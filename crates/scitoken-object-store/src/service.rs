@@ -12,7 +12,7 @@ use object_store::client::{
 };
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::auth::AuthTrace;
-use scitoken_transfer::{Checksum, Digest, is_passing_refusal};
+use scitoken_transfer::{Checksum, Digest, is_digest_refusal, is_passing_refusal};
 use scitoken_types::SafeUrl;
 use tracing::{Instrument as _, debug_span, field};
 use url::Url;
@@ -83,17 +83,24 @@ impl TokenService {
             request = request.body(body.collect().await?.to_bytes());
         }
         let mut response = request.send().await.map_err(http_error)?;
+        let mut said = None;
         if let Some((headers, extensions)) = again
             && is_get
-            && may_refuse_digest(response.status())
+            && is_refusal(response.status())
         {
+            let text = RefusalText::read(&mut response).await;
+            let is_about_digest = is_digest_refusal(response.status(), &text.sent());
             // XRootD without a configured checksum answers 405 to this question, and 500 where there is no object.
-            let mut request = self.client.get(url).headers(headers);
-            request.extensions().extend(extensions);
-            response = request.send().await.map_err(http_error)?;
-            ask = None;
-            if response.status().is_success() {
-                self.without_digests.store(true, Ordering::Relaxed);
+            if is_about_digest || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                let mut request = self.client.get(url).headers(headers);
+                request.extensions().extend(extensions);
+                response = request.send().await.map_err(http_error)?;
+                ask = None;
+                if is_about_digest && response.status().is_success() {
+                    self.without_digests.store(true, Ordering::Relaxed);
+                }
+            } else {
+                said = Some(text);
             }
         }
         // A server that redirects to the name with a `/` says that it is a directory (RFC 4918 section 5.2).
@@ -101,9 +108,13 @@ impl TokenService {
             return Ok(not_an_object());
         }
         let status = response.status();
-        if status.is_client_error() || status.is_server_error() {
+        if is_refusal(status) {
             self.pauses.record(&asked, status, response.headers())?;
-            return Ok(refused(response, is_read).await);
+            let said = match said {
+                Some(said) => said,
+                None => RefusalText::read(&mut response).await,
+            };
+            return Ok(refused(response, &said, is_read));
         }
         let (mut parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
         if let Some(AskDigest(checksum)) = ask
@@ -123,20 +134,18 @@ impl TokenService {
     }
 }
 
-/// Whether a server may have refused the question for a digest, and not the read. The others are about the token, the name
-/// or the moment.
-fn may_refuse_digest(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 405 | 406 | 422 | 431 | 500 | 501)
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 /// Returns a refusal whose text can be shown.
-async fn refused(response: reqwest::Response, is_read: bool) -> HttpResponse {
-    let (mut parts, refusal) = RefusalText::read(response).await;
-    if is_read && is_passing_refusal(parts.status, &refusal.sent()) {
+fn refused(response: reqwest::Response, said: &RefusalText, is_read: bool) -> HttpResponse {
+    let (mut parts, _) = http::Response::<reqwest::Body>::from(response).into_parts();
+    if is_read && is_passing_refusal(parts.status, &said.sent()) {
         // The object may exist: what is not there has a meaning for readers of Zarr.
         parts.status = StatusCode::SERVICE_UNAVAILABLE;
     }
-    let text = refusal.shown(parts.extensions.get::<AuthTrace>());
+    let text = said.shown(parts.extensions.get::<AuthTrace>());
     HttpResponse::from_parts(parts, text.into())
 }
 

@@ -127,6 +127,44 @@ async fn a_server_without_checksums_has_its_objects_all_the_same() {
 }
 
 #[tokio::test]
+async fn digests_are_asked_for_again_after_a_failure_that_is_not_about_them() {
+    for (failure, text, is_about_digest, requests) in [
+        // It fails once, and the retry of the store asks again.
+        ("500 Internal Server Error", "disk on fire", false, 2),
+        ("500 Internal Server Error", "", false, 2),
+        ("503 Busy", "try later", false, 2),
+        ("405 Method Not Allowed", "", false, 2),
+        ("405 Method Not Allowed", "Failed to determine checksum", true, 2),
+        ("500 Internal Server Error", "Underlying filesystem failed to calculate checksum.", true, 2),
+        ("400 Bad Request", "", true, 2),
+    ] {
+        let server = serving(move |asked| match asked.number {
+            0 => Reply::sized(failure, &[], text),
+            _ => Reply::honest(asked, &content(100), &[]),
+        })
+        .await;
+        let session = clients::session(Script::new(&["t"])).build().unwrap();
+        let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+        assert_eq!(store.get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+        assert_eq!(server.seen().len(), requests, "{failure} {text}");
+        assert_eq!(store.get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+        let last = server.seen().pop().unwrap();
+        assert_eq!(last.headers.contains_key("want-digest"), !is_about_digest, "{failure} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_asked_once_for_each_attempt() {
+    for (failure, text) in [("500 Internal Server Error", "disk on fire"), ("503 Busy", ""), ("501 No", "")] {
+        let server = serving(move |_| Reply::sized(failure, &[], text)).await;
+        let error = store(&server).get(&path("f")).await.unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+        let asked = server.seen().iter().filter(|asked| asked.method == "GET").count();
+        assert_eq!(asked, 1, "{failure} {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_fails_says_why() {
     let server = ChaosServer::start(|_| Reply::default()).await;
     let store = store(&server);
