@@ -56,10 +56,11 @@ impl HttpConnector for ScitokenConnector {
 pub(crate) fn http_store(client: &ClientWithMiddleware, base: &Url, retry: RetryConfig) -> Result<HttpStore> {
     let mut base = base.clone();
     let hidden = HiddenParts::take(&mut base);
+    let service = TokenService::new(client.clone()).with_hidden(hidden).without_codings();
     // It puts a `/` between the URL and a location.
     HttpBuilder::new()
         .with_url(base.as_str().trim_end_matches('/'))
         .with_retry(retry)
-        .with_http_connector(ScitokenConnector(TokenService::new(client.clone()).with_hidden(hidden)))
+        .with_http_connector(ScitokenConnector(service))
         .build()
 }

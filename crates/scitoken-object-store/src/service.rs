@@ -12,7 +12,7 @@ use object_store::client::{
 };
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::auth::AuthTrace;
-use scitoken_transfer::{Checksum, Digest, is_digest_refusal, is_passing_refusal};
+use scitoken_transfer::{Checksum, Digest, foreign_coding, is_digest_refusal, is_passing_refusal};
 use scitoken_types::SafeUrl;
 use tracing::{Instrument as _, debug_span, field};
 use url::Url;
@@ -31,6 +31,8 @@ pub(crate) struct TokenService {
     pauses: Arc<Pauses>,
     /// Whether the server refused to be asked for a digest.
     without_digests: Arc<AtomicBool>,
+    /// Whether stored bytes may have a content coding.
+    takes_codings: bool,
 }
 
 /// In the extensions of a request: ask for the digest of the whole object.
@@ -47,7 +49,18 @@ pub(crate) struct MaybeListing;
 
 impl TokenService {
     pub(crate) fn new(client: ClientWithMiddleware) -> Self {
-        Self { client, hidden: Arc::default(), pauses: Arc::default(), without_digests: Arc::default() }
+        Self {
+            client,
+            hidden: Arc::default(),
+            pauses: Arc::default(),
+            without_digests: Arc::default(),
+            takes_codings: true,
+        }
+    }
+
+    /// Returns a service that refuses objects with a content coding.
+    pub(crate) fn without_codings(self) -> Self {
+        Self { takes_codings: false, ..self }
     }
 
     /// Returns a service that adds these parts to URLs.
@@ -126,7 +139,8 @@ impl TokenService {
             parts.extensions.insert(MaybeListing);
         }
         let body = if is_get && status.is_success() {
-            answer::checked(&asked, range.as_ref(), &mut parts, body)?
+            let coding = if self.takes_codings { None } else { foreign_coding(&asked, &parts.headers) };
+            answer::checked(coding, range.as_ref(), &mut parts, body)?
         } else {
             ObjectBody::new(body, None)
         };

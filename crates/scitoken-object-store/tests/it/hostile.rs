@@ -1,7 +1,8 @@
 //! Servers whose answers are wrong: each is an error that says why, and never a wrong byte.
 
+use object_store::http::HttpBuilder;
 use object_store::{Error, GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, RetryConfig};
-use scitoken_object_store::ScitokenStore;
+use scitoken_object_store::{ScitokenConnector, ScitokenStore};
 use scitoken_test_support::chaos_server::{Asked, ChaosServer, Reply};
 use scitoken_test_support::{Script, clients};
 
@@ -110,6 +111,22 @@ async fn a_whole_object_is_no_less_and_no_more() {
     let read = store(&server).get(&path("f.gz")).await.unwrap().bytes().await.unwrap();
     assert_eq!(read, content(50));
     assert!(server.seen().iter().all(|asked| asked.headers["accept-encoding"] == "identity"));
+}
+
+#[tokio::test]
+async fn another_store_reads_objects_that_are_stored_with_a_content_coding() {
+    let server = serving(|asked| Reply::honest(asked, &content(100), &[("Content-Encoding", "gzip")])).await;
+    let session = clients::session(Script::new(&["t"])).build().unwrap();
+    let other = HttpBuilder::new()
+        .with_url(server.url("vo"))
+        .with_http_connector(ScitokenConnector::from(&session))
+        .build()
+        .unwrap();
+    assert_eq!(other.get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+    assert_eq!(other.get_range(&path("f"), 10..20).await.unwrap(), content(100)[10..20]);
+    assert!(server.seen().iter().all(|asked| asked.headers["authorization"] == "Bearer t"));
+    let error = with_causes(&store(&server).get_range(&path("f"), 10..20).await.unwrap_err());
+    assert!(error.contains("`gzip`"), "{error}");
 }
 
 #[tokio::test]
