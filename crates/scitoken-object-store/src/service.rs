@@ -1,7 +1,7 @@
 //! The service beneath a store: each request passes the middlewares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
@@ -20,17 +20,16 @@ use url::Url;
 use crate::answer::{self, ObjectBody};
 use crate::error::{http_error, unexpected};
 use crate::hidden::HiddenParts;
-use crate::pause::Pauses;
+
 use crate::refusal::RefusalText;
+use crate::server_state::ServerState;
 
 /// Sends requests through a client with middlewares.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenService {
     client: ClientWithMiddleware,
     hidden: Arc<HiddenParts>,
-    pauses: Arc<Pauses>,
-    /// Whether the server refused to be asked for a digest.
-    without_digests: Arc<AtomicBool>,
+    server: Arc<ServerState>,
     /// Whether stored bytes may have a content coding.
     takes_codings: bool,
 }
@@ -49,13 +48,12 @@ pub(crate) struct MaybeListing;
 
 impl TokenService {
     pub(crate) fn new(client: ClientWithMiddleware) -> Self {
-        Self {
-            client,
-            hidden: Arc::default(),
-            pauses: Arc::default(),
-            without_digests: Arc::default(),
-            takes_codings: true,
-        }
+        Self { client, hidden: Arc::default(), server: Arc::default(), takes_codings: true }
+    }
+
+    /// Returns a service that knows and remembers this of its server.
+    pub(crate) fn with_server(self, server: Arc<ServerState>) -> Self {
+        Self { server, ..self }
     }
 
     /// Returns a service that refuses objects with a content coding.
@@ -69,10 +67,10 @@ impl TokenService {
     }
 
     async fn send(&self, request: HttpRequest, mut url: Url) -> Result<HttpResponse, HttpError> {
-        self.pauses.wait(&url).await;
+        self.server.pauses.wait(&url).await;
         let (mut parts, body) = request.into_parts();
         let ask = parts.extensions.remove::<AskDigest>();
-        let mut ask = ask.filter(|_| !self.without_digests.load(Ordering::Relaxed));
+        let mut ask = ask.filter(|_| !self.server.without_digests.load(Ordering::Relaxed));
         let is_get = parts.method == Method::GET;
         let is_read = is_get || parts.method == Method::HEAD;
         if is_read {
@@ -110,7 +108,7 @@ impl TokenService {
                 response = request.send().await.map_err(http_error)?;
                 ask = None;
                 if is_about_digest && response.status().is_success() {
-                    self.without_digests.store(true, Ordering::Relaxed);
+                    self.server.without_digests.store(true, Ordering::Relaxed);
                 }
             } else {
                 said = Some(text);
@@ -122,7 +120,7 @@ impl TokenService {
         }
         let status = response.status();
         if is_refusal(status) {
-            self.pauses.record(&asked, status, response.headers())?;
+            self.server.pauses.record(&asked, response.url(), status, response.headers())?;
             let said = match said {
                 Some(said) => said,
                 None => RefusalText::read(&mut response).await,
