@@ -14,7 +14,7 @@ use object_store::{
 use reqwest_middleware::ClientWithMiddleware;
 use scitoken_transfer::federation::{Federation, FederationUrl};
 use scitoken_transfer::{Checksum, Digest};
-use scitoken_types::SafeUrl;
+use scitoken_types::{Origin, SafeUrl};
 use url::Url;
 
 use crate::connector::http_store;
@@ -24,6 +24,7 @@ use crate::payload::{empty, in_memory_if_short, with_data};
 use crate::preconditions;
 use crate::server_state::ServerStates;
 use crate::service::{AskDigest, OfferedDigest};
+use crate::several::CameFrom;
 use crate::verify::whole;
 
 /// How often a server is asked again before the next one.
@@ -145,6 +146,9 @@ impl ObjectServers {
             match self.ask(&url, options.clone()).await {
                 Ok(mut result) => {
                     result.meta.location = self.location.clone();
+                    if let Ok(origin) = Origin::try_from(&url) {
+                        result.extensions.insert(CameFrom(origin));
+                    }
                     return Ok(result);
                 }
                 Err(

@@ -3,6 +3,7 @@
 
 mod copying;
 mod federated;
+mod federated_servers;
 mod formats;
 mod hostile;
 mod hostile_changes;
