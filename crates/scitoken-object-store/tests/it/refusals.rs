@@ -6,6 +6,7 @@ use object_store::{Error, ObjectStoreExt as _, RetryConfig};
 use scitoken_object_store::ScitokenStore;
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
 use scitoken_test_support::{Script, clients, secrecy};
+use scitoken_types::ErrorChain;
 
 use crate::hostile::{serving, store};
 use crate::support::{content, path};
@@ -169,8 +170,15 @@ async fn a_connection_that_fails_says_why() {
     let server = ChaosServer::start(|_| Reply::default()).await;
     let store = store(&server);
     drop(server);
-    let refused = store.get(&path("f")).await.unwrap_err().to_string();
+    let error = store.get(&path("f")).await.unwrap_err();
+    let shown = ErrorChain::new(&error).to_string();
+    assert_eq!(shown.matches("refused").count(), 1, "{shown}");
+    let innermost = ErrorChain::new(&error).iter().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    assert_eq!(innermost.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused), "{error:?}");
+    let refused = error.to_string();
     assert!(refused.contains("refused"), "{refused}");
+    assert_eq!(refused.matches("refused").count(), 1, "{refused}");
+    assert!(!refused.contains("error sending request"), "{refused}");
     let put = store.put(&path("f"), "x".into()).await.unwrap_err().to_string();
     assert!(put.contains("refused"), "{put}");
 }
