@@ -36,6 +36,36 @@ async fn what_a_server_says_is_shown_without_the_token_and_not_without_end() {
 }
 
 #[tokio::test]
+async fn a_reason_in_xml_is_shown_without_the_token_and_a_web_page_is_not() {
+    let token = secrecy::OPAQUE;
+    for (kind, text, reason) in [
+        (
+            "application/xml",
+            "<Error><Code>AccessDenied</Code><Message>TOKEN is odd</Message></Error>",
+            "is odd",
+        ),
+        ("application/xml", "<D:error xmlns:D=\"DAV:\"><D:need-privileges/></D:error>", "need-privileges"),
+        ("text/html", "<html><body>TOKEN is odd</body></html>", ""),
+    ] {
+        let server = ChaosServer::start(move |asked| {
+            let said = asked.headers.get("authorization").cloned().unwrap_or_default();
+            Reply::sized("403 Forbidden", &[("Content-Type", kind)], text.replace("TOKEN", &said))
+        })
+        .await;
+        let session = clients::session(Script::new(&[token])).build().unwrap();
+        let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+        for error in
+            [store.get(&path("f")).await.unwrap_err(), store.put(&path("f"), "x".into()).await.unwrap_err()]
+        {
+            let shown = format!("{error} {error:?}");
+            secrecy::assert_silent(&shown, token);
+            assert!(shown.contains(reason), "{shown}");
+            assert!(!shown.contains('<') && (!reason.is_empty() || !shown.contains("odd")), "{shown}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_password_of_the_url_is_sent_and_not_shown() {
     let server = serving(|asked| match asked.headers.get("authorization") {
         Some(login) if login == "Basic bWU6aHVudGVyMg==" => Reply::honest(asked, &content(100), &[]),
