@@ -10,9 +10,7 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{HttpError, HttpErrorKind};
-use scitoken_transfer::foreign_coding;
 use scitoken_types::redact;
-use url::Url;
 
 use crate::error::http_error;
 
@@ -50,14 +48,17 @@ pub(crate) fn asked_range(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// Checks the head of a successful answer to a `GET`, and returns the body, which ends with an error where it has another
-/// length than the head says.
+/// length than the head says. A content coding is an error.
 pub(crate) fn checked(
-    url: &Url,
+    coding: Option<String>,
     asked: Option<&HeaderValue>,
     parts: &mut Parts,
     body: reqwest::Body,
 ) -> Result<ObjectBody, HttpError> {
-    let length = length(url, asked, parts, body.size_hint().exact());
+    let length = match coding {
+        Some(coding) => Err(WrongAnswer::Coding(coding)),
+        None => length(asked, parts, body.size_hint().exact()),
+    };
     let length = length.map_err(|wrong| HttpError::new(HttpErrorKind::Unknown, wrong))?;
     if let Some(length) = length {
         // `object_store` reads it, and an answer in chunks, or of a part, may not have it.
@@ -67,15 +68,7 @@ pub(crate) fn checked(
 }
 
 /// Returns the length of the data, where the head tells it.
-fn length(
-    url: &Url,
-    asked: Option<&HeaderValue>,
-    parts: &Parts,
-    sent: Option<u64>,
-) -> Result<Option<u64>, WrongAnswer> {
-    if let Some(coding) = foreign_coding(url, &parts.headers) {
-        return Err(WrongAnswer::Coding(coding));
-    }
+fn length(asked: Option<&HeaderValue>, parts: &Parts, sent: Option<u64>) -> Result<Option<u64>, WrongAnswer> {
     match (parts.status, asked) {
         (StatusCode::PARTIAL_CONTENT, None) => Err(WrongAnswer::Part),
         (StatusCode::PARTIAL_CONTENT, Some(asked)) => {

@@ -1,5 +1,7 @@
 //! The connector that `object_store` asks for a client.
 
+use std::sync::Arc;
+
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::http::{HttpBuilder, HttpStore};
 use object_store::{ClientOptions, Result, RetryConfig};
@@ -8,6 +10,7 @@ use reqwest_scitokens::Session;
 use url::Url;
 
 use crate::hidden::HiddenParts;
+use crate::server_state::ServerState;
 use crate::service::TokenService;
 
 /// Sends the requests of an object store through a client with tokens.
@@ -53,13 +56,20 @@ impl HttpConnector for ScitokenConnector {
 }
 
 /// Returns `object_store`'s HTTP store for a URL.
-pub(crate) fn http_store(client: &ClientWithMiddleware, base: &Url, retry: RetryConfig) -> Result<HttpStore> {
+pub(crate) fn http_store(
+    client: &ClientWithMiddleware,
+    base: &Url,
+    retry: RetryConfig,
+    server: Arc<ServerState>,
+) -> Result<HttpStore> {
     let mut base = base.clone();
     let hidden = HiddenParts::take(&mut base);
+    let service = TokenService::new(client.clone());
+    let service = service.with_hidden(hidden).with_server(server).without_codings();
     // It puts a `/` between the URL and a location.
     HttpBuilder::new()
         .with_url(base.as_str().trim_end_matches('/'))
         .with_retry(retry)
-        .with_http_connector(ScitokenConnector(TokenService::new(client.clone()).with_hidden(hidden)))
+        .with_http_connector(ScitokenConnector(service))
         .build()
 }

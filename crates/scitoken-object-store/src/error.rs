@@ -1,6 +1,7 @@
 //! Failures in the terms of `object_store`.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use http::StatusCode;
 use object_store::client::{HttpError, HttpErrorKind};
@@ -55,17 +56,34 @@ impl OpenError {
     }
 }
 
-/// A request that got no answer. `object_store` shows the outermost error only, which is always `error sending request`.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct BrokenRequest(String);
+/// A request that got no answer. `object_store` shows the outermost error only, so the text has all causes, and the source
+/// is the innermost one, at its end.
+struct BrokenRequest(reqwest::Error);
 
 impl BrokenRequest {
-    fn new(error: &reqwest::Error) -> Self {
-        let chain = ErrorChain::new(error);
+    fn new(error: reqwest::Error) -> Self {
+        Self(error.without_url())
+    }
+}
+
+impl fmt::Display for BrokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chain = ErrorChain::new(&self.0);
         // A wrapper that names its type only is left out.
         let specific = chain.iter().skip(1).find(|cause| !cause.to_string().starts_with("client error ("));
-        Self(plain_transport_words(&ErrorChain::new(specific.unwrap_or(error)).to_string()))
+        f.write_str(&plain_transport_words(&ErrorChain::new(specific.unwrap_or(&self.0)).to_string()))
+    }
+}
+
+impl fmt::Debug for BrokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BrokenRequest").field(&self.to_string()).finish()
+    }
+}
+
+impl StdError for BrokenRequest {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        ErrorChain::new(&self.0).iter().skip(1).last()
     }
 }
 
@@ -85,7 +103,7 @@ pub(crate) fn http_error(error: reqwest_middleware::Error) -> HttpError {
                 // The connection broke: an idempotent request is sent again.
                 HttpErrorKind::Interrupted
             };
-            HttpError::new(kind, BrokenRequest::new(&error.without_url()))
+            HttpError::new(kind, BrokenRequest::new(error))
         }
         // No token, a refused redirect: the same request fails again.
         reqwest_middleware::Error::Middleware(error) => {

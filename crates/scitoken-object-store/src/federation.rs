@@ -14,7 +14,7 @@ use object_store::{
 use reqwest_middleware::ClientWithMiddleware;
 use scitoken_transfer::federation::{Federation, FederationUrl};
 use scitoken_transfer::{Checksum, Digest};
-use scitoken_types::SafeUrl;
+use scitoken_types::{Origin, SafeUrl};
 use url::Url;
 
 use crate::connector::http_store;
@@ -22,7 +22,9 @@ use crate::error::{of_transfer, unexpected};
 use crate::location::url_of;
 use crate::payload::{empty, in_memory_if_short, with_data};
 use crate::preconditions;
+use crate::server_state::ServerStates;
 use crate::service::{AskDigest, OfferedDigest};
+use crate::several::CameFrom;
 use crate::verify::whole;
 
 /// How often a server is asked again before the next one.
@@ -36,6 +38,7 @@ pub(crate) struct FederationObjects {
     base: FederationUrl,
     checksum: Arc<Checksum>,
     retry: RetryConfig,
+    states: Arc<ServerStates>,
 }
 
 /// One object at the servers that have it.
@@ -43,6 +46,7 @@ struct ObjectServers {
     location: Path,
     client: ClientWithMiddleware,
     retry: RetryConfig,
+    states: Arc<ServerStates>,
     /// Those that were not asked yet.
     rest: std::vec::IntoIter<Url>,
 }
@@ -51,7 +55,8 @@ impl FederationObjects {
     pub(crate) fn new(federation: Federation, client: ClientWithMiddleware, base: FederationUrl) -> Self {
         let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), ..BackoffConfig::default() };
         let retry = RetryConfig { backoff, max_retries: RETRIES_OF_A_SERVER, ..RetryConfig::default() };
-        Self { federation, client, base, checksum: Arc::new(Checksum::Auto), retry }
+        let checksum = Arc::new(Checksum::Auto);
+        Self { federation, client, base, checksum, retry, states: Arc::default() }
     }
 
     /// Returns the same objects, at each server of which a read is repeated in this way.
@@ -62,6 +67,7 @@ impl FederationObjects {
             base: self.base.clone(),
             checksum: Arc::clone(&self.checksum),
             retry,
+            states: Arc::clone(&self.states),
         }
     }
 
@@ -108,8 +114,12 @@ impl FederationObjects {
         let failed = |failure| of_transfer(failure, location);
         let object = self.federation.resolve(&name).await.map_err(failed)?;
         let client = self.federation.client_for(&self.client, &object).await.map_err(failed)?;
-        let rest = object.servers().to_vec().into_iter();
-        Ok(ObjectServers { location: location.clone(), client, retry: self.retry.clone(), rest })
+        let (retry, states) = (self.retry.clone(), Arc::clone(&self.states));
+        let mut rest = object.servers().to_vec();
+        // Those that asked to be left alone come last, and are waited for where no other has the object.
+        rest.sort_by_key(|url| states.of(url).pauses.is_paused(url));
+        let rest = rest.into_iter();
+        Ok(ObjectServers { location: location.clone(), client, retry, states, rest })
     }
 }
 
@@ -119,6 +129,7 @@ impl ObjectServers {
             location: self.location.clone(),
             client: self.client.clone(),
             retry: self.retry.clone(),
+            states: Arc::clone(&self.states),
             rest: self.rest.clone(),
         }
     }
@@ -135,6 +146,9 @@ impl ObjectServers {
             match self.ask(&url, options.clone()).await {
                 Ok(mut result) => {
                     result.meta.location = self.location.clone();
+                    if let Ok(origin) = Origin::try_from(&url) {
+                        result.extensions.insert(CameFrom(origin));
+                    }
                     return Ok(result);
                 }
                 Err(
@@ -152,8 +166,8 @@ impl ObjectServers {
 
     async fn ask(&self, url: &Url, options: GetOptions) -> Result<GetResult> {
         let is_range = options.range.is_some();
-        let mut result =
-            http_store(&self.client, url, self.retry.clone())?.get_opts(&Path::default(), options).await?;
+        let store = http_store(&self.client, url, self.retry.clone(), self.states.of(url))?;
+        let mut result = store.get_opts(&Path::default(), options).await?;
         if is_range {
             // A range comes from one server as a whole, or from the next one as a whole.
             result = in_memory_if_short(result).await?;

@@ -52,6 +52,7 @@ mod payload;
 mod preconditions;
 mod refusal;
 mod server;
+mod server_state;
 mod service;
 mod several;
 mod store;

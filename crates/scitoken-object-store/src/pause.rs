@@ -13,6 +13,9 @@ use url::Url;
 /// A longer pause is an error.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// Requests that waited are sent within this time, so that the first one can find out that the server is still busy.
+const SPREAD: Duration = Duration::from_millis(250);
+
 /// Until when which servers are not asked.
 #[derive(Debug, Default)]
 pub(crate) struct Pauses(Mutex<Vec<(Origin, Instant)>>);
@@ -28,8 +31,15 @@ struct TooLong {
 impl Pauses {
     /// Waits until the server may be asked.
     pub(crate) async fn wait(&self, url: &Url) {
-        let Some(until) = self.until(url) else { return };
-        tokio::time::sleep_until(until).await;
+        // Another request may have been told to wait longer in the meantime.
+        while let Some(until) = self.until(url) {
+            tokio::time::sleep_until(until + SPREAD.mul_f64(fastrand::f64())).await;
+        }
+    }
+
+    /// Returns whether the server is not to be asked now.
+    pub(crate) fn is_paused(&self, url: &Url) -> bool {
+        self.until(url).is_some()
     }
 
     fn until(&self, url: &Url) -> Option<Instant> {
@@ -43,11 +53,18 @@ impl Pauses {
         pauses.iter().find(|(paused, _)| *paused == origin).map(|(_, until)| *until)
     }
 
-    /// Records the pause that a refusal asks for.
+    /// Records the pause that a refusal asks for, which concerns the server that sent it: a server that redirected to it is asked
+    /// as before.
     ///
     /// # Errors
     /// It is too long, so that the request is not to be repeated.
-    pub(crate) fn record(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<(), HttpError> {
+    pub(crate) fn record(
+        &self,
+        asked: &Url,
+        answered: &Url,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) -> Result<(), HttpError> {
         if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
             return Ok(());
         }
@@ -55,7 +72,12 @@ impl Pauses {
         if wait > LONGEST {
             return Err(HttpError::new(HttpErrorKind::Unknown, TooLong { status, wait }));
         }
-        let Ok(origin) = Origin::try_from(url) else { return Ok(()) };
+        let (Ok(origin), Ok(sender)) = (Origin::try_from(asked), Origin::try_from(answered)) else {
+            return Ok(());
+        };
+        if origin != sender {
+            return Ok(());
+        }
         let until = Instant::now() + wait;
         let mut pauses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match pauses.iter_mut().find(|(paused, _)| *paused == origin) {
@@ -108,11 +130,45 @@ mod tests {
         let (url, other): (Url, Url) = ("https://h/d/f".parse().unwrap(), "https://i/d/f".parse().unwrap());
         let busy = StatusCode::SERVICE_UNAVAILABLE;
         let after = |value| headers(&[(http::header::RETRY_AFTER, value)]);
-        pauses.record(&url, StatusCode::NOT_FOUND, &after("30")).unwrap();
+        pauses.record(&url, &url, StatusCode::NOT_FOUND, &after("30")).unwrap();
         assert_eq!(pauses.until(&url), None);
-        pauses.record(&url, busy, &after("30")).unwrap();
+        pauses.record(&url, &other, busy, &after("30")).unwrap();
+        assert!(pauses.until(&url).is_none() && pauses.until(&other).is_none(), "a redirect");
+        pauses.record(&url, &url, busy, &after("30")).unwrap();
         assert!(pauses.until(&url).is_some() && pauses.until(&other).is_none());
-        let error = pauses.record(&other, busy, &after("3600")).unwrap_err();
+        let error = pauses.record(&other, &other, busy, &after("3600")).unwrap_err();
         assert!(error.to_string().contains("3600 s"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waited_waits_again_where_the_server_asked_for_more() {
+        let pauses = std::sync::Arc::new(Pauses::default());
+        let url: Url = "https://h/d/f".parse().unwrap();
+        let busy = StatusCode::SERVICE_UNAVAILABLE;
+        let after = |value| headers(&[(http::header::RETRY_AFTER, value)]);
+        pauses.record(&url, &url, busy, &after("1")).unwrap();
+        let begun = Instant::now();
+        let (waiting, asked) = (std::sync::Arc::clone(&pauses), url.clone());
+        let waiting = tokio::spawn(async move { waiting.wait(&asked).await });
+        // It sleeps now, until the end of the pause that it knows.
+        tokio::task::yield_now().await;
+        pauses.record(&url, &url, busy, &after("2")).unwrap();
+        waiting.await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(1_950), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn requests_that_waited_do_not_start_at_once() {
+        let pauses = Pauses::default();
+        let url: Url = "https://h/d/f".parse().unwrap();
+        let after = headers(&[(http::header::RETRY_AFTER, "1")]);
+        pauses.record(&url, &url, StatusCode::SERVICE_UNAVAILABLE, &after).unwrap();
+        let wait = || async {
+            pauses.wait(&url).await;
+            Instant::now()
+        };
+        let ends = futures_util::future::join_all((0..50).map(|_| wait())).await;
+        let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
+        assert!(*last - *first >= SPREAD / 4, "{:?}", *last - *first);
     }
 }

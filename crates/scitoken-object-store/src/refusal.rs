@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http_body_util::BodyExt as _;
+use quick_xml::Reader;
+use quick_xml::events::Event;
 use reqwest_scitokens::ResponseExt as _;
 use reqwest_scitokens::auth::{AuthTrace, Explanation, Verdict};
 use scitoken_types::redact;
@@ -22,22 +23,19 @@ pub(crate) struct RefusalText {
 
 impl RefusalText {
     /// Reads the text of a refusal.
-    pub(crate) async fn read(response: reqwest::Response) -> (http::response::Parts, Self) {
+    pub(crate) async fn read(response: &mut reqwest::Response) -> Self {
         let is_about_token = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
         let because = response.explain().filter(|_| is_about_token).and_then(|said| because(&said));
-        let (parts, mut body) = http::Response::<reqwest::Body>::from(response).into_parts();
         let mut text = BytesMut::new();
         let read = async {
             while text.len() < LONGEST
-                && let Some(Ok(frame)) = body.frame().await
+                && let Ok(Some(data)) = response.chunk().await
             {
-                if let Ok(data) = frame.into_data() {
-                    text.extend_from_slice(&data[..data.len().min(LONGEST - text.len())]);
-                }
+                text.extend_from_slice(&data[..data.len().min(LONGEST - text.len())]);
             }
         };
         let _ = tokio::time::timeout(PATIENCE, read).await;
-        (parts, Self { text: text.freeze(), because })
+        Self { text: text.freeze(), because }
     }
 
     /// Returns the text as the server sent it.
@@ -47,9 +45,7 @@ impl RefusalText {
 
     /// Returns the text to be shown: without the credentials of the exchange, and with what the token lacks.
     pub(crate) fn shown(&self, trace: Option<&AuthTrace>) -> String {
-        let sent = self.sent();
-        // A web page says nothing that its status does not.
-        let sent = if sent.trim_start().starts_with('<') { String::new() } else { sent };
+        let sent = reason(&self.sent());
         let sent = trace.map_or_else(|| sent.clone(), |trace| trace.redactor().redact(&sent).into_owned());
         let sent = redact::text(sent.trim());
         match &self.because {
@@ -60,10 +56,94 @@ impl RefusalText {
     }
 }
 
+/// Returns what a text says: the message of an error in XML (S3, WebDAV), nothing of a web page, which says nothing that its
+/// status does not, and else all of it.
+fn reason(text: &str) -> String {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if !text.starts_with('<') {
+        return text.to_owned();
+    }
+    let begin: String = text.chars().take(1_024).flat_map(char::to_lowercase).collect();
+    let is_page = ["<!doctype html", "<html", "<head", "<body", "<title", "<h1", "<center", "<p>"]
+        .iter()
+        .any(|tag| begin.contains(tag));
+    match xml_message(text) {
+        Some(message) => message,
+        None if is_page => String::new(),
+        None => text.to_owned(),
+    }
+}
+
+/// Returns the message of an error answer in XML, a document whose root is `error`: its first two texts, or the name of what
+/// it contains (RFC 4918 section 16).
+fn xml_message(text: &str) -> Option<String> {
+    let mut reader = Reader::from_str(text);
+    let (mut depth, mut is_error, mut texts, mut condition) = (0_usize, false, Vec::new(), None);
+    loop {
+        let event = reader.read_event().ok()?;
+        match &event {
+            Event::Start(element) | Event::Empty(element) => {
+                let name = element.local_name().into_inner();
+                is_error |= depth == 0 && name.eq_ignore_ascii_case("error");
+                if !is_error {
+                    return None;
+                }
+                if depth == 1 && condition.is_none() {
+                    condition = Some(name.to_owned());
+                }
+                depth += usize::from(matches!(event, Event::Start(_)));
+            }
+            Event::Text(text) if depth > 0 => texts.push(text.xml10_content().trim().to_owned()),
+            Event::End(_) => depth = depth.checked_sub(1)?,
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    texts.retain(|text| !text.is_empty());
+    texts.truncate(2);
+    let message = if texts.is_empty() { condition.unwrap_or_default() } else { texts.join(": ") };
+    (is_error && depth == 0).then_some(message)
+}
+
 /// Returns what the token lacks, or why there was none.
 fn because(explanation: &Explanation) -> Option<String> {
     let failed = explanation.checks().iter().find(|check| check.verdict == Verdict::Fails);
     let failed =
         failed.map(|check| format!("token: {} is {}, required: {}", check.what, check.token, check.request));
     failed.or_else(|| Some(format!("sent without a token: {}", explanation.not_attached()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_xml_has_a_reason_and_a_web_page_has_none() {
+        for (text, expected) in [
+            ("quota is used up\n", "quota is used up"),
+            ("", ""),
+            (
+                "<?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message>\
+                 <RequestId>7</RequestId></Error>",
+                "AccessDenied: Access Denied",
+            ),
+            ("\u{feff}<Error><Code>SlowDown</Code></Error>", "SlowDown"),
+            ("<D:error xmlns:D=\"DAV:\"><D:lock-token-submitted/></D:error>", "lock-token-submitted"),
+            (
+                "<d:error xmlns:d=\"DAV:\" xmlns:s=\"s\"><s:exception>Locked</s:exception><s:message>by bob\
+                 </s:message></d:error>",
+                "Locked: by bob",
+            ),
+            ("<Error/>", ""),
+            // Neither a page nor an error of this kind.
+            ("<fault>no disk</fault>", "<fault>no disk</fault>"),
+            ("<Error><Code>Cut", "<Error><Code>Cut"),
+            ("<!DOCTYPE HTML PUBLIC \"-//IETF//DTD HTML 2.0//EN\">\n<html><body>No", ""),
+            ("<html>\r\n<head><title>403 Forbidden</title></head></html>", ""),
+            ("<?xml version=\"1.0\"?><!DOCTYPE html><html><body>No</body></html>", ""),
+            ("<h1>Forbidden</h1>", ""),
+        ] {
+            assert_eq!(reason(text), expected, "{text}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The service beneath a store: each request passes the middlewares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
@@ -12,7 +12,7 @@ use object_store::client::{
 };
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::auth::AuthTrace;
-use scitoken_transfer::{Checksum, Digest, is_passing_refusal};
+use scitoken_transfer::{Checksum, Digest, foreign_coding, is_digest_refusal, is_passing_refusal};
 use scitoken_types::SafeUrl;
 use tracing::{Instrument as _, debug_span, field};
 use url::Url;
@@ -20,17 +20,18 @@ use url::Url;
 use crate::answer::{self, ObjectBody};
 use crate::error::{http_error, unexpected};
 use crate::hidden::HiddenParts;
-use crate::pause::Pauses;
+
 use crate::refusal::RefusalText;
+use crate::server_state::ServerState;
 
 /// Sends requests through a client with middlewares.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenService {
     client: ClientWithMiddleware,
     hidden: Arc<HiddenParts>,
-    pauses: Arc<Pauses>,
-    /// Whether the server refused to be asked for a digest.
-    without_digests: Arc<AtomicBool>,
+    server: Arc<ServerState>,
+    /// Whether stored bytes may have a content coding.
+    takes_codings: bool,
 }
 
 /// In the extensions of a request: ask for the digest of the whole object.
@@ -47,7 +48,17 @@ pub(crate) struct MaybeListing;
 
 impl TokenService {
     pub(crate) fn new(client: ClientWithMiddleware) -> Self {
-        Self { client, hidden: Arc::default(), pauses: Arc::default(), without_digests: Arc::default() }
+        Self { client, hidden: Arc::default(), server: Arc::default(), takes_codings: true }
+    }
+
+    /// Returns a service that knows and remembers this of its server.
+    pub(crate) fn with_server(self, server: Arc<ServerState>) -> Self {
+        Self { server, ..self }
+    }
+
+    /// Returns a service that refuses objects with a content coding.
+    pub(crate) fn without_codings(self) -> Self {
+        Self { takes_codings: false, ..self }
     }
 
     /// Returns a service that adds these parts to URLs.
@@ -56,10 +67,10 @@ impl TokenService {
     }
 
     async fn send(&self, request: HttpRequest, mut url: Url) -> Result<HttpResponse, HttpError> {
-        self.pauses.wait(&url).await;
+        self.server.pauses.wait(&url).await;
         let (mut parts, body) = request.into_parts();
         let ask = parts.extensions.remove::<AskDigest>();
-        let mut ask = ask.filter(|_| !self.without_digests.load(Ordering::Relaxed));
+        let mut ask = ask.filter(|_| !self.server.without_digests.load(Ordering::Relaxed));
         let is_get = parts.method == Method::GET;
         let is_read = is_get || parts.method == Method::HEAD;
         if is_read {
@@ -83,17 +94,24 @@ impl TokenService {
             request = request.body(body.collect().await?.to_bytes());
         }
         let mut response = request.send().await.map_err(http_error)?;
+        let mut said = None;
         if let Some((headers, extensions)) = again
             && is_get
-            && may_refuse_digest(response.status())
+            && is_refusal(response.status())
         {
+            let text = RefusalText::read(&mut response).await;
+            let is_about_digest = is_digest_refusal(response.status(), &text.sent());
             // XRootD without a configured checksum answers 405 to this question, and 500 where there is no object.
-            let mut request = self.client.get(url).headers(headers);
-            request.extensions().extend(extensions);
-            response = request.send().await.map_err(http_error)?;
-            ask = None;
-            if response.status().is_success() {
-                self.without_digests.store(true, Ordering::Relaxed);
+            if is_about_digest || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                let mut request = self.client.get(url).headers(headers);
+                request.extensions().extend(extensions);
+                response = request.send().await.map_err(http_error)?;
+                ask = None;
+                if is_about_digest && response.status().is_success() {
+                    self.server.without_digests.store(true, Ordering::Relaxed);
+                }
+            } else {
+                said = Some(text);
             }
         }
         // A server that redirects to the name with a `/` says that it is a directory (RFC 4918 section 5.2).
@@ -101,9 +119,13 @@ impl TokenService {
             return Ok(not_an_object());
         }
         let status = response.status();
-        if status.is_client_error() || status.is_server_error() {
-            self.pauses.record(&asked, status, response.headers())?;
-            return Ok(refused(response, is_read).await);
+        if is_refusal(status) {
+            self.server.pauses.record(&asked, response.url(), status, response.headers())?;
+            let said = match said {
+                Some(said) => said,
+                None => RefusalText::read(&mut response).await,
+            };
+            return Ok(refused(response, &said, is_read));
         }
         let (mut parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
         if let Some(AskDigest(checksum)) = ask
@@ -115,7 +137,8 @@ impl TokenService {
             parts.extensions.insert(MaybeListing);
         }
         let body = if is_get && status.is_success() {
-            answer::checked(&asked, range.as_ref(), &mut parts, body)?
+            let coding = if self.takes_codings { None } else { foreign_coding(&asked, &parts.headers) };
+            answer::checked(coding, range.as_ref(), &mut parts, body)?
         } else {
             ObjectBody::new(body, None)
         };
@@ -123,20 +146,18 @@ impl TokenService {
     }
 }
 
-/// Whether a server may have refused the question for a digest, and not the read. The others are about the token, the name
-/// or the moment.
-fn may_refuse_digest(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 405 | 406 | 422 | 431 | 500 | 501)
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 /// Returns a refusal whose text can be shown.
-async fn refused(response: reqwest::Response, is_read: bool) -> HttpResponse {
-    let (mut parts, refusal) = RefusalText::read(response).await;
-    if is_read && is_passing_refusal(parts.status, &refusal.sent()) {
+fn refused(response: reqwest::Response, said: &RefusalText, is_read: bool) -> HttpResponse {
+    let (mut parts, _) = http::Response::<reqwest::Body>::from(response).into_parts();
+    if is_read && is_passing_refusal(parts.status, &said.sent()) {
         // The object may exist: what is not there has a meaning for readers of Zarr.
         parts.status = StatusCode::SERVICE_UNAVAILABLE;
     }
-    let text = refusal.shown(parts.extensions.get::<AuthTrace>());
+    let text = said.shown(parts.extensions.get::<AuthTrace>());
     HttpResponse::from_parts(parts, text.into())
 }
 

@@ -173,11 +173,11 @@ impl ObjectStore for ScitokenStore {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
-        let version = Version::new(matches!(self.0, Backend::Server(_)));
+        let version = Version::default();
         several::read(ranges, |range| async {
             let options = GetOptions::new().with_range(Some(range));
             let result = self.get_opts(location, options).await?;
-            version.check(&result.meta)?;
+            version.check(&result.meta, &result.extensions)?;
             result.bytes().await
         })
         .await

@@ -64,7 +64,7 @@ pub use event::{Event, EventKind, Events, FileNumber, Reporter, events};
 pub use exchange::content_coding::foreign_coding;
 pub use exchange::page_answer::is_page_name;
 pub use exchange::probe::Probe;
-pub use exchange::request::is_passing_refusal;
+pub use exchange::request::{is_digest_refusal, is_passing_refusal};
 pub use exchange::transport_error::{connection_hint, plain_transport_words};
 pub use hint::TransferHint;
 pub use limits::TransferLimits;

@@ -33,7 +33,7 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn new(client: ClientWithMiddleware, base: &Url) -> Result<Self, OpenError> {
         let base = location::base(base)?;
-        let http = http_store(&client, &base, RetryConfig::default())?;
+        let http = http_store(&client, &base, RetryConfig::default(), Arc::default())?;
         let downloader = Downloader::new(client.clone());
         Ok(Self { base, client, http, rereads: REREADS, downloader, checksum: Arc::new(Checksum::Auto) })
     }
@@ -44,7 +44,7 @@ impl Directory {
             base: self.base.clone(),
             client: self.client.clone(),
             rereads: retry.max_retries.min(REREADS),
-            http: http_store(&self.client, &self.base, retry)?,
+            http: http_store(&self.client, &self.base, retry, Arc::default())?,
             downloader: self.downloader.clone(),
             checksum: Arc::clone(&self.checksum),
         })

@@ -149,13 +149,13 @@ impl Answered {
         Self { status, said: String::new() }
     }
 
-    pub(super) async fn read(response: Response) -> Self {
+    pub(super) async fn read(mut response: Response) -> Self {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
             return Self::new(status);
         }
-        let (parts, refusal) = RefusalText::read(response).await;
-        Self { status, said: refusal.shown(parts.extensions.get::<AuthTrace>()) }
+        let refusal = RefusalText::read(&mut response).await;
+        Self { status, said: refusal.shown(response.extensions().get::<AuthTrace>()) }
     }
 
     /// Returns the failure that the answer is.

@@ -14,9 +14,9 @@ use serde_json::json;
 
 use crate::support::{content, path};
 
-const CACHES: [FederationServer; 2] = [FederationServer::Cache(0), FederationServer::Cache(1)];
+pub(crate) const CACHES: [FederationServer; 2] = [FederationServer::Cache(0), FederationServer::Cache(1)];
 
-fn store(federation: &FakeFederation, name: &str, token: &str) -> ScitokenStore {
+pub(crate) fn store(federation: &FakeFederation, name: &str, token: &str) -> ScitokenStore {
     let session = clients::session(Script::new(&[token])).build().unwrap();
     let federated = Federation::new(session.http_client().clone()).with_token_source(Script::new(&[token]));
     let base = federation.name(name).parse().unwrap();

@@ -1,7 +1,9 @@
 //! Integration tests.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod copying;
 mod federated;
+mod federated_servers;
 mod formats;
 mod hostile;
 mod hostile_changes;

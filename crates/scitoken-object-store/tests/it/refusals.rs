@@ -6,6 +6,7 @@ use object_store::{Error, ObjectStoreExt as _, RetryConfig};
 use scitoken_object_store::ScitokenStore;
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
 use scitoken_test_support::{Script, clients, secrecy};
+use scitoken_types::ErrorChain;
 
 use crate::hostile::{serving, store};
 use crate::support::{content, path};
@@ -31,6 +32,36 @@ async fn what_a_server_says_is_shown_without_the_token_and_not_without_end() {
         assert!(error.to_string().contains("is odd"), "{status}: {error}");
         let error = store.put(&path("f"), "x".into()).await.unwrap_err();
         secrecy::assert_silent(&format!("{error} {error:?}"), token);
+    }
+}
+
+#[tokio::test]
+async fn a_reason_in_xml_is_shown_without_the_token_and_a_web_page_is_not() {
+    let token = secrecy::OPAQUE;
+    for (kind, text, reason) in [
+        (
+            "application/xml",
+            "<Error><Code>AccessDenied</Code><Message>TOKEN is odd</Message></Error>",
+            "is odd",
+        ),
+        ("application/xml", "<D:error xmlns:D=\"DAV:\"><D:need-privileges/></D:error>", "need-privileges"),
+        ("text/html", "<html><body>TOKEN is odd</body></html>", ""),
+    ] {
+        let server = ChaosServer::start(move |asked| {
+            let said = asked.headers.get("authorization").cloned().unwrap_or_default();
+            Reply::sized("403 Forbidden", &[("Content-Type", kind)], text.replace("TOKEN", &said))
+        })
+        .await;
+        let session = clients::session(Script::new(&[token])).build().unwrap();
+        let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+        for error in
+            [store.get(&path("f")).await.unwrap_err(), store.put(&path("f"), "x".into()).await.unwrap_err()]
+        {
+            let shown = format!("{error} {error:?}");
+            secrecy::assert_silent(&shown, token);
+            assert!(shown.contains(reason), "{shown}");
+            assert!(!shown.contains('<') && (!reason.is_empty() || !shown.contains("odd")), "{shown}");
+        }
     }
 }
 
@@ -127,12 +158,57 @@ async fn a_server_without_checksums_has_its_objects_all_the_same() {
 }
 
 #[tokio::test]
+async fn digests_are_asked_for_again_after_a_failure_that_is_not_about_them() {
+    for (failure, text, is_about_digest, requests) in [
+        // It fails once, and the retry of the store asks again.
+        ("500 Internal Server Error", "disk on fire", false, 2),
+        ("500 Internal Server Error", "", false, 2),
+        ("503 Busy", "try later", false, 2),
+        ("405 Method Not Allowed", "", false, 2),
+        ("405 Method Not Allowed", "Failed to determine checksum", true, 2),
+        ("500 Internal Server Error", "Underlying filesystem failed to calculate checksum.", true, 2),
+        ("400 Bad Request", "", true, 2),
+    ] {
+        let server = serving(move |asked| match asked.number {
+            0 => Reply::sized(failure, &[], text),
+            _ => Reply::honest(asked, &content(100), &[]),
+        })
+        .await;
+        let session = clients::session(Script::new(&["t"])).build().unwrap();
+        let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+        assert_eq!(store.get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+        assert_eq!(server.seen().len(), requests, "{failure} {text}");
+        assert_eq!(store.get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+        let last = server.seen().pop().unwrap();
+        assert_eq!(last.headers.contains_key("want-digest"), !is_about_digest, "{failure} {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_fails_is_asked_once_for_each_attempt() {
+    for (failure, text) in [("500 Internal Server Error", "disk on fire"), ("503 Busy", ""), ("501 No", "")] {
+        let server = serving(move |_| Reply::sized(failure, &[], text)).await;
+        let error = store(&server).get(&path("f")).await.unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+        let asked = server.seen().iter().filter(|asked| asked.method == "GET").count();
+        assert_eq!(asked, 1, "{failure} {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_connection_that_fails_says_why() {
     let server = ChaosServer::start(|_| Reply::default()).await;
     let store = store(&server);
     drop(server);
-    let refused = store.get(&path("f")).await.unwrap_err().to_string();
+    let error = store.get(&path("f")).await.unwrap_err();
+    let shown = ErrorChain::new(&error).to_string();
+    assert_eq!(shown.matches("refused").count(), 1, "{shown}");
+    let innermost = ErrorChain::new(&error).iter().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    assert_eq!(innermost.map(std::io::Error::kind), Some(std::io::ErrorKind::ConnectionRefused), "{error:?}");
+    let refused = error.to_string();
     assert!(refused.contains("refused"), "{refused}");
+    assert_eq!(refused.matches("refused").count(), 1, "{refused}");
+    assert!(!refused.contains("error sending request"), "{refused}");
     let put = store.put(&path("f"), "x".into()).await.unwrap_err().to_string();
     assert!(put.contains("refused"), "{put}");
 }

@@ -102,11 +102,12 @@ pub(crate) async fn with_server_text(
     let failure = failure.with_explanation(response.explain());
     let text = error_text(&mut response).await;
     let text = text.trim();
-    let failure = if asked_for_digest && is_about_checksum(&failure, text) {
+    let status = failure.status();
+    let failure = if asked_for_digest && status.is_some_and(|status| is_digest_refusal(status, text)) {
         failure.with_retry_action(RetryAction::WithoutDigest)
     } else if text.contains(NOT_EMPTY) {
         failure.with_retry_action(RetryAction::GiveUp)
-    } else if failure.status().is_some_and(|status| is_passing_refusal(status, text)) {
+    } else if status.is_some_and(|status| is_passing_refusal(status, text)) {
         failure.with_retry_action(RetryAction::Retry)
     } else {
         failure
@@ -152,14 +153,12 @@ pub fn is_passing_refusal(status: http::StatusCode, text: &str) -> bool {
 
 /// Returns whether a request may have been refused because it asked for a digest. XRootD 5.5 answers `500` when it has no
 /// checksum configured, or does not know the algorithm; other servers refuse the header, some without a word about it.
-fn is_about_checksum(failure: &TransferError, text: &str) -> bool {
+pub fn is_digest_refusal(status: http::StatusCode, text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let names_it = ["checksum", "cksum", "digest", "hash"].iter().any(|word| text.contains(word));
-    failure.status().is_some_and(|status| {
-        // These are about the token, the name and the rate, whatever the text says.
-        let is_other = matches!(status.as_u16(), 401 | 404 | 407 | 410 | 416 | 429);
-        matches!(status.as_u16(), 400 | 406 | 422 | 431) || (names_it && !is_other)
-    })
+    // These are about the token, the name and the rate, whatever the text says.
+    let is_other = matches!(status.as_u16(), 401 | 404 | 407 | 410 | 416 | 429);
+    matches!(status.as_u16(), 400 | 406 | 422 | 431) || (names_it && !is_other)
 }
 
 /// Returns whether the server refused to remove a directory because it is not empty.
