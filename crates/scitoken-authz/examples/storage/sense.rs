@@ -79,7 +79,5 @@ pub(super) fn is_same_host(there: &Authority, here: &[u8]) -> bool {
         (there, here) => there == here,
     };
     // An authority with user info is not a host (RFC 9110 section 4.2.4).
-    !there.as_str().contains('@')
-        && there.host().eq_ignore_ascii_case(here.host())
-        && is_same_port
+    !there.as_str().contains('@') && there.host().eq_ignore_ascii_case(here.host()) && is_same_port
 }

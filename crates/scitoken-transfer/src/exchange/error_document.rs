@@ -57,18 +57,32 @@ impl ErrorDocument {
     }
 }
 
-/// Returns the message of an error answer in XML, of S3 or WebDAV: a document whose root is `error`.
-pub(crate) fn xml_message(body: &[u8]) -> Option<String> {
-    let mut reader = Reader::from_str(std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}'));
-    let (mut depth, mut is_error, mut texts) = (0_usize, false, Vec::new());
+/// Returns the message of an error answer in XML, of S3 or WebDAV: the first two texts of a document whose root is `error`, or
+/// the name of the condition in it (RFC 4918 section 16). `None` for every other text.
+///
+/// ```
+/// use scitoken_transfer::xml_error_message;
+///
+/// let answer = "<Error><Code>AccessDenied</Code><Message>no such grant</Message></Error>";
+/// assert_eq!(xml_error_message(answer).as_deref(), Some("AccessDenied: no such grant"));
+/// assert_eq!(xml_error_message("<data/>"), None);
+/// ```
+pub fn xml_error_message(text: &str) -> Option<String> {
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    let (mut depth, mut is_error, mut texts, mut condition) = (0_usize, false, Vec::new(), None);
     loop {
-        match reader.read_event().ok()? {
-            Event::Start(start) => {
-                is_error |= depth == 0 && start.local_name().into_inner().eq_ignore_ascii_case("error");
-                if depth == 0 && !is_error {
+        let event = reader.read_event().ok()?;
+        match &event {
+            Event::Start(element) | Event::Empty(element) => {
+                let name = element.local_name().into_inner();
+                is_error |= depth == 0 && name.eq_ignore_ascii_case("error");
+                if !is_error {
                     return None;
                 }
-                depth += 1;
+                if depth == 1 && condition.is_none() {
+                    condition = Some(name.to_owned());
+                }
+                depth += usize::from(matches!(event, Event::Start(_)));
             }
             Event::Text(text) if depth > 0 => texts.push(text.xml10_content().trim().to_owned()),
             Event::End(_) => depth = depth.checked_sub(1)?,
@@ -77,7 +91,9 @@ pub(crate) fn xml_message(body: &[u8]) -> Option<String> {
         }
     }
     texts.retain(|text| !text.is_empty());
-    let message = if texts.is_empty() { "error".to_owned() } else { texts[..texts.len().min(2)].join(": ") };
+    texts.truncate(2);
+    let message =
+        if texts.is_empty() { condition.unwrap_or_else(|| "error".to_owned()) } else { texts.join(": ") };
     (is_error && depth == 0).then(|| message.chars().take(LONGEST).collect())
 }
 

@@ -11,7 +11,7 @@ use url::Url;
 use crate::download::job::WebPages;
 use crate::error::{FailureKind, RetryAction, TransferError};
 use crate::exchange::content_coding::{codings, has_name_of, suffixes, unrequested_coding};
-use crate::exchange::error_document::{self, ErrorDocument};
+use crate::exchange::error_document::{ErrorDocument, xml_error_message};
 use crate::exchange::page_answer::{is_declared, is_page_name};
 use crate::exchange::web_page::{PageVerdict, page_verdict, page_verdict_of_text};
 use crate::hint::TransferHint;
@@ -127,7 +127,7 @@ impl Inspection {
             Documents::Json => ErrorDocument::read(&self.held)
                 .filter(ErrorDocument::is_declared)
                 .and_then(|document| document.message()),
-            Documents::Xml => error_document::xml_message(&self.held),
+            Documents::Xml => std::str::from_utf8(&self.held).ok().and_then(xml_error_message),
         };
         match message {
             _ if verdict == PageVerdict::Page => Inspected::Page,
@@ -326,7 +326,12 @@ mod tests {
                 "<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code><Message>no</Message></Error>",
                 Some("AccessDenied: no"),
             ),
-            ("run.root", "text/xml", "<D:error xmlns:D='DAV:'><D:need-privileges/></D:error>", Some("error")),
+            (
+                "run.root",
+                "text/xml",
+                "<D:error xmlns:D='DAV:'><D:need-privileges/></D:error>",
+                Some("need-privileges"),
+            ),
             ("run.json", "application/json", r#"{"error":"no token"}"#, None),
             ("run.xml", "application/xml", "<Error><Code>x</Code></Error>", None),
             ("run.root", "application/octet-stream", r#"{"error":"no token"}"#, None),
