@@ -10,7 +10,9 @@ use http::response::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use object_store::client::{HttpError, HttpErrorKind};
-use scitoken_types::redact;
+use scitoken_transfer::foreign_coding;
+use scitoken_types::{ErrorChain, redact};
+use url::Url;
 
 use crate::error::http_error;
 
@@ -32,6 +34,8 @@ enum WrongAnswer {
     Range { asked: String, answered: String },
     #[error("the server sends {sent} bytes for a range of {range}")]
     RangeLength { sent: u64, range: u64 },
+    #[error("the server tells no length of the object")]
+    NoLength,
     #[error("the server says that the object has {0} bytes")]
     TooLarge(u64),
     #[error("the server answered with the content coding `{0}`, which was not asked for")]
@@ -42,51 +46,75 @@ enum WrongAnswer {
     TooLong(u64),
 }
 
-/// The range of a request, if it has one.
-pub(crate) fn asked_range(headers: &HeaderMap) -> Option<HeaderValue> {
-    headers.get(RANGE).cloned()
+/// In the extensions of a request: the length of the object, which the server did not tell in an answer in chunks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownLength(pub(crate) u64);
+
+/// What the answer to a `GET` must be.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    range: Option<HeaderValue>,
+    length: Option<u64>,
+    /// Whether it is an object of a store of ours: without a content coding, and with a length.
+    is_object: bool,
 }
 
-/// Checks the head of a successful answer to a `GET`, and returns the body, which ends with an error where it has another
-/// length than the head says. A content coding is an error.
-pub(crate) fn checked(
-    coding: Option<String>,
-    asked: Option<&HeaderValue>,
-    parts: &mut Parts,
-    body: reqwest::Body,
-) -> Result<ObjectBody, HttpError> {
-    let length = match coding {
-        Some(coding) => Err(WrongAnswer::Coding(coding)),
-        None => length(asked, parts, body.size_hint().exact()),
-    };
-    let length = length.map_err(|wrong| HttpError::new(HttpErrorKind::Unknown, wrong))?;
-    if let Some(length) = length {
-        // `object_store` reads it, and an answer in chunks, or of a part, may not have it.
-        parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+impl Expected {
+    /// Reads it from the head of the request.
+    pub(crate) fn by(request: &mut http::request::Parts, is_object: bool) -> Self {
+        let length = request.extensions.remove::<KnownLength>().map(|KnownLength(length)| length);
+        Self { range: request.headers.get(RANGE).cloned(), length, is_object }
     }
-    Ok(ObjectBody::new(body, length))
-}
 
-/// Returns the length of the data, where the head tells it.
-fn length(asked: Option<&HeaderValue>, parts: &Parts, sent: Option<u64>) -> Result<Option<u64>, WrongAnswer> {
-    match (parts.status, asked) {
-        (StatusCode::PARTIAL_CONTENT, None) => Err(WrongAnswer::Part),
-        (StatusCode::PARTIAL_CONTENT, Some(asked)) => {
-            let range = part(asked, &parts.headers)?;
-            let range = range.end - range.start;
-            match sent.filter(|sent| *sent != range) {
-                Some(sent) => Err(WrongAnswer::RangeLength { sent, range }),
-                None => Ok(Some(range)),
-            }
+    /// Checks the head of a successful answer, and returns the body, which ends with an error where it has another length.
+    pub(crate) fn check(
+        &self,
+        asked: &Url,
+        parts: &mut Parts,
+        body: reqwest::Body,
+    ) -> Result<ObjectBody, HttpError> {
+        let coding = if self.is_object { foreign_coding(asked, &parts.headers) } else { None };
+        let length = match coding {
+            Some(coding) => Err(WrongAnswer::Coding(coding)),
+            None => self.length_of(parts, body.size_hint().exact()),
+        };
+        let length = length.map_err(|wrong| HttpError::new(HttpErrorKind::Unknown, wrong))?;
+        if let Some(length) = length {
+            // `object_store` reads it, and an answer in chunks, or of a part, may not have it.
+            parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
         }
-        (StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION, None) => match sent {
-            Some(length) if length > LONGEST => Err(WrongAnswer::TooLarge(length)),
-            length => Ok(length),
-        },
-        // `object_store` says that the server does not support ranges.
-        (_, Some(_)) => Ok(sent),
-        (status, None) => Err(WrongAnswer::Status(status)),
+        Ok(ObjectBody::new(body, length))
     }
+
+    /// Returns the length of the data, where the head tells it.
+    fn length_of(&self, parts: &Parts, sent: Option<u64>) -> Result<Option<u64>, WrongAnswer> {
+        match (parts.status, &self.range) {
+            (StatusCode::PARTIAL_CONTENT, None) => Err(WrongAnswer::Part),
+            (StatusCode::PARTIAL_CONTENT, Some(asked)) => {
+                let range = part(asked, &parts.headers)?;
+                let range = range.end - range.start;
+                match sent.filter(|sent| *sent != range) {
+                    Some(sent) => Err(WrongAnswer::RangeLength { sent, range }),
+                    None => Ok(Some(range)),
+                }
+            }
+            (StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION, None) => {
+                match sent.or(self.length) {
+                    Some(length) if length > LONGEST => Err(WrongAnswer::TooLarge(length)),
+                    None if self.is_object => Err(WrongAnswer::NoLength),
+                    length => Ok(length),
+                }
+            }
+            // `object_store` says that the server does not support ranges.
+            (_, Some(_)) => Ok(sent),
+            (status, None) => Err(WrongAnswer::Status(status)),
+        }
+    }
+}
+
+/// Returns whether a read failed only because the server told no length of the object.
+pub(crate) fn is_without_length(error: &object_store::Error) -> bool {
+    ErrorChain::new(error).iter().any(|cause| matches!(cause.downcast_ref(), Some(WrongAnswer::NoLength)))
 }
 
 /// Returns the range of a partial answer (RFC 9110 section 14.4), which lies in the one that was asked for.
@@ -96,13 +124,13 @@ fn part(asked: &HeaderValue, headers: &HeaderMap) -> Result<Range<u64>, WrongAns
         let is_multipart = kind.get(..10).is_some_and(|kind| kind.eq_ignore_ascii_case(b"multipart/"));
         return Err(if is_multipart { WrongAnswer::Multipart } else { WrongAnswer::NoContentRange });
     };
-    let asked = String::from_utf8_lossy(asked.as_bytes());
-    let answered = String::from_utf8_lossy(answered.as_bytes());
-    let range = content_range(&answered).filter(|range| match bounds(&asked) {
+    let range = answered.to_str().ok().and_then(content_range);
+    let range = range.filter(|range| match asked.to_str().ok().and_then(bounds) {
         Some((first, last)) => range.start == first && range.end - 1 <= last,
         None => true,
     });
-    range.ok_or_else(|| WrongAnswer::Range { asked: redact::text(&asked), answered: redact::text(&answered) })
+    let shown = |value: &HeaderValue| redact::text(&String::from_utf8_lossy(value.as_bytes()));
+    range.ok_or_else(|| WrongAnswer::Range { asked: shown(asked), answered: shown(answered) })
 }
 
 /// Reads a `Content-Range` that tells the object's length.

@@ -51,7 +51,7 @@ impl From<&Session> for ScitokenConnector {
 
 impl HttpConnector for ScitokenConnector {
     fn connect(&self, _: &ClientOptions) -> Result<HttpClient> {
-        Ok(HttpClient::new(self.0.clone()))
+        Ok(HttpClient::new(self.0.for_other_store()))
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn http_store(
     let mut base = base.clone();
     let hidden = HiddenParts::take(&mut base);
     let service = TokenService::new(client.clone());
-    let service = service.with_hidden(hidden).with_server(server).without_codings();
+    let service = service.with_hidden(hidden).with_server(server).for_objects();
     // It puts a `/` between the URL and a location.
     HttpBuilder::new()
         .with_url(base.as_str().trim_end_matches('/'))

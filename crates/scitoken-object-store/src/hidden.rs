@@ -34,17 +34,18 @@ impl HiddenParts {
         parts
     }
 
-    /// Puts them back into a URL of the same server.
-    pub(crate) fn put_back(&self, url: &mut Url) {
-        if self.origin.is_none() || Origin::try_from(&*url).ok() != self.origin {
-            return;
+    /// Returns a URL with them, if it is one of the same server.
+    pub(crate) fn added_to(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if self.origin.as_ref().is_some_and(|origin| origin.is_of(&url)) {
+            // What is encoded is not encoded again.
+            let _ = url.set_username(&self.user);
+            let _ = url.set_password(self.password.as_deref());
+            if url.query().is_none() {
+                url.set_query(self.query.as_deref());
+            }
         }
-        // What is encoded is not encoded again.
-        let _ = url.set_username(&self.user);
-        let _ = url.set_password(self.password.as_deref());
-        if url.query().is_none() {
-            url.set_query(self.query.as_deref());
-        }
+        url
     }
 }
 
@@ -59,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_out_of_a_url_is_put_back_for_its_server_only() {
+    fn what_is_taken_out_of_a_url_is_added_for_its_server_only() {
         for text in
             ["https://h/d", "https://me:a%40b%25c@h/d?authz=t%20u", "https://me@h:8443/", "https://h/d?x"]
         {
@@ -68,11 +69,9 @@ mod tests {
             let parts = HiddenParts::take(&mut url);
             assert!(!url.as_str().contains(['@', '?']), "{url}");
             assert_eq!(format!("{parts:?}"), "HiddenParts { .. }");
-            let mut other: Url = "https://other/d".parse().unwrap();
-            parts.put_back(&mut other);
-            assert_eq!(other.as_str(), "https://other/d");
-            parts.put_back(&mut url);
-            assert_eq!(url, whole);
+            let other: Url = "https://other/d".parse().unwrap();
+            assert_eq!(parts.added_to(&other), other);
+            assert_eq!(parts.added_to(&url), whole);
         }
     }
 }

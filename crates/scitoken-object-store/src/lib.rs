@@ -51,6 +51,7 @@ mod pause;
 mod payload;
 mod preconditions;
 mod refusal;
+mod request_url;
 mod server;
 mod server_state;
 mod service;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use object_store::path::Path;
 use object_store::{Attributes, GetResult, GetResultPayload, ObjectMeta, Result};
 
 /// Returns the result with other data.
@@ -10,10 +11,27 @@ pub(crate) fn with_data(
     result: GetResult,
     change: impl FnOnce(BoxStream<'static, Result<Bytes>>) -> BoxStream<'static, Result<Bytes>>,
 ) -> GetResult {
-    let (meta, range) = (result.meta.clone(), result.range.clone());
-    let (attributes, extensions) = (result.attributes.clone(), result.extensions.clone());
-    let payload = GetResultPayload::Stream(change(result.into_stream()));
-    GetResult { payload, meta, range, attributes, extensions }
+    let (data, rest) = split(result);
+    GetResult { payload: GetResultPayload::Stream(change(data.into_stream())), ..rest }
+}
+
+/// Takes a result apart: its data, and all the rest, which a copy would cost more than a short range does.
+pub(crate) fn split(mut result: GetResult) -> (GetResult, GetResult) {
+    let none = GetResultPayload::Stream(futures_util::stream::empty().boxed());
+    let data = GetResult {
+        payload: std::mem::replace(&mut result.payload, none),
+        meta: ObjectMeta {
+            location: Path::default(),
+            last_modified: result.meta.last_modified,
+            size: result.meta.size,
+            e_tag: None,
+            version: None,
+        },
+        range: result.range.clone(),
+        attributes: Attributes::new(),
+        extensions: http::Extensions::new(),
+    };
+    (data, result)
 }
 
 /// Returns a result without data, at the end of the object.
@@ -35,9 +53,8 @@ pub(crate) async fn in_memory_if_short(result: GetResult) -> Result<GetResult> {
     if result.range.end - result.range.start > LONGEST_IN_MEMORY {
         return Ok(result);
     }
-    let (meta, range) = (result.meta.clone(), result.range.clone());
-    let (attributes, extensions) = (result.attributes.clone(), result.extensions.clone());
-    let data = result.bytes().await?;
+    let (data, rest) = split(result);
+    let data = data.bytes().await?;
     let payload = GetResultPayload::Stream(futures_util::stream::iter([Ok(data)]).boxed());
-    Ok(GetResult { payload, meta, range, attributes, extensions })
+    Ok(GetResult { payload, ..rest })
 }

@@ -5,33 +5,34 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, ETAG, LAST_MODIFIED};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use object_store::client::{
     HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::auth::AuthTrace;
-use scitoken_transfer::{Checksum, Digest, foreign_coding, is_digest_refusal, is_passing_refusal};
+use scitoken_transfer::{Checksum, Digest, is_digest_refusal, is_passing_refusal};
 use scitoken_types::SafeUrl;
 use tracing::{Instrument as _, debug_span, field};
 use url::Url;
 
-use crate::answer::{self, ObjectBody};
+use crate::answer::{Expected, ObjectBody};
 use crate::error::{http_error, unexpected};
 use crate::hidden::HiddenParts;
-
 use crate::refusal::RefusalText;
+use crate::request_url::RequestUrls;
 use crate::server_state::ServerState;
 
 /// Sends requests through a client with middlewares.
 #[derive(Clone, Debug)]
 pub(crate) struct TokenService {
     client: ClientWithMiddleware,
+    urls: Arc<RequestUrls>,
     hidden: Arc<HiddenParts>,
     server: Arc<ServerState>,
-    /// Whether stored bytes may have a content coding.
-    takes_codings: bool,
+    /// Whether what is read are objects of a store of ours.
+    has_objects: bool,
 }
 
 /// In the extensions of a request: ask for the digest of the whole object.
@@ -48,7 +49,18 @@ pub(crate) struct MaybeListing;
 
 impl TokenService {
     pub(crate) fn new(client: ClientWithMiddleware) -> Self {
-        Self { client, hidden: Arc::default(), server: Arc::default(), takes_codings: true }
+        Self {
+            client,
+            urls: Arc::default(),
+            hidden: Arc::default(),
+            server: Arc::default(),
+            has_objects: false,
+        }
+    }
+
+    /// Returns a service of the same client for another store.
+    pub(crate) fn for_other_store(&self) -> Self {
+        Self { urls: Arc::default(), ..self.clone() }
     }
 
     /// Returns a service that knows and remembers this of its server.
@@ -56,9 +68,9 @@ impl TokenService {
         Self { server, ..self }
     }
 
-    /// Returns a service that refuses objects with a content coding.
-    pub(crate) fn without_codings(self) -> Self {
-        Self { takes_codings: false, ..self }
+    /// Returns a service that reads the objects of a store of ours.
+    pub(crate) fn for_objects(self) -> Self {
+        Self { has_objects: true, ..self }
     }
 
     /// Returns a service that adds these parts to URLs.
@@ -66,84 +78,121 @@ impl TokenService {
         Self { hidden: Arc::new(hidden), ..self }
     }
 
-    async fn send(&self, request: HttpRequest, mut url: Url) -> Result<HttpResponse, HttpError> {
-        self.server.pauses.wait(&url).await;
+    async fn send(&self, request: HttpRequest, asked: Url) -> Result<HttpResponse, HttpError> {
+        // What is rare and large, here and below, is kept out of the future of every request.
+        if self.server.pauses.is_paused(&asked) {
+            Box::pin(self.server.pauses.wait(&asked)).await;
+        }
         let (mut parts, body) = request.into_parts();
         let ask = parts.extensions.remove::<AskDigest>();
         let mut ask = ask.filter(|_| !self.server.without_digests.load(Ordering::Relaxed));
-        let is_get = parts.method == Method::GET;
-        let is_read = is_get || parts.method == Method::HEAD;
-        if is_read {
+        let kind = RequestKind::of(&parts.method, &asked);
+        if kind.is_read {
             // The length and the ranges are those of the object.
             parts.headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         }
-        let range = answer::asked_range(&parts.headers);
-        let names_directory = url.path().ends_with('/');
-        let asked = url.clone();
-        self.hidden.put_back(&mut url);
-        let again = ask.as_ref().map(|AskDigest(checksum)| {
+        let expected = Expected::by(&mut parts, self.has_objects);
+        let again = ask.as_ref().filter(|_| kind.is_get).map(|AskDigest(checksum)| {
             let again = (parts.headers.clone(), parts.extensions.clone());
             checksum.ask(&mut parts.headers);
             again
         });
-        let mut request = self.client.request(parts.method, url.clone()).headers(parts.headers);
+        let mut request =
+            self.client.request(parts.method, self.hidden.added_to(&asked)).headers(parts.headers);
         // The client may have options of its own in them, such as that a server gets no token.
         request.extensions().extend(parts.extensions);
         if !body.is_empty() || body.content_length() > 0 {
             // In one piece, so that it can be sent again after a 401 or a redirect. One chunk is not copied.
-            request = request.body(body.collect().await?.to_bytes());
+            request = request.body(Box::pin(body.collect()).await?.to_bytes());
         }
         let mut response = request.send().await.map_err(http_error)?;
-        let mut said = None;
-        if let Some((headers, extensions)) = again
-            && is_get
-            && is_refusal(response.status())
-        {
-            let text = RefusalText::read(&mut response).await;
-            let is_about_digest = is_digest_refusal(response.status(), &text.sent());
-            // XRootD without a configured checksum answers 405 to this question, and 500 where there is no object.
-            if is_about_digest || response.status() == StatusCode::METHOD_NOT_ALLOWED {
-                let mut request = self.client.get(url).headers(headers);
-                request.extensions().extend(extensions);
-                response = request.send().await.map_err(http_error)?;
-                ask = None;
-                if is_about_digest && response.status().is_success() {
-                    self.server.without_digests.store(true, Ordering::Relaxed);
-                }
-            } else {
-                said = Some(text);
+        if is_refusal(response.status()) {
+            match Box::pin(self.refusal(response, &asked, kind, again)).await? {
+                AfterRefusal::Mended(answer) => (response, ask) = (answer, None),
+                AfterRefusal::Final(answer) => return Ok(answer),
             }
         }
-        // A server that redirects to the name with a `/` says that it is a directory (RFC 4918 section 5.2).
-        if is_read && !names_directory && response.url().path().ends_with('/') {
+        if kind.became_directory(&response) {
             return Ok(not_an_object());
         }
         let status = response.status();
-        if is_refusal(status) {
-            self.server.pauses.record(&asked, response.url(), status, response.headers())?;
-            let said = match said {
-                Some(said) => said,
-                None => RefusalText::read(&mut response).await,
-            };
-            return Ok(refused(response, &said, is_read));
-        }
         let (mut parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
         if let Some(AskDigest(checksum)) = ask
             && let Some(digest) = checksum.offered(&parts.headers)
         {
             parts.extensions.insert(OfferedDigest(digest));
         }
-        if is_read && status == StatusCode::OK && may_be_page(&parts.headers) {
+        if kind.is_read && status == StatusCode::OK && may_be_page(&parts.headers) {
             parts.extensions.insert(MaybeListing);
         }
-        let body = if is_get && status.is_success() {
-            let coding = if self.takes_codings { None } else { foreign_coding(&asked, &parts.headers) };
-            answer::checked(coding, range.as_ref(), &mut parts, body)?
+        let body = if kind.is_get && status.is_success() {
+            expected.check(&asked, &mut parts, body)?
         } else {
             ObjectBody::new(body, None)
         };
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }
+
+    /// Reads a refusal; one of the question for a digest is followed by the request without it.
+    async fn refusal(
+        &self,
+        mut response: reqwest::Response,
+        asked: &Url,
+        kind: RequestKind,
+        without_question: Option<(HeaderMap, Extensions)>,
+    ) -> Result<AfterRefusal, HttpError> {
+        let mut text = RefusalText::read(&mut response).await;
+        if let Some((headers, extensions)) = without_question {
+            let is_about_digest = is_digest_refusal(response.status(), &text.sent());
+            // XRootD without a configured checksum answers 405 to this question, and 500 where there is no object.
+            if is_about_digest || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                let mut request = self.client.get(self.hidden.added_to(asked)).headers(headers);
+                request.extensions().extend(extensions);
+                response = request.send().await.map_err(http_error)?;
+                if is_about_digest && response.status().is_success() {
+                    self.server.without_digests.store(true, Ordering::Relaxed);
+                }
+                if !is_refusal(response.status()) {
+                    return Ok(AfterRefusal::Mended(response));
+                }
+                text = RefusalText::read(&mut response).await;
+            }
+        }
+        if kind.became_directory(&response) {
+            return Ok(AfterRefusal::Final(not_an_object()));
+        }
+        self.server.pauses.record(asked, response.url(), response.status(), response.headers())?;
+        Ok(AfterRefusal::Final(refused(response, &text, kind.is_read)))
+    }
+}
+
+/// What matters of a request for its answer.
+#[derive(Clone, Copy, Debug)]
+struct RequestKind {
+    is_get: bool,
+    is_read: bool,
+    names_directory: bool,
+}
+
+impl RequestKind {
+    fn of(method: &Method, url: &Url) -> Self {
+        let is_get = *method == Method::GET;
+        let is_read = is_get || *method == Method::HEAD;
+        Self { is_get, is_read, names_directory: url.path().ends_with('/') }
+    }
+
+    /// Whether a server redirected to the name with a `/`, which says that it is a directory (RFC 4918 section 5.2).
+    fn became_directory(self, response: &reqwest::Response) -> bool {
+        self.is_read && !self.names_directory && response.url().path().ends_with('/')
+    }
+}
+
+/// What follows a refusal.
+enum AfterRefusal {
+    /// It was about the question for a digest, and this is the answer to the request without it.
+    Mended(reqwest::Response),
+    /// It is the answer.
+    Final(HttpResponse),
 }
 
 fn is_refusal(status: StatusCode) -> bool {
@@ -164,7 +213,7 @@ fn refused(response: reqwest::Response, said: &RefusalText, is_read: bool) -> Ht
 #[async_trait]
 impl HttpService for TokenService {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let url = request.uri().to_string().parse::<Url>();
+        let url = self.urls.read(request.uri());
         let url = url.map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let span = debug_span!(
             "object_store_request",

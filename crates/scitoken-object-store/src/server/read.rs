@@ -9,8 +9,9 @@ use scitoken_transfer::{EntryKind, RemoteEntry};
 
 use super::directory::Directory;
 use super::list;
+use crate::answer::{self, KnownLength};
 use crate::error::{of_transfer, unexpected};
-use crate::payload::{empty, in_memory_if_short};
+use crate::payload::{empty, in_memory_if_short, split};
 use crate::preconditions;
 use crate::service::{AskDigest, MaybeListing};
 use crate::{location, verify};
@@ -20,9 +21,8 @@ async fn begins_a_page(result: GetResult) -> Result<(GetResult, bool)> {
     if result.extensions.get::<MaybeListing>().is_none() {
         return Ok((result, false));
     }
-    let (meta, range) = (result.meta.clone(), result.range.clone());
-    let (attributes, extensions) = (result.attributes.clone(), result.extensions.clone());
-    let mut data = result.into_stream();
+    let (data, rest) = split(result);
+    let mut data = data.into_stream();
     let first = data.next().await.transpose()?;
     let is_page = first.as_ref().is_some_and(|first| {
         let head = first.trim_ascii_start().get(..5).unwrap_or_default();
@@ -30,7 +30,7 @@ async fn begins_a_page(result: GetResult) -> Result<(GetResult, bool)> {
     });
     let data = futures_util::stream::iter(first.map(Ok)).chain(data);
     let payload = GetResultPayload::Stream(data.boxed());
-    Ok((GetResult { payload, meta, range, attributes, extensions }, is_page))
+    Ok((GetResult { payload, ..rest }, is_page))
 }
 
 impl Directory {
@@ -58,6 +58,11 @@ impl Directory {
         let result = loop {
             let result = match self.http.get_opts(location, options.clone()).await {
                 Ok(result) => result,
+                // A whole object in chunks. Another request tells its length, and the data must have that.
+                Err(error) if answer::is_without_length(&error) => {
+                    options.extensions.insert(KnownLength(self.stat(location).await?.size));
+                    continue;
+                }
                 Err(error) => self.get_once_more(location, &options, error).await?,
             };
             // XRootD ends a connection in the middle of an answer now and then, and `object_store` continues only what has an

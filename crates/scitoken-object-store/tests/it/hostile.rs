@@ -87,7 +87,8 @@ async fn a_whole_object_is_no_less_and_no_more() {
     for (reply, reason) in [
         (Reply::sized("206 Partial Content", &[("Content-Range", "bytes 0-9/100")], &whole[..10]), "206"),
         (Reply::sized("202 Accepted", &[], "is being staged"), "202"),
-        (Reply::chunked("200 OK", &[], &whole, 2), "Content-Length"),
+        (Reply::chunked("200 OK", &[], &whole[..99], 2), "99 of 100 bytes"),
+        (Reply::chunked("200 OK", &[], &content(101), 2), "more than the 100 bytes"),
         (Reply::new("200 OK", &[("Content-Length", "100")], whole.clone()).cut_after(60), ""),
         (
             Reply::new("200 OK", &[("Content-Length", "9223372036854775808")], whole.clone()),
@@ -111,6 +112,19 @@ async fn a_whole_object_is_no_less_and_no_more() {
     let read = store(&server).get(&path("f.gz")).await.unwrap().bytes().await.unwrap();
     assert_eq!(read, content(50));
     assert!(server.seen().iter().all(|asked| asked.headers["accept-encoding"] == "identity"));
+}
+
+#[tokio::test]
+async fn an_object_in_chunks_has_the_length_that_the_server_tells_elsewhere() {
+    let server = serving(|_| Reply::chunked("200 OK", &[], &content(100), 3)).await;
+    assert_eq!(store(&server).get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
+    let nowhere = ChaosServer::start(|asked| match asked.method.as_str() {
+        "GET" => Reply::chunked("200 OK", &[], &content(100), 3),
+        "HEAD" => Reply::new("200 OK", &[("Connection", "close")], ""),
+        _ => Reply::sized("405 Method Not Allowed", &[], ""),
+    });
+    let error = with_causes(&store(&nowhere.await).get(&path("f")).await.unwrap_err());
+    assert!(error.contains("tells no length"), "{error}");
 }
 
 #[tokio::test]
