@@ -115,7 +115,8 @@ impl FederationObjects {
     ) -> Result<Arc<Directory>> {
         let base = base_of(url, object.url().path(), self.base_name().path())
             .ok_or_else(|| unexpected("the server has the object under another path than the federation"))?;
-        Ok(Arc::new(Directory::new(client, &base).map_err(unexpected)?))
+        let server = self.states.of(&base);
+        Ok(Arc::new(Directory::new(client, &base, server).map_err(unexpected)?))
     }
 
     fn name(&self, location: &Path) -> Result<FederationUrl> {

@@ -38,7 +38,7 @@ pub(crate) struct FederationObjects {
     base: FederationUrl,
     checksum: Arc<Checksum>,
     retry: RetryConfig,
-    states: Arc<ServerStates>,
+    pub(crate) states: Arc<ServerStates>,
 }
 
 /// One object at the servers that have it.

@@ -94,7 +94,7 @@ impl ScitokenStore {
     /// # Errors
     /// The URL has another scheme than `https`, `http`, `davs` or `dav`.
     pub fn server(client: impl Into<ClientWithMiddleware>, base: &Url) -> Result<Self, OpenError> {
-        Ok(Self(Backend::Server(Arc::new(Directory::new(client.into(), base)?))))
+        Ok(Self(Backend::Server(Arc::new(Directory::new(client.into(), base, Arc::default())?))))
     }
 
     /// Opens the names below one in a federation. Queries go through the [`Federation`], objects are read with the client.

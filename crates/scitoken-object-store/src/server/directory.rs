@@ -13,6 +13,7 @@ use url::Url;
 use crate::connector::http_store;
 use crate::error::OpenError;
 use crate::location;
+use crate::server_state::ServerState;
 
 /// How often an object or a range that broke off is read again, where `object_store` does not continue it.
 const REREADS: usize = 2;
@@ -21,6 +22,8 @@ const REREADS: usize = 2;
 pub(crate) struct Directory {
     pub(super) base: Url,
     pub(super) client: ClientWithMiddleware,
+    /// What is known of the server.
+    pub(super) server: Arc<ServerState>,
     /// Reads with the retries of `object_store`.
     pub(super) http: HttpStore,
     /// How often data that broke off is read again.
@@ -31,11 +34,16 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn new(client: ClientWithMiddleware, base: &Url) -> Result<Self, OpenError> {
+    pub(crate) fn new(
+        client: ClientWithMiddleware,
+        base: &Url,
+        server: Arc<ServerState>,
+    ) -> Result<Self, OpenError> {
         let base = location::base(base)?;
-        let http = http_store(&client, &base, RetryConfig::default(), Arc::default())?;
+        let http = http_store(&client, &base, RetryConfig::default(), Arc::clone(&server))?;
         let downloader = Downloader::new(client.clone());
-        Ok(Self { base, client, http, rereads: REREADS, downloader, checksum: Arc::new(Checksum::Auto) })
+        let checksum = Arc::new(Checksum::Auto);
+        Ok(Self { base, client, server, http, rereads: REREADS, downloader, checksum })
     }
 
     /// Returns the same directory whose reads are repeated in this way.
@@ -44,7 +52,8 @@ impl Directory {
             base: self.base.clone(),
             client: self.client.clone(),
             rereads: retry.max_retries.min(REREADS),
-            http: http_store(&self.client, &self.base, retry, Arc::default())?,
+            server: Arc::clone(&self.server),
+            http: http_store(&self.client, &self.base, retry, Arc::clone(&self.server))?,
             downloader: self.downloader.clone(),
             checksum: Arc::clone(&self.checksum),
         })

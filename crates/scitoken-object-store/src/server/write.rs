@@ -1,5 +1,7 @@
 //! Writing and removing objects on a server.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -8,13 +10,18 @@ use object_store::{
     Attribute, ObjectStore as _, PutMode, PutOptions, PutPayload, PutResult, Result, UpdateVersion,
 };
 use reqwest::Response;
+use reqwest_middleware::RequestBuilder;
 use reqwest_scitokens::auth::AuthTrace;
+use url::Url;
 
 use super::directory::Directory;
 use crate::error::{of_status, of_transfer, unexpected};
 use crate::location;
 use crate::refusal::RefusalText;
 use crate::service::send;
+
+/// How long a change waits that a busy server refused, where that tells no time, before it is sent again.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 
 impl Directory {
     pub(crate) async fn put(
@@ -40,7 +47,8 @@ impl Directory {
         }
         let body = Bytes::from(payload);
         let url = location::url_of(&self.base, location);
-        let put = || send(self.client.put(url.clone()).headers(headers.clone()).body(body.clone()));
+        let request = || self.client.put(url.clone()).headers(headers.clone()).body(body.clone());
+        let put = || self.unless_busy(&url, request);
         let mut response = put().await?;
         if is_without_parent(response.status()) {
             self.make_parent(location).await?;
@@ -51,6 +59,28 @@ impl Directory {
             (StatusCode::PRECONDITION_FAILED, PutMode::Create) => Err(already_exists(location)),
             _ => Err(Answered::read(response).await.into_error(location)),
         }
+    }
+
+    /// Sends a change that cannot be repeated after just any failure, again where a busy server refused it (429, 503): that
+    /// changed nothing.
+    async fn unless_busy(&self, url: &Url, request: impl Fn() -> RequestBuilder) -> Result<Response> {
+        let mut pause = SHORTEST_PAUSE;
+        for _ in 0..self.rereads {
+            self.server.pauses.wait(url).await;
+            let response = send(request()).await?;
+            let status = response.status();
+            if !is_busy(status) {
+                return Ok(response);
+            }
+            let recorded = self.server.pauses.record(url, response.url(), status, response.headers());
+            if recorded.is_err() {
+                return Ok(response);
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        self.server.pauses.wait(url).await;
+        send(request()).await
     }
 
     /// Writes with the retries of `object_store`, which makes directories below the base only.
@@ -125,6 +155,10 @@ impl Directory {
         let url = location::url_of(&self.base, location);
         self.downloader.remove_file(&url).await.map_err(|failure| of_transfer(failure, location))
     }
+}
+
+fn is_busy(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// Whether the directory of a new object may be missing: `409` (RFC 4918 section 9.7.1), `404` on some servers.

@@ -1,8 +1,9 @@
 //! Servers that refuse, redirect or break off: what is shown, what is repeated, and who gets the token.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use object_store::{Error, ObjectStoreExt as _, RetryConfig};
+use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, RetryConfig};
 use scitoken_object_store::ScitokenStore;
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
 use scitoken_test_support::{Script, clients, secrecy};
@@ -131,6 +132,40 @@ async fn a_server_that_is_told_to_wait_for_is_not_asked_before() {
     assert_eq!(store.get_range(&path("f"), 0..9).await.unwrap(), content(100)[..9]);
     assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
     assert_eq!(server.seen().len(), 2);
+}
+
+/// Stores an object that must not exist yet, at a server that refuses this often, and counts the requests.
+async fn create(
+    refusals: usize,
+    status: &'static str,
+    headers: &[(&'static str, &'static str)],
+) -> (bool, usize) {
+    let (headers, puts) = (headers.to_vec(), AtomicUsize::new(0));
+    let server = ChaosServer::start(move |asked| match asked.method.as_str() {
+        "PUT" if puts.fetch_add(1, Ordering::Relaxed) < refusals => Reply::sized(status, &headers, "busy"),
+        "PUT" => Reply::sized("201 Created", &[("ETag", "\"1\"")], ""),
+        _ => Reply::sized("404 Not Found", &[], ""),
+    })
+    .await;
+    let session = clients::session(Script::new(&["t"])).build().unwrap();
+    let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    let stored = store.put_opts(&path("f"), "data".into(), options).await;
+    (stored.is_ok(), server.seen().iter().filter(|asked| asked.method == "PUT").count())
+}
+
+#[tokio::test]
+async fn a_change_with_a_condition_is_sent_again_only_where_a_busy_server_did_nothing() {
+    assert_eq!(create(1, "503 Service Unavailable", &[]).await, (true, 2));
+    assert_eq!(create(2, "429 Too Many Requests", &[]).await, (true, 3));
+    assert_eq!(create(9, "503 Service Unavailable", &[]).await, (false, 3));
+    assert_eq!(create(1, "503 Service Unavailable", &[("Retry-After", "3600")]).await, (false, 1));
+    for status in ["500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout", "507 Full"] {
+        assert_eq!(create(1, status, &[]).await, (false, 1), "{status}");
+    }
+    let begun = tokio::time::Instant::now();
+    assert_eq!(create(1, "429 Too Many Requests", &[("Retry-After", "1")]).await, (true, 2));
+    assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
