@@ -50,6 +50,7 @@
 pub mod chaos_server;
 pub mod clients;
 pub mod copy_sites;
+pub mod example;
 pub mod federation;
 pub mod gafaelfawr;
 pub mod issuer;

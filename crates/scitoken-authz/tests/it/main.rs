@@ -2,6 +2,7 @@
 
 #[cfg(feature = "jsonwebtoken")]
 mod decoding_keys;
+mod examples;
 mod reasons;
 mod scitokens;
 mod scitokens_properties;

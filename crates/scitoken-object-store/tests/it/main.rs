@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod copying;
+mod examples;
 mod federated;
 mod federated_servers;
 mod formats;
