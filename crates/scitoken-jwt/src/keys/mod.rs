@@ -16,6 +16,7 @@ mod encoding;
 mod error;
 mod jwk;
 mod purpose;
+mod rsa_numbers;
 mod secret;
 mod set;
 mod signing;

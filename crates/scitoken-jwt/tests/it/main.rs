@@ -7,6 +7,8 @@ mod bridge;
 mod bridge_headers;
 #[cfg(feature = "jsonwebtoken")]
 mod bridge_keys;
+#[cfg(feature = "jsonwebtoken")]
+mod bridge_rsa;
 mod jwk_client;
 mod jwt;
 mod keys;
