@@ -6,6 +6,8 @@ mod bridge;
 #[cfg(feature = "jsonwebtoken")]
 mod bridge_headers;
 #[cfg(feature = "jsonwebtoken")]
+mod bridge_hostile;
+#[cfg(feature = "jsonwebtoken")]
 mod bridge_keys;
 #[cfg(feature = "jsonwebtoken")]
 mod bridge_rsa;
