@@ -19,6 +19,8 @@ use crate::keys::{
 ///
 /// Unlike the providers of `jsonwebtoken`, it does not panic on keys that are too short, and it refuses RSA keys under
 /// 2048 bits except for RS256 and RS512.
+///
+/// [`install_default`] installs it; after `PROVIDER.install_default()`, which works as well, that is an error.
 pub static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| signer(*algorithm, key),
     verifier_factory: |algorithm, key| verifier(*algorithm, key),
@@ -42,7 +44,9 @@ pub struct AlreadyInstalled;
 
 /// Installs [`PROVIDER`] for the whole process. Call it at the start of `main`; calls after the first do nothing.
 ///
-/// With it, a build in which other crates chose several backends of `jsonwebtoken`, or none, does not panic.
+/// With it, a build in which other crates chose several backends of `jsonwebtoken`, or none, does not panic. Without it such a
+/// build panics at the first token (`Could not automatically determine the process-level CryptoProvider`), and no
+/// provider can be installed afterwards.
 ///
 /// ```
 /// scitoken_jwt::bridge::install_default()?; // once, at the start of `main`

@@ -51,8 +51,8 @@ fn without_it_the_first_token_panics_and_then_it_is_too_late() {
 }
 
 #[test]
-fn installed_twice_and_before_or_after_its_static_it_is_one() {
-    alone("installed_twice_and_before_or_after_its_static_it_is_one", || {
+fn installed_twice_it_is_one_and_others_come_too_late() {
+    alone("installed_twice_it_is_one_and_others_come_too_late", || {
         for _ in 0..3 {
             assert_eq!(install_default(), Ok(()));
             assert_eq!(round_trip().unwrap()["sub"], "alice");
@@ -60,6 +60,17 @@ fn installed_twice_and_before_or_after_its_static_it_is_one() {
         assert!(PROVIDER.install_default().is_err(), "the method of `jsonwebtoken` succeeds once");
         assert!(aws_lc::DEFAULT_PROVIDER.install_default().is_err());
         assert_eq!(install_default(), Ok(()));
+    });
+}
+
+#[test]
+fn installed_by_the_method_of_jsonwebtoken_it_is_not_recognised() {
+    alone("installed_by_the_method_of_jsonwebtoken_it_is_not_recognised", || {
+        PROVIDER.install_default().unwrap();
+        assert_eq!(install_default(), Err(AlreadyInstalled));
+        let empty = jsonwebtoken::crypto::sign(b"m", &EncodingKey::from_secret(b""), Algorithm::HS256);
+        assert!(empty.is_err(), "it is ours");
+        assert_eq!(round_trip().unwrap()["sub"], "alice");
     });
 }
 
