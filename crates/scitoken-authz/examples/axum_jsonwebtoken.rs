@@ -33,9 +33,20 @@ async fn hello(State(service): State<Arc<Service>>, headers: HeaderMap) -> Resul
         VerifyError::Keys { .. } => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNAUTHORIZED,
     })?;
-    let token = jsonwebtoken::decode::<Claims>(token, &key, &service.validation);
+    // `decode` refuses every token if one of the algorithms is not of the key's family
+    let mut validation = service.validation.clone();
+    validation.algorithms.retain(|algorithm| algorithm.family() == key.family());
+    let token = jsonwebtoken::decode::<Claims>(token, &key, &validation);
     let token = token.map_err(|_| StatusCode::UNAUTHORIZED)?;
     Ok(format!("hello {}\n", token.claims.sub))
+}
+
+pub(crate) fn app(verifier: Verifier, issuer: &Issuer, audience: &str) -> Router {
+    let mut validation = Validation::new(Algorithm::ES256);
+    validation.algorithms = vec![Algorithm::ES256, Algorithm::RS256];
+    validation.set_issuer(&[issuer.as_str()]);
+    validation.set_audience(&[audience]);
+    Router::new().route("/", routing::get(hello)).with_state(Arc::new(Service { verifier, validation }))
 }
 
 #[tokio::main]
@@ -47,15 +58,9 @@ async fn main() -> anyhow::Result<()> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     scitoken_jwt::bridge::install_default()?;
     let issuer: Issuer = issuer.parse()?;
-    let mut validation = Validation::new(Algorithm::ES256);
-    validation.algorithms = vec![Algorithm::ES256, Algorithm::RS256];
-    validation.set_issuer(&[issuer.as_str()]);
-    validation.set_audience(&[audience]);
     let client = reqwest::Client::builder().https_only(true).redirect(reqwest::redirect::Policy::none());
-    let verifier = Verifier::builder(issuer, client.build()?).build();
-
-    let app = Router::new().route("/", routing::get(hello));
-    let app = app.with_state(Arc::new(Service { verifier, validation }));
+    let verifier = Verifier::builder(issuer.clone(), client.build()?).build();
+    let app = app(verifier, &issuer, &audience);
     let listener = tokio::net::TcpListener::bind(address).await?;
     #[expect(clippy::print_stdout, reason = "tells the user where to go")]
     {

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::list;
 use crate::jws::{JwsHeader, JwsParts};
 use crate::{AuthorizationError, Claims, Profile, VerifiedToken};
-use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, KeyKind, VerifyingKey};
+use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, KeyError, KeyKind, VerifyingKey};
 use scitoken_types::redact;
 
 /// How many keys of the same `kid` are tried.
@@ -73,9 +73,13 @@ impl ParsedToken<'_> {
 
 #[cfg(feature = "jsonwebtoken")]
 impl ParsedToken<'_> {
-    /// Returns the key that the token was signed with.
-    pub(super) fn key_in(&self, keys: &JwkSet) -> Result<VerifyingKey, AuthorizationError> {
-        signing_key(self, keys, KeyLookup::ByName)
+    /// Returns the key that the token was signed with, as verified by this function.
+    pub(super) fn key_in(
+        &self,
+        keys: &JwkSet,
+        verify: VerifySignature,
+    ) -> Result<VerifyingKey, AuthorizationError> {
+        signing_key(self, keys, KeyLookup::ByName, verify)
     }
 }
 
@@ -149,7 +153,7 @@ impl VerificationRules {
         lookup: KeyLookup,
         now: SystemTime,
     ) -> Result<Verified, AuthorizationError> {
-        let key = signing_key(&parsed, keys, lookup)?;
+        let key = signing_key(&parsed, keys, lookup, VerifyingKey::verify)?;
         let claims = parsed.claims;
         claims.check_required()?;
         if !self.profiles.is_empty()
@@ -166,11 +170,15 @@ impl VerificationRules {
     }
 }
 
+/// Verifies a signature by this key over this message: [`VerifyingKey::verify`], or a function with the same verdict.
+pub(super) type VerifySignature = fn(&VerifyingKey, Algorithm, &[u8], &[u8]) -> Result<(), KeyError>;
+
 /// Returns the key that verifies the token's signature.
 fn signing_key(
     parsed: &ParsedToken<'_>,
     keys: &JwkSet,
     lookup: KeyLookup,
+    verify: VerifySignature,
 ) -> Result<VerifyingKey, AuthorizationError> {
     let key_id = parsed.key_id.as_deref().filter(|_| lookup == KeyLookup::ByName);
     let mut candidates = keys.candidates(key_id, parsed.algorithm);
@@ -184,7 +192,7 @@ fn signing_key(
     let mut failure = None;
     for jwk in std::iter::once(first).chain(others) {
         match usable_key(jwk, parsed.algorithm) {
-            Ok(key) if key.verify(parsed.algorithm, parsed.signed, &parsed.signature).is_ok() => {
+            Ok(key) if verify(key, parsed.algorithm, parsed.signed, &parsed.signature).is_ok() => {
                 return Ok(key.clone());
             }
             Ok(_) => failure = Some(AuthorizationError::Signature),

@@ -15,7 +15,7 @@ use crate::{AuthorizationError, CacheTimes, Issuer, KeyCache, Profile, VerifiedT
 use scitoken_jwt::fetch::Fetcher;
 use scitoken_jwt::keys::Algorithm;
 #[cfg(feature = "jsonwebtoken")]
-use scitoken_jwt::keys::VerifyingKey;
+use scitoken_jwt::{bridge::verify_once, keys::VerifyingKey};
 use scitoken_types::sys::SharedClock;
 
 /// Verifies tokens of trusted issuers with the keys that they publish.
@@ -143,13 +143,15 @@ impl Verifier {
                 return Ok(known.key);
             }
         }
+        // `jsonwebtoken::decode` verifies the signature as well; with our provider it is computed once for both.
+        let verify = if name.is_some() { verify_once } else { VerifyingKey::verify };
         let parsed = self.0.rules.parse(token)?;
         let (place, issuer) = self.issuer_of(&parsed)?;
         let mut keys = issuer.for_token(|keys| parsed.has_key_in(keys)).await?;
-        let mut key = parsed.key_in(&keys.set);
+        let mut key = parsed.key_in(&keys.set, verify);
         if matches!(key, Err(AuthorizationError::Signature)) && issuer.may_ask() {
             keys = issuer.for_token(|_| false).await?;
-            key = parsed.key_in(&keys.set);
+            key = parsed.key_in(&keys.set, verify);
         }
         let key = key?;
         if let Some(name) = name {

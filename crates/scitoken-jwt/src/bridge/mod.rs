@@ -30,6 +30,9 @@ mod error;
 mod jwk;
 mod keys;
 mod provider;
+mod recent;
+mod verified;
 
 pub use error::BridgeError;
 pub use provider::{AlreadyInstalled, PROVIDER, install_default};
+pub use verified::verify_once;

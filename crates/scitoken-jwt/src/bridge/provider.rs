@@ -1,6 +1,5 @@
 //! This crate's cryptography as the `CryptoProvider` of `jsonwebtoken`.
 
-use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use ::jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -10,19 +9,27 @@ use ::jsonwebtoken::signature::{self, Signer, Verifier};
 use ::jsonwebtoken::{Algorithm as Theirs, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey};
 
 use super::error::BridgeError;
-use crate::keys::{Algorithm, KeyKind, PublicNumbers, Sha2, SigningKey, VerifyingKey, digest, sha256};
+use super::recent::Recent;
+use super::verified::is_verified;
+use crate::keys::{
+    Algorithm, KeyKind, PublicNumbers, Sha2, SigningKey, VerifyingKey, digest, sha256_of_parts,
+};
 
 /// The provider: the verdicts are those of [`VerifyingKey::verify`], and keys are parsed once.
 ///
 /// Unlike the providers of `jsonwebtoken`, it does not panic on keys that are too short, and it refuses RSA keys under
 /// 2048 bits except for RS256 and RS512.
+///
+/// [`install_default`] installs it; after `PROVIDER.install_default()`, which works as well, that is an error.
 pub static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| signer(*algorithm, key),
     verifier_factory: |algorithm, key| verifier(*algorithm, key),
     key_utils: KeyUtils {
         rsa_pub_components_from_private_key: |der| rsa_numbers(&signing_key(der)?.verifying_key()),
         rsa_pub_components_from_public_key: |der| rsa_numbers(&VerifyingKey::from_der(der).map_err(failed)?),
-        ec_pub_components_from_private_key: |der, _| ec_numbers(&signing_key(der)?.verifying_key()),
+        ec_pub_components_from_private_key: |der, algorithm| {
+            ec_numbers(&signing_key(der)?.verifying_key(), algorithm)
+        },
         ed_pub_components_from_private_key: |der, _| ed_number(&signing_key(der)?.verifying_key()),
         compute_digest: |data, hash| compute_digest(data, &hash),
     },
@@ -37,7 +44,9 @@ pub struct AlreadyInstalled;
 
 /// Installs [`PROVIDER`] for the whole process. Call it at the start of `main`; calls after the first do nothing.
 ///
-/// With it, a build in which other crates chose several backends of `jsonwebtoken`, or none, does not panic.
+/// With it, a build in which other crates chose several backends of `jsonwebtoken`, or none, does not panic. Without it such a
+/// build panics at the first token (`Could not automatically determine the process-level CryptoProvider`), and no
+/// provider can be installed afterwards.
 ///
 /// ```
 /// scitoken_jwt::bridge::install_default()?; // once, at the start of `main`
@@ -76,6 +85,9 @@ struct BridgeVerifier {
 
 impl Verifier<Vec<u8>> for BridgeVerifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        if is_verified(&self.key, self.algorithm.0, message, signature) {
+            return Ok(());
+        }
         self.key.verify(self.algorithm.0, message, signature).map_err(signature::Error::from_source)
     }
 }
@@ -104,28 +116,23 @@ fn verifier(algorithm: Theirs, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>
     Ok(Box::new(BridgeVerifier { key, algorithm: (ours, algorithm) }))
 }
 
-/// Public keys that were parsed before, by the SHA-256 of their bytes. When it is full, it is emptied.
-static PARSED: LazyLock<Mutex<HashMap<[u8; 32], VerifyingKey>>> = LazyLock::new(Mutex::default);
+/// Public keys that were parsed before, by the SHA-256 of their bytes.
+static PARSED: LazyLock<Mutex<Recent<VerifyingKey>>> = LazyLock::new(|| Mutex::new(Recent::new(MOST_PARSED)));
 const MOST_PARSED: usize = 256;
 
 /// Parses a key once. A secret is not kept: it costs nothing to parse.
 fn parsed(key: &DecodingKey) -> Result<VerifyingKey, BridgeError> {
     let Some(name) = fingerprint(key) else { return VerifyingKey::try_from(key) };
-    let kept = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(key) = kept().get(&name) {
-        return Ok(key.clone());
+    let recent = || PARSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(key) = recent().get(&name) {
+        return Ok(key);
     }
     let key = VerifyingKey::try_from(key)?;
-    let mut kept = kept();
-    if kept.len() >= MOST_PARSED {
-        kept.clear();
-    }
-    kept.insert(name, key.clone());
+    recent().put(name, key.clone());
     Ok(key)
 }
 
-/// Returns the SHA-256 of a public key. Each number is preceded by its length: without it, two keys could have one
-/// fingerprint, and the first to be seen would verify the tokens of both.
+/// Returns the SHA-256 of a public key. If two keys had one, the first to be seen would verify the tokens of both.
 fn fingerprint(key: &DecodingKey) -> Option<[u8; 32]> {
     let (n, e) = match key.kind() {
         DecodingKeyKind::SecretOrDer(bytes) => (bytes.as_slice(), &[][..]),
@@ -138,7 +145,7 @@ fn fingerprint(key: &DecodingKey) -> Option<[u8; 32]> {
         AlgorithmFamily::Ed => 3,
     };
     let is_rsa_numbers = matches!(key.kind(), DecodingKeyKind::RsaModulusExponent { .. });
-    Some(sha256([&[family, u8::from(is_rsa_numbers)][..], &(n.len() as u64).to_be_bytes(), n, e].concat()))
+    Some(sha256_of_parts(&[&[family, u8::from(is_rsa_numbers)], n, e]))
 }
 
 fn signing_key(der: &[u8]) -> Result<SigningKey, Error> {
@@ -152,10 +159,10 @@ fn rsa_numbers(key: &VerifyingKey) -> Result<(Vec<u8>, Vec<u8>), Error> {
     }
 }
 
-fn ec_numbers(key: &VerifyingKey) -> Result<(EllipticCurve, Vec<u8>, Vec<u8>), Error> {
-    let (curve, point) = match key.numbers() {
-        PublicNumbers::Point(KeyKind::P256, [4, point @ ..]) => (EllipticCurve::P256, point),
-        PublicNumbers::Point(KeyKind::P384, [4, point @ ..]) => (EllipticCurve::P384, point),
+fn ec_numbers(key: &VerifyingKey, algorithm: Theirs) -> Result<(EllipticCurve, Vec<u8>, Vec<u8>), Error> {
+    let (curve, point) = match (algorithm, key.numbers()) {
+        (Theirs::ES256, PublicNumbers::Point(KeyKind::P256, [4, point @ ..])) => (EllipticCurve::P256, point),
+        (Theirs::ES384, PublicNumbers::Point(KeyKind::P384, [4, point @ ..])) => (EllipticCurve::P384, point),
         _ => return Err(ErrorKind::InvalidEcdsaKey.into()),
     };
     let (x, y) = point.split_at(point.len() / 2);

@@ -7,7 +7,7 @@ use aws_lc_rs::rsa;
 use super::der::{self, Der};
 use super::signing::PrivateNumbers;
 use super::verifying::PublicNumbers;
-use super::{Algorithm, Jwk, KeyError, KeyKind, SigningKey, VerifyingKey, encoding, jwk};
+use super::{Algorithm, Jwk, KeyError, KeyKind, SigningKey, VerifyingKey, encoding, jwk, rsa_numbers};
 
 impl FromStr for Algorithm {
     type Err = KeyError;
@@ -96,8 +96,10 @@ impl Jwk {
             return SigningKey::of_numbers(self.kind(), &self.coordinate("d")?, &self.point()?);
         }
         let strip = |number: Vec<u8>| number.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>();
+        let (n, e) = (strip(self.number("n")?), strip(self.number("e")?));
+        rsa_numbers::check_private(&n, &e)?;
         let components = rsa::KeyPairComponents {
-            public_key: rsa::PublicKeyComponents { n: strip(self.number("n")?), e: strip(self.number("e")?) },
+            public_key: rsa::PublicKeyComponents { n, e },
             d: self.number("d")?,
             p: self.number("p")?,
             q: self.number("q")?,
@@ -105,9 +107,8 @@ impl Jwk {
             dQ: self.number("dq")?,
             qInv: self.number("qi")?,
         };
-        let problem = "it does not have 2048 to 8192 bits, or its numbers are inconsistent";
         let pair = rsa::KeyPair::from_components(&components)
-            .map_err(|_| KeyError::malformed(KeyKind::Rsa, problem))?;
+            .map_err(|_| KeyError::malformed(KeyKind::Rsa, rsa_numbers::INCONSISTENT))?;
         SigningKey::of_rsa(pair)
     }
 }

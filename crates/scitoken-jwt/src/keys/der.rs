@@ -116,8 +116,8 @@ pub(crate) fn pkcs8_content(pkcs8: &[u8]) -> Option<&[u8]> {
 /// Reads a `SubjectPublicKeyInfo`: the kind of key, and the content of its bit string.
 pub(super) fn public_key_info(mut info: Der<'_>) -> Result<(KeyKind, &[u8]), KeyError> {
     let kind = algorithm_identifier(info.enter(SEQUENCE).ok_or(KeyError::NotDer)?)?;
-    match info.take(BIT_STRING) {
-        Some([0, key @ ..]) => Ok((kind, key)),
+    match (info.take(BIT_STRING), info.peek()) {
+        (Some([0, key @ ..]), None) => Ok((kind, key)),
         _ => Err(KeyError::NotDer),
     }
 }

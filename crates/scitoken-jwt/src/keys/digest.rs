@@ -15,6 +15,19 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> [u8; 32] {
     name
 }
 
+/// Returns the SHA-256 of these parts, each preceded by its length: no other parts have the same one.
+#[cfg(feature = "jsonwebtoken")]
+pub(crate) fn sha256_of_parts(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = aws_lc_rs::digest::Context::new(&SHA256);
+    for part in parts {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut name = [0; 32];
+    name.copy_from_slice(hash.finish().as_ref());
+    name
+}
+
 /// A hash of the SHA-2 family.
 #[cfg(feature = "jsonwebtoken")]
 #[derive(Clone, Copy, Debug)]

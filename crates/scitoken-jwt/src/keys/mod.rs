@@ -16,6 +16,7 @@ mod encoding;
 mod error;
 mod jwk;
 mod purpose;
+mod rsa_numbers;
 mod secret;
 mod set;
 mod signing;
@@ -27,7 +28,7 @@ pub use algorithm::{Algorithm, KeyKind};
 pub(crate) use der::pkcs8_content;
 pub use digest::sha256;
 #[cfg(feature = "jsonwebtoken")]
-pub(crate) use digest::{Sha2, digest};
+pub(crate) use digest::{Sha2, digest, sha256_of_parts};
 pub use error::KeyError;
 pub use jwk::Jwk;
 pub use set::JwkSet;

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{self, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519Key
 
 use super::encoding::{self, PrivateForm};
 use super::secret::Secret;
-use super::{Algorithm, KeyError, KeyKind, VerifyingKey};
+use super::{Algorithm, KeyError, KeyKind, VerifyingKey, der, rsa_numbers};
 
 /// A key that signs: a private key, or the shared secret of HMAC.
 ///
@@ -72,17 +72,21 @@ impl SigningKey {
     /// Parses the DER of a PKCS#8, PKCS#1 or SEC 1 private key.
     ///
     /// # Errors
-    /// [`KeyError`] if the input is none of them, or its type is not supported. The cryptographic library rejects RSA
-    /// keys under 2048 bits as malformed.
+    /// [`KeyError`] if the input is none of them, or its type is not supported; [`KeyError::TooWeak`] for an RSA key of
+    /// fewer than 2048 bits.
     pub fn from_der(der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let der = der.as_ref();
         let (form, kind) = encoding::private_from_der(der)?;
         let rejected = |_| KeyError::malformed(kind, "the cryptographic library rejects it");
         let private = match (kind, form) {
             (KeyKind::Rsa, PrivateForm::Pkcs1) => {
-                Private::Rsa(rsa::KeyPair::from_der(der).map_err(too_small)?)
+                rsa_numbers::check_pkcs1_private(der)?;
+                Private::Rsa(rsa::KeyPair::from_der(der).map_err(inconsistent)?)
             }
-            (KeyKind::Rsa, _) => Private::Rsa(rsa::KeyPair::from_pkcs8(der).map_err(too_small)?),
+            (KeyKind::Rsa, _) => {
+                rsa_numbers::check_pkcs1_private(der::pkcs8_content(der).ok_or(KeyError::NotDer)?)?;
+                Private::Rsa(rsa::KeyPair::from_pkcs8(der).map_err(inconsistent)?)
+            }
             (KeyKind::Ed25519, _) => {
                 Private::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(rejected)?)
             }
@@ -277,8 +281,8 @@ pub(crate) enum PrivateNumbers<'a> {
     Scalar(&'a [u8]),
 }
 
-fn too_small(_: aws_lc_rs::error::KeyRejected) -> KeyError {
-    KeyError::malformed(KeyKind::Rsa, "it does not have 2048 to 8192 bits, or its numbers are inconsistent")
+fn inconsistent(_: aws_lc_rs::error::KeyRejected) -> KeyError {
+    KeyError::malformed(KeyKind::Rsa, rsa_numbers::INCONSISTENT)
 }
 
 fn no_key(_: aws_lc_rs::error::Unspecified) -> KeyError {

@@ -14,6 +14,7 @@ use aws_lc_rs::signature::{
 use subtle::ConstantTimeEq;
 
 use super::der::{self, Der};
+use super::rsa_numbers::{self, without_zeros};
 use super::secret::Secret;
 use super::{Algorithm, KeyError, KeyKind, Weakness, encoding};
 
@@ -111,6 +112,7 @@ impl VerifyingKey {
     }
 
     pub(crate) fn from_rsa_numbers(n: &[u8], e: &[u8]) -> Result<Self, KeyError> {
+        rsa_numbers::check(n, e)?;
         let no_rsa = |_| KeyError::malformed(KeyKind::Rsa, "its numbers do not form a key");
         let key = PublicKeyComponents { n: without_zeros(n), e: without_zeros(e) }
             .to_parsed_public_key(&signature::RSA_PKCS1_2048_8192_SHA256)
@@ -208,17 +210,8 @@ impl Rsa {
     fn new(pkcs1: &[u8]) -> Result<Self, KeyError> {
         let mut numbers =
             Der::whole(pkcs1, der::SEQUENCE).ok_or(KeyError::malformed(KeyKind::Rsa, "it is not PKCS#1"))?;
-        let modulus = numbers.unsigned().unwrap_or_default();
-        let bits = modulus.first().map_or(0, |first| modulus.len() * 8 - first.leading_zeros() as usize);
-        if bits < 1024 {
-            return Err(KeyError::TooWeak(Weakness::ShortRsa { bits }));
-        }
-        if bits > 8192 {
-            return Err(KeyError::malformed(
-                KeyKind::Rsa,
-                "it has more than 8192 bits, which is not supported",
-            ));
-        }
+        let (n, e) = (numbers.unsigned().unwrap_or_default(), numbers.unsigned().unwrap_or_default());
+        let bits = rsa_numbers::check(n, e)?;
         let key = Self { der: pkcs1.into(), bits, parsed: Default::default() };
         key.any()?;
         Ok(key)
@@ -262,7 +255,7 @@ impl Rsa {
             return Ok(key);
         }
         let key = ParsedPublicKey::new(parameters, &self.der)
-            .map_err(|_| KeyError::malformed(KeyKind::Rsa, "its numbers do not form a key"))?;
+            .map_err(|_| KeyError::malformed(KeyKind::Rsa, "it is not the DER of two positive numbers"))?;
         Ok(cell.get_or_init(|| key))
     }
 
@@ -271,11 +264,6 @@ impl Rsa {
         let mut numbers = Der::whole(&self.der, der::SEQUENCE).unwrap_or(Der::new(&[]));
         (numbers.unsigned().unwrap_or_default(), numbers.unsigned().unwrap_or_default())
     }
-}
-
-fn without_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|&&byte| byte == 0).count();
-    &number[zeros..]
 }
 
 /// Compares the numbers or the secret, whatever form they came in; secrets are compared in constant time.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use base64::prelude::*;
 use jsonwebtoken::crypto::{CryptoProvider, aws_lc};
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{DecodingKey, EncodingKey, Header, jwk};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, EncodingKey, Header, jwk};
 use scitoken_jwt::bridge::{BridgeError, PROVIDER, install_default};
 use scitoken_jwt::keys::{Algorithm, Jwk, JwkSet, KeyKind, SigningKey, VerifyingKey};
 use scitoken_jwt::{Validation, decode, encode};
@@ -175,8 +175,16 @@ fn thumbprints_and_public_halves_are_those_of_the_peer() {
         (KeyKind::Rsa, Theirs::RS256),
     ] {
         let key = SigningKey::generate(kind).unwrap();
-        let from_private =
-            jwk::Jwk::from_encoding_key(&EncodingKey::try_from(&key).unwrap(), theirs).unwrap();
+        let encoding = EncodingKey::try_from(&key).unwrap();
+        let from_private = jwk::Jwk::from_encoding_key(&encoding, theirs).unwrap();
+        let other_curve = if theirs == Theirs::ES256 { Theirs::ES384 } else { Theirs::ES256 };
+        let is_mislabelled = jwk::Jwk::from_encoding_key(&encoding, other_curve).is_ok();
+        let at_peer = aws_lc::DEFAULT_PROVIDER.key_utils.ec_pub_components_from_private_key;
+        assert_eq!(
+            is_mislabelled,
+            encoding.family() != AlgorithmFamily::Ec || at_peer(encoding.as_bytes(), other_curve).is_ok(),
+            "{kind}"
+        );
         assert_eq!(
             Jwk::try_from(&from_private).unwrap().verifying_key().unwrap(),
             &key.verifying_key(),

@@ -6,7 +6,11 @@ mod bridge;
 #[cfg(feature = "jsonwebtoken")]
 mod bridge_headers;
 #[cfg(feature = "jsonwebtoken")]
+mod bridge_hostile;
+#[cfg(feature = "jsonwebtoken")]
 mod bridge_keys;
+#[cfg(feature = "jsonwebtoken")]
+mod bridge_rsa;
 mod jwk_client;
 mod jwt;
 mod keys;

@@ -1,7 +1,11 @@
 //! Issuer keys handed to the crate `jsonwebtoken`.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "../../../examples/axum_jsonwebtoken.rs"]
+#[expect(dead_code, reason = "its `main` is not for tests")]
+mod example;
 mod hostile;
+mod service;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +21,7 @@ use jsonwebtoken::{Algorithm, Header, Validation};
 use scitoken_authz::{AuthorizationError, Issuer, Verifier, VerifyError};
 use scitoken_jwt::bridge::install_default;
 use scitoken_jwt::keys::{JwkSet, KeyKind, SigningKey};
+use scitoken_test_support::logs::Logs;
 use scitoken_types::sys::ManualClock;
 use serde_json::{Value, json};
 
@@ -151,6 +156,36 @@ async fn many_tokens_are_decoded_with_one_fetch() {
         assert_eq!(claims["sub"], "alice");
     }
     assert_eq!(issuer.requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_signature_of_a_token_is_computed_once_for_its_key_and_for_decode() {
+    let issuer = TestIssuer::start().await;
+    let own = key();
+    issuer.publish(&[("k", &own)]);
+    let clock = ManualClock::at_epoch_seconds(1_000_000);
+    let verifier = issuer.verifier(clock.clone());
+    let times_spared = |logs: &Logs| logs.text().matches("the signature was verified before").count();
+    let logs = Logs::capture();
+    let token = issuer.token("k", &own);
+    for round in 1..=3 {
+        issuer.decode(&verifier, &token).await.unwrap();
+        assert_eq!(times_spared(&logs), round, "by `decode` only: {}", logs.text());
+    }
+    // The new key set has the old key: its verdict stands.
+    issuer.publish(&[("k", &own), ("next", &key())]);
+    assert!(verifier.refresh().await.iter().all(|(_, outcome)| outcome.is_ok()));
+    issuer.decode(&verifier, &token).await.unwrap();
+    assert_eq!(times_spared(&logs), 5, "{}", logs.text());
+
+    let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let forgetful =
+        Verifier::builder(issuer.issuer(), http.build().unwrap()).clock(clock).remember_tokens(0).build();
+    let (logs, token) = (Logs::capture(), issuer.token("k", &own));
+    for _ in 0..2 {
+        issuer.decode(&forgetful, &token).await.unwrap();
+    }
+    assert_eq!(times_spared(&logs), 0, "{}", logs.text());
 }
 
 #[tokio::test]

@@ -1,0 +1,1 @@
+//! Holds the tests only; see Cargo.toml.
