@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use object_store::{Error, ObjectStoreExt as _, RetryConfig};
+use futures_util::StreamExt as _;
+use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, RetryConfig};
+use reqwest_scitokens::{FileSource, Session};
 use scitoken_object_store::ScitokenStore;
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
 use scitoken_test_support::{Script, clients, secrecy};
+use scitoken_transfer::{FailureKind, TransferError};
 use scitoken_types::ErrorChain;
 
 use crate::hostile::{serving, store};
-use crate::support::{content, path};
+use crate::support::{Storage, content, path};
 
 #[tokio::test]
 async fn what_a_server_says_is_shown_without_the_token_and_not_without_end() {
@@ -211,6 +214,36 @@ async fn a_connection_that_fails_says_why() {
     assert!(!refused.contains("error sending request"), "{refused}");
     let put = store.put(&path("f"), "x".into()).await.unwrap_err().to_string();
     assert!(put.contains("refused"), "{put}");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_look_or_of_a_listing_says_why_in_its_first_line() {
+    let storage = Storage::start().await;
+    storage.write("d/f", "data");
+    let missing = std::path::Path::new("/nonexistent/token");
+    let without = Session::builder().source(FileSource::new(missing)).http(reqwest::ClientBuilder::no_proxy);
+    let without = ScitokenStore::open(&without.build().unwrap(), &storage.base).unwrap();
+    for (store, reasons) in [
+        (storage.store("storage.read:/other"), ["403 Forbidden", "no scope of the token allows this"]),
+        (
+            without,
+            ["401 Unauthorized", "sent without a token: the source failed: no token in `/nonexistent/token`"],
+        ),
+    ] {
+        let errors = [
+            store.head(&path("d/f")).await.unwrap_err(),
+            store.list(Some(&path("d"))).next().await.unwrap().unwrap_err(),
+            store.list_with_delimiter(Some(&path("d"))).await.unwrap_err(),
+        ];
+        for error in errors {
+            let shown = error.to_string();
+            assert!(reasons.iter().all(|reason| shown.matches(reason).count() == 1), "{shown}");
+            assert_eq!(ErrorChain::new(&error).to_string(), shown);
+            let failure =
+                ErrorChain::new(&error).iter().find_map(|cause| cause.downcast_ref::<TransferError>());
+            assert_eq!(failure.map(TransferError::kind), Some(FailureKind::Refused), "{error:?}");
+        }
+    }
 }
 
 #[tokio::test]
