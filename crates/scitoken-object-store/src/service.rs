@@ -86,6 +86,7 @@ impl TokenService {
             checksum.ask(&mut parts.headers);
             again
         });
+        let asked_method = parts.method.clone();
         let mut request = self.client.request(parts.method, url.clone()).headers(parts.headers);
         // The client may have options of its own in them, such as that a server gets no token.
         request.extensions().extend(parts.extensions);
@@ -94,6 +95,11 @@ impl TokenService {
             request = request.body(body.collect().await?.to_bytes());
         }
         let mut response = request.send().await.map_err(http_error)?;
+        if is_directory_made(&asked_method, response.status()) {
+            let mut made = HttpResponse::new(Vec::new().into());
+            *made.status_mut() = StatusCode::CREATED;
+            return Ok(made);
+        }
         let mut said = None;
         if let Some((headers, extensions)) = again
             && is_get
@@ -144,6 +150,12 @@ impl TokenService {
         };
         Ok(HttpResponse::from_parts(parts, HttpResponseBody::new(body)))
     }
+}
+
+/// Whether a directory that was to be made exists already (RFC 4918 section 9.3.1), since another writer of the same directory
+/// came first. `object_store` takes it for a failure. A server without WebDAV answers the same, and refuses the `PUT` again.
+fn is_directory_made(method: &Method, status: StatusCode) -> bool {
+    method.as_str() == "MKCOL" && status == StatusCode::METHOD_NOT_ALLOWED
 }
 
 fn is_refusal(status: StatusCode) -> bool {

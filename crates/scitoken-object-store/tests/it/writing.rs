@@ -3,7 +3,9 @@
 use object_store::{
     Error, MultipartUpload as _, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
 };
-use scitoken_test_support::{Reply, Server, clients};
+use scitoken_object_store::ScitokenStore;
+use scitoken_test_support::chaos_server::{ChaosServer, Reply as Raw};
+use scitoken_test_support::{Reply, Script, Server, clients};
 
 use crate::support::{Storage, content, path};
 
@@ -34,6 +36,36 @@ async fn creating_and_updating_replace_nothing_else() {
     put(PutMode::Update(version.clone()), "three").await.unwrap();
     assert!(matches!(put(PutMode::Update(version), "four").await, Err(Error::Precondition { .. })));
     assert_eq!(storage.read("a/b/f").as_deref(), Some(&b"three"[..]));
+}
+
+#[tokio::test]
+async fn a_directory_that_another_writer_made_in_between_is_used() {
+    let server = ChaosServer::start(|asked| match (asked.method.as_str(), asked.number) {
+        ("PUT", 0) => Raw::sized("409 Conflict", &[], ""),
+        ("PUT", _) => Raw::sized("201 Created", &[], ""),
+        _ => Raw::sized("405 Method Not Allowed", &[], ""),
+    })
+    .await;
+    let session = clients::session(Script::new(&["t"])).build().unwrap();
+    let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+    store.put(&path("new/f"), "data".into()).await.unwrap();
+    let lines: Vec<_> =
+        server.seen().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect();
+    assert_eq!(lines[..3], ["PUT /vo/new/f", "MKCOL /vo/new", "PUT /vo/new/f"]);
+}
+
+#[tokio::test]
+async fn many_objects_are_written_at_once_into_a_new_directory() {
+    let storage = Storage::start().await;
+    let store = storage.store(ALL);
+    let put = |n: usize| {
+        let store = store.clone();
+        async move { store.put(&path(&format!("new/sub/{n}")), format!("{n}").into()).await }
+    };
+    for result in futures_util::future::join_all((0..32).map(put)).await {
+        result.unwrap();
+    }
+    assert!((0..32).all(|n| storage.read(&format!("new/sub/{n}")) == Some(n.to_string().into_bytes())));
 }
 
 #[tokio::test]
@@ -68,8 +100,8 @@ async fn a_body_in_memory_is_sent_again_with_the_next_token() {
         _ => Reply::challenge(r#"Bearer realm="r", error="invalid_token""#),
     })
     .await;
-    let session = clients::session(scitoken_test_support::Script::new(&["old", "new"])).build().unwrap();
-    let store = scitoken_object_store::ScitokenStore::open(&session, server.url("/d").as_str()).unwrap();
+    let session = clients::session(Script::new(&["old", "new"])).build().unwrap();
+    let store = ScitokenStore::open(&session, server.url("/d").as_str()).unwrap();
     store.put(&path("f"), "content".into()).await.unwrap();
     assert_eq!(server.tokens(), ["old", "new"]);
     assert!(server.seen().iter().all(|seen| seen.body == "content"));
