@@ -82,6 +82,7 @@ impl ScitokenStore {
             let name = url.parse::<FederationUrl>();
             let name = name.map_err(|source| OpenError::Federation { url: url.to_owned(), source })?;
             let federation = Federation::new(session.http_client().clone());
+            let federation = federation.with_token_source(session.token_source().clone());
             return Ok(Self::federation(federation, session.client().clone(), name));
         }
         let parsed = if names_host(url) { url.parse::<Url>() } else { Err(url::ParseError::EmptyHost) };
