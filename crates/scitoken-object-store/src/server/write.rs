@@ -41,11 +41,18 @@ impl Directory {
         let body = Bytes::from(payload);
         let url = location::url_of(&self.base, location);
         let put = || send(self.client.put(url.clone()).headers(headers.clone()).body(body.clone()));
-        let mut response = put().await?;
-        if is_without_parent(response.status()) {
-            self.make_parent(location).await?;
-            response = put().await?;
+        let mut answered = put().await;
+        match &answered {
+            Ok(response) if is_without_parent(response.status()) => {
+                self.make_parent(location).await?;
+                answered = put().await;
+            }
+            Err(error) if is_upload_broken(error) && self.make_lost_parent(location).await? => {
+                answered = put().await;
+            }
+            _ => {}
         }
+        let response = answered?;
         match (response.status(), &options.mode) {
             (status, _) if status.is_success() => self.put_result(location, response).await,
             (StatusCode::PRECONDITION_FAILED, PutMode::Create) => Err(already_exists(location)),
@@ -63,6 +70,9 @@ impl Directory {
         match self.http.put_opts(location, payload.clone(), options.clone()).await {
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::NotFound { .. }) => {
                 self.make_parent(location).await?;
+                self.http.put_opts(location, payload, options).await
+            }
+            Err(error) if is_upload_broken(&error) && self.make_lost_parent(location).await? => {
                 self.http.put_opts(location, payload, options).await
             }
             result => result,
@@ -120,6 +130,23 @@ impl Directory {
         self.downloader.make_directories(&url).await.map_err(|failure| of_transfer(failure, &parent))
     }
 
+    /// Makes the directory of an object whose upload broke: a server may close the connection while a large body is on its
+    /// way, and its `409` is lost (RFC 9112 section 9.6). Returns whether there is a directory now.
+    async fn make_lost_parent(&self, location: &Path) -> Result<bool> {
+        match self.make_parent(location).await {
+            Ok(()) => Ok(true),
+            // This is why the upload was refused, too.
+            Err(
+                refused @ (object_store::Error::PermissionDenied { .. }
+                | object_store::Error::Unauthenticated { .. }),
+            ) => Err(refused),
+            Err(failure) => {
+                tracing::debug!(%failure, "the directory was not made");
+                Ok(false)
+            }
+        }
+    }
+
     /// Removes an object; never a directory.
     pub(crate) async fn delete(&self, location: &Path) -> Result<()> {
         let url = location::url_of(&self.base, location);
@@ -130,6 +157,12 @@ impl Directory {
 /// Whether the directory of a new object may be missing: `409` (RFC 4918 section 9.7.1), `404` on some servers.
 pub(super) fn is_without_parent(status: StatusCode) -> bool {
     matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND)
+}
+
+/// Whether the connection broke while the body was sent.
+fn is_upload_broken(error: &object_store::Error) -> bool {
+    let error = reqwest_scitokens::Error::find(error);
+    error.is_some_and(|error| error.is_upload_broken() || error.is_stale_connection())
 }
 
 pub(super) fn already_exists(location: &Path) -> object_store::Error {
