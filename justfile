@@ -49,6 +49,15 @@ oldest:
 fuzz seconds="60":
   for target in $(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run -s none "$target" -- -max_total_time={{seconds}}; done
 
+# SQL over a table on a server with tokens or in a federation: URL of a Parquet file or directory, and the query
+[positional-arguments]
+datafusion URL *SQL:
+  cargo run --manifest-path crates/scitoken-object-store/examples/datafusion/Cargo.toml -- "$@"
+
+# DataFusion beside the same files in a local directory; it is built once, for some minutes
+test-datafusion *ARGS:
+  cargo test --manifest-path crates/scitoken-object-store/examples/datafusion/Cargo.toml {{ARGS}}
+
 # what users install, into dist/: a binary for glibc 2.17, a wheel, a Debian package, an RPM, checksums
 dist *ARGS:
   packaging/dist {{ARGS}}

@@ -51,6 +51,7 @@ pub use server_trust::SystemAuthorities;
 pub struct Session {
     client: ClientWithMiddleware,
     http: reqwest::Client,
+    source: SharedTokenSource,
 }
 
 impl Session {
@@ -98,6 +99,11 @@ impl Session {
     /// follows no redirect.
     pub fn http_client(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    /// Returns the source of the tokens: the one that was [given](SessionBuilder::source), or the [`Discovery`].
+    pub fn token_source(&self) -> &SharedTokenSource {
+        &self.source
     }
 }
 

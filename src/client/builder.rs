@@ -256,7 +256,7 @@ impl SessionBuilder {
         let http = with_authorities(http, self.authorities, self.system, &self.env)?;
         let http = http.build().map_err(Kind::Client)?;
         let source = self.source.unwrap_or_else(|| Discovery::new().with_env(self.env).into());
-        let auth = AuthMiddleware::builder(source).title_case_headers();
+        let auth = AuthMiddleware::builder(source.clone()).title_case_headers();
         let auth = self.auth.into_iter().fold(auth, |auth, change| change(auth)).checked()?.build();
         let client = self.outer.into_iter().fold(ClientBuilder::new(http.clone()), |client, add| add(client));
         let client = client.with(self.redirect).with(auth).with(ReconnectMiddleware::default());
@@ -265,7 +265,7 @@ impl SessionBuilder {
             if self.proxies.is_empty() { client } else { client.with(ProxyMiddleware(self.proxies)) };
         #[cfg(feature = "cookies")]
         let client = client.with(CookieMiddleware::new(self.cookies));
-        Ok(Session { client: client.build(), http })
+        Ok(Session { client: client.build(), http, source })
     }
 }
 

@@ -79,11 +79,13 @@ impl Expected {
             None => self.length_of(parts, body.size_hint().exact()),
         };
         let length = length.map_err(|wrong| HttpError::new(HttpErrorKind::Unknown, wrong))?;
+        // Where another request told the length, only the end of the answer proves that it is the same object.
+        let needs_end = self.range.is_none() && body.size_hint().exact().is_none();
         if let Some(length) = length {
             // `object_store` reads it, and an answer in chunks, or of a part, may not have it.
             parts.headers.entry(CONTENT_LENGTH).or_insert_with(|| length.into());
         }
-        Ok(ObjectBody::new(body, length))
+        Ok(ObjectBody { needs_end, ..ObjectBody::new(body, length) })
     }
 
     /// Returns the length of the data, where the head tells it.
@@ -154,12 +156,14 @@ pub(crate) struct ObjectBody {
     body: reqwest::Body,
     length: Option<u64>,
     received: u64,
+    /// Whether the data must end as its framing says, and not only have its length.
+    needs_end: bool,
 }
 
 impl ObjectBody {
     /// Returns a body that must have a length, if there is one.
     pub(crate) fn new(body: reqwest::Body, length: Option<u64>) -> Self {
-        Self { body, length, received: 0 }
+        Self { body, length, received: 0, needs_end: false }
     }
 }
 
@@ -185,7 +189,8 @@ impl Body for ObjectBody {
                 }
             }
             // All of it came.
-            None | Some(Err(_)) if self.received == length => None,
+            None if self.received == length => None,
+            Some(Err(_)) if self.received == length && !self.needs_end => None,
             None => {
                 let wrong = WrongAnswer::TooShort { received: self.received, length };
                 Some(Err(HttpError::new(HttpErrorKind::Interrupted, wrong)))

@@ -18,7 +18,7 @@ use crate::store::ScitokenStore;
 ///
 /// The types of `object_store` 0.13 and 0.14 differ, although they have the same names. This store translates between them;
 /// it reads, lists and writes as the [`ScitokenStore`] does. Traces and other extensions of results are left out, which 0.13
-/// does not have.
+/// does not have. `examples/datafusion` in the repository is a program that runs SQL over it.
 ///
 /// ```no_run
 /// use std::sync::Arc;

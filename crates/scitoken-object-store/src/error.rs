@@ -10,6 +10,8 @@ use scitoken_transfer::{FailureKind, TransferError, plain_transport_words};
 use scitoken_types::{ErrorChain, SafeUrl, redact};
 use url::Url;
 
+use crate::refusal::token_reason;
+
 /// The name of the store in errors.
 pub(crate) const STORE: &str = "Scitoken";
 
@@ -134,14 +136,24 @@ pub(crate) fn of_status(
 
 /// A failure of the transfer engine.
 pub(crate) fn of_transfer(failure: TransferError, location: &Path) -> object_store::Error {
-    match (failure.status(), failure.kind()) {
-        (Some(status), _) => of_status(status, location, failure),
-        (None, FailureKind::NotFound) => of_status(StatusCode::NOT_FOUND, location, failure),
-        (None, FailureKind::NoToken | FailureKind::TokenWithheld) => {
-            of_status(StatusCode::UNAUTHORIZED, location, failure)
-        }
-        (None, _) => unexpected(failure),
-    }
+    let status = match (failure.status(), failure.kind()) {
+        (Some(status), _) => status,
+        (None, FailureKind::NotFound) => StatusCode::NOT_FOUND,
+        (None, FailureKind::NoToken | FailureKind::TokenWithheld) => StatusCode::UNAUTHORIZED,
+        (None, _) => return unexpected(in_one_line(failure)),
+    };
+    of_status(status, location, in_one_line(failure))
+}
+
+/// A change that the object's namespace does not allow.
+pub(crate) fn not_supported(failure: TransferError) -> object_store::Error {
+    object_store::Error::NotSupported { source: in_one_line(failure).into() }
+}
+
+/// `object_store` shows the outermost error only, so the text has all causes, and what the token lacks.
+fn in_one_line(failure: TransferError) -> TransferError {
+    let reason = token_reason(failure.status(), failure.explanation(), failure.not_attached());
+    failure.in_one_line(reason.as_deref())
 }
 
 /// Whether the object or directory does not exist.

@@ -11,7 +11,7 @@ use scitoken_transfer::federation::{FederationUrl, ObjectPath, ResolvedObject};
 use scitoken_transfer::{FailureKind, TransferError};
 use url::Url;
 
-use crate::error::{of_transfer, unexpected};
+use crate::error::{not_supported, of_transfer, unexpected};
 use crate::federation::FederationObjects;
 use crate::server::directory::Directory;
 use crate::server::list;
@@ -116,7 +116,9 @@ impl FederationObjects {
         let base = base_of(url, object.url().path(), self.base_name().path())
             .ok_or_else(|| unexpected("the server has the object under another path than the federation"))?;
         let server = self.states.of(&base);
-        Ok(Arc::new(Directory::new(client, &base, server).map_err(unexpected)?))
+        Ok(Arc::new(
+            Directory::new(client, &base, self.retry_of_changes.clone(), server).map_err(unexpected)?,
+        ))
     }
 
     fn name(&self, location: &Path) -> Result<FederationUrl> {
@@ -138,7 +140,7 @@ fn base_of(url: &Url, object: &ObjectPath, base: &ObjectPath) -> Option<Url> {
 /// Returns the error for a change; one that the namespace does not allow says so.
 fn changing(failure: TransferError, location: &Path) -> object_store::Error {
     if failure.kind() == FailureKind::Rejected {
-        return object_store::Error::NotSupported { source: failure.into() };
+        return not_supported(failure);
     }
     of_transfer(failure, location)
 }

@@ -9,7 +9,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{
-    BackoffConfig, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore as _, Result, RetryConfig,
+    BackoffConfig, GetOptions, GetRange, GetResult, ObjectMeta, ObjectStore as _, ObjectStoreExt as _,
+    Result, RetryConfig,
 };
 use reqwest_middleware::ClientWithMiddleware;
 use scitoken_transfer::federation::{Federation, FederationUrl};
@@ -17,6 +18,7 @@ use scitoken_transfer::{Checksum, Digest};
 use scitoken_types::{Origin, SafeUrl};
 use url::Url;
 
+use crate::answer::{self, KnownLength};
 use crate::connector::http_store;
 use crate::error::{of_transfer, unexpected};
 use crate::location::url_of;
@@ -38,6 +40,8 @@ pub(crate) struct FederationObjects {
     base: FederationUrl,
     checksum: Arc<Checksum>,
     retry: RetryConfig,
+    /// How changes are repeated at their server, which is the only one.
+    pub(crate) retry_of_changes: RetryConfig,
     pub(crate) states: Arc<ServerStates>,
 }
 
@@ -56,16 +60,18 @@ impl FederationObjects {
         let backoff = BackoffConfig { init_backoff: Duration::from_millis(100), ..BackoffConfig::default() };
         let retry = RetryConfig { backoff, max_retries: RETRIES_OF_A_SERVER, ..RetryConfig::default() };
         let checksum = Arc::new(Checksum::Auto);
-        Self { federation, client, base, checksum, retry, states: Arc::default() }
+        let retry_of_changes = RetryConfig::default();
+        Self { federation, client, base, checksum, retry, retry_of_changes, states: Arc::default() }
     }
 
-    /// Returns the same objects, at each server of which a read is repeated in this way.
+    /// Returns the same objects, at each server of which requests are repeated in this way.
     pub(crate) fn with_retry(&self, retry: RetryConfig) -> Self {
         Self {
             federation: self.federation.clone(),
             client: self.client.clone(),
             base: self.base.clone(),
             checksum: Arc::clone(&self.checksum),
+            retry_of_changes: retry.clone(),
             retry,
             states: Arc::clone(&self.states),
         }
@@ -164,10 +170,18 @@ impl ObjectServers {
         Err(failure.unwrap_or_else(|| unexpected("the federation names no server for the object")))
     }
 
-    async fn ask(&self, url: &Url, options: GetOptions) -> Result<GetResult> {
-        let is_range = options.range.is_some();
+    async fn ask(&self, url: &Url, mut options: GetOptions) -> Result<GetResult> {
+        let (is_range, object) = (options.range.is_some(), Path::default());
         let store = http_store(&self.client, url, self.retry.clone(), self.states.of(url))?;
-        let mut result = store.get_opts(&Path::default(), options).await?;
+        let mut result = match store.get_opts(&object, options.clone()).await {
+            // An answer in chunks. Another request tells its length, and the data must have that.
+            Err(error) if answer::is_without_length(&error) => {
+                let Ok(meta) = store.head(&object).await else { return Err(error) };
+                options.extensions.insert(KnownLength(meta.size));
+                store.get_opts(&object, options).await?
+            }
+            result => result?,
+        };
         if is_range {
             // A range comes from one server as a whole, or from the next one as a whole.
             result = in_memory_if_short(result).await?;

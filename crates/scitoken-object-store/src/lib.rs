@@ -26,7 +26,7 @@
 //! `docs/object-store.md` in the repository, "Reading data in place with tokens", shows Parquet, Zarr and `DataFusion`.
 //!
 //! # Retries
-//! Reads are retried by `object_store` ([`RetryConfig`](object_store::RetryConfig)), changes and listings by
+//! Reads and `put` are retried by `object_store` ([`RetryConfig`](object_store::RetryConfig)), other changes and listings by
 //! [`RetryPolicy`](scitoken_transfer::RetryPolicy); no request by both. The middleware sends a request once more after a `401`, with
 //! another token.
 //!

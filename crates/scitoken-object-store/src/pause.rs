@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
-use object_store::client::{HttpError, HttpErrorKind};
 use scitoken_types::{Origin, RetryAfter};
 use tokio::time::Instant;
 use url::Url;
@@ -23,7 +22,7 @@ pub(crate) struct Pauses(Mutex<Vec<(Origin, Instant)>>);
 /// A server that asks for a longer pause than a read waits for.
 #[derive(Debug, thiserror::Error)]
 #[error("server returned {status} and asks to be left alone for {} s", wait.as_secs())]
-struct TooLong {
+pub(crate) struct TooLong {
     status: StatusCode,
     wait: Duration,
 }
@@ -64,13 +63,13 @@ impl Pauses {
         answered: &Url,
         status: StatusCode,
         headers: &HeaderMap,
-    ) -> Result<(), HttpError> {
-        if !matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+    ) -> Result<(), TooLong> {
+        if !is_busy(status) {
             return Ok(());
         }
         let Some(wait) = requested(headers) else { return Ok(()) };
         if wait > LONGEST {
-            return Err(HttpError::new(HttpErrorKind::Unknown, TooLong { status, wait }));
+            return Err(TooLong { status, wait });
         }
         let (Ok(origin), Ok(sender)) = (Origin::try_from(asked), Origin::try_from(answered)) else {
             return Ok(());
@@ -87,6 +86,11 @@ impl Pauses {
         drop(pauses);
         Ok(())
     }
+}
+
+/// Whether a server refused a request since it is busy (RFC 6585 section 4, RFC 9110 section 15.6.4).
+pub(crate) fn is_busy(status: StatusCode) -> bool {
+    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
 }
 
 /// Returns the pause that a response asks for; a date counts from that of the response.

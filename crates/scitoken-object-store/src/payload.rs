@@ -15,7 +15,7 @@ pub(crate) fn with_data(
     GetResult { payload: GetResultPayload::Stream(change(data.into_stream())), ..rest }
 }
 
-/// Takes a result apart: its data, and all the rest, which a copy would cost more than a short range does.
+/// Takes a result apart: its data, and the rest. To copy the rest costs more than to read a short range.
 pub(crate) fn split(mut result: GetResult) -> (GetResult, GetResult) {
     let none = GetResultPayload::Stream(futures_util::stream::empty().boxed());
     let data = GetResult {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use reqwest_scitokens::ResponseExt as _;
-use reqwest_scitokens::auth::{AuthTrace, Explanation, Verdict};
+use reqwest_scitokens::auth::{AuthTrace, Explanation, NotAttached, Verdict};
 use scitoken_transfer::xml_error_message;
 use scitoken_types::redact;
 
@@ -23,8 +23,7 @@ pub(crate) struct RefusalText {
 impl RefusalText {
     /// Reads the text of a refusal.
     pub(crate) async fn read(response: &mut reqwest::Response) -> Self {
-        let is_about_token = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-        let because = response.explain().filter(|_| is_about_token).and_then(|said| because(&said));
+        let because = token_reason(Some(response.status()), response.explain().as_ref(), None);
         let mut text = BytesMut::new();
         let read = async {
             while text.len() < LONGEST
@@ -73,12 +72,21 @@ fn reason(text: &str) -> String {
     }
 }
 
-/// Returns what the token lacks, or why there was none.
-fn because(explanation: &Explanation) -> Option<String> {
-    let failed = explanation.checks().iter().find(|check| check.verdict == Verdict::Fails);
-    let failed =
-        failed.map(|check| format!("token: {} is {}, required: {}", check.what, check.token, check.request));
-    failed.or_else(|| Some(format!("sent without a token: {}", explanation.not_attached()?)))
+/// Returns what the token of a refused request lacks, or why there was none.
+pub(crate) fn token_reason(
+    status: Option<StatusCode>,
+    explanation: Option<&Explanation>,
+    not_attached: Option<&NotAttached>,
+) -> Option<String> {
+    if !matches!(status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) {
+        return None;
+    }
+    let mut checks = explanation.map(Explanation::checks).unwrap_or_default().iter();
+    if let Some(check) = checks.find(|check| check.verdict == Verdict::Fails) {
+        return Some(format!("token: {} is {}, required: {}", check.what, check.token, check.request));
+    }
+    let not_attached = explanation.and_then(Explanation::not_attached).or(not_attached)?;
+    Some(format!("sent without a token: {not_attached}"))
 }
 
 #[cfg(test)]

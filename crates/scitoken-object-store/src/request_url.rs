@@ -1,43 +1,61 @@
 //! The URLs of requests.
 
+use std::fmt;
 use std::sync::OnceLock;
 
 use http::Uri;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use url::{ParseError, Url};
 
 /// Makes URLs of the addresses that `object_store` asks for.
 ///
 /// Nearly all have the origin of the first one, which is not parsed again: that takes longer than all the rest of a URL.
-#[derive(Debug, Default)]
-pub(crate) struct RequestUrls(OnceLock<(Uri, Url)>);
+#[derive(Default)]
+pub(crate) struct RequestUrls(OnceLock<First>);
+
+/// The first address: its scheme and authority, and the URL of its root.
+struct First {
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
+    root: Url,
+}
 
 impl RequestUrls {
     /// Returns the URL of a request.
     pub(crate) fn read(&self, uri: &Uri) -> Result<Url, ParseError> {
-        if let Some((first, origin)) = self.0.get()
-            && has_same_origin(first, uri)
+        if let Some(first) = self.0.get()
+            && first.is_of(uri)
         {
-            let mut url = origin.clone();
+            let mut url = first.root.clone();
             url.set_path(uri.path());
             url.set_query(uri.query());
             return Ok(url);
         }
         let url = uri.to_string().parse::<Url>()?;
-        let mut origin = url.clone();
-        origin.set_path("");
-        origin.set_query(None);
+        let mut root = url.clone();
+        root.set_path("");
+        root.set_query(None);
         // Of two requests at once, the other one may have been first.
-        let _ = self.0.set((uri.clone(), origin));
+        let _ =
+            self.0.set(First { scheme: uri.scheme().cloned(), authority: uri.authority().cloned(), root });
         Ok(url)
     }
 }
 
-/// Whether both write their origins and logins in the same way.
-fn has_same_origin(one: &Uri, other: &Uri) -> bool {
-    // `Authority` compares without regard to case, and logins have one.
-    one.scheme() == other.scheme()
-        && one.authority().map(Authority::as_str) == other.authority().map(Authority::as_str)
+impl First {
+    /// Whether an address has the same origin and login, written in the same way: `Authority` compares without regard to case,
+    /// which logins have.
+    fn is_of(&self, uri: &Uri) -> bool {
+        self.scheme.as_ref() == uri.scheme()
+            && self.authority.as_ref().map(Authority::as_str) == uri.authority().map(Authority::as_str)
+    }
+}
+
+/// The address may have a login.
+impl fmt::Debug for RequestUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestUrls").finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +93,7 @@ mod tests {
                     "after {first}"
                 );
             }
+            assert_eq!(format!("{reader:?}"), "RequestUrls { .. }");
         }
     }
 }

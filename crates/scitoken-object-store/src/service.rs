@@ -13,7 +13,7 @@ use object_store::client::{
 use reqwest_middleware::ClientWithMiddleware;
 use reqwest_scitokens::auth::AuthTrace;
 use scitoken_transfer::{Checksum, Digest, is_digest_refusal, is_passing_refusal};
-use scitoken_types::SafeUrl;
+use scitoken_types::{Origin, SafeUrl};
 use tracing::{Instrument as _, debug_span, field};
 use url::Url;
 
@@ -31,7 +31,7 @@ pub(crate) struct TokenService {
     urls: Arc<RequestUrls>,
     hidden: Arc<HiddenParts>,
     server: Arc<ServerState>,
-    /// Whether what is read are objects of a store of ours.
+    /// Whether it is that of a [`ScitokenStore`](crate::ScitokenStore), whose objects have no content coding, and a length.
     has_objects: bool,
 }
 
@@ -68,7 +68,7 @@ impl TokenService {
         Self { server, ..self }
     }
 
-    /// Returns a service that reads the objects of a store of ours.
+    /// Returns a service that checks what it reads as a [`ScitokenStore`](crate::ScitokenStore) needs it.
     pub(crate) fn for_objects(self) -> Self {
         Self { has_objects: true, ..self }
     }
@@ -79,20 +79,20 @@ impl TokenService {
     }
 
     async fn send(&self, request: HttpRequest, asked: Url) -> Result<HttpResponse, HttpError> {
-        // What is rare and large, here and below, is kept out of the future of every request.
+        // Rare and large: kept out of the future of every request.
         if self.server.pauses.is_paused(&asked) {
             Box::pin(self.server.pauses.wait(&asked)).await;
         }
         let (mut parts, body) = request.into_parts();
         let ask = parts.extensions.remove::<AskDigest>();
         let mut ask = ask.filter(|_| !self.server.without_digests.load(Ordering::Relaxed));
-        let kind = RequestKind::of(&parts.method, &asked);
-        if kind.is_read {
+        let kind = RequestKind::of(parts.method.clone(), &asked);
+        if kind.is_read() {
             // The length and the ranges are those of the object.
             parts.headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("identity"));
         }
         let expected = Expected::by(&mut parts, self.has_objects);
-        let again = ask.as_ref().filter(|_| kind.is_get).map(|AskDigest(checksum)| {
+        let again = ask.as_ref().filter(|_| kind.is_get()).map(|AskDigest(checksum)| {
             let again = (parts.headers.clone(), parts.extensions.clone());
             checksum.ask(&mut parts.headers);
             again
@@ -107,13 +107,13 @@ impl TokenService {
         }
         let mut response = request.send().await.map_err(http_error)?;
         if is_refusal(response.status()) {
-            match Box::pin(self.refusal(response, &asked, kind, again)).await? {
+            match Box::pin(self.refusal(response, &asked, &kind, again)).await? {
                 AfterRefusal::Mended(answer) => (response, ask) = (answer, None),
                 AfterRefusal::Final(answer) => return Ok(answer),
             }
         }
         if kind.became_directory(&response) {
-            return Ok(not_an_object());
+            return Ok(answer_without_body(StatusCode::NOT_FOUND));
         }
         let status = response.status();
         let (mut parts, body) = http::Response::<reqwest::Body>::from(response).into_parts();
@@ -122,10 +122,10 @@ impl TokenService {
         {
             parts.extensions.insert(OfferedDigest(digest));
         }
-        if kind.is_read && status == StatusCode::OK && may_be_page(&parts.headers) {
+        if kind.is_read() && status == StatusCode::OK && may_be_page(&parts.headers) {
             parts.extensions.insert(MaybeListing);
         }
-        let body = if kind.is_get && status.is_success() {
+        let body = if kind.is_get() && status.is_success() {
             expected.check(&asked, &mut parts, body)?
         } else {
             ObjectBody::new(body, None)
@@ -138,18 +138,24 @@ impl TokenService {
         &self,
         mut response: reqwest::Response,
         asked: &Url,
-        kind: RequestKind,
+        kind: &RequestKind,
         without_question: Option<(HeaderMap, Extensions)>,
     ) -> Result<AfterRefusal, HttpError> {
+        if kind.is_directory_made(response.status()) {
+            return Ok(AfterRefusal::Final(answer_without_body(StatusCode::CREATED)));
+        }
         let mut text = RefusalText::read(&mut response).await;
         if let Some((headers, extensions)) = without_question {
             let is_about_digest = is_digest_refusal(response.status(), &text.sent());
             // XRootD without a configured checksum answers 405 to this question, and 500 where there is no object.
             if is_about_digest || response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                // A server that was redirected to may be one of several.
+                let is_of_asked = Origin::try_from(asked).is_ok_and(|origin| origin.is_of(response.url()));
                 let mut request = self.client.get(self.hidden.added_to(asked)).headers(headers);
                 request.extensions().extend(extensions);
                 response = request.send().await.map_err(http_error)?;
-                if is_about_digest && response.status().is_success() {
+                if is_about_digest && is_of_asked && response.status().is_success() {
+                    tracing::debug!(url = %SafeUrl::new(asked), "the server is not asked for digests any more");
                     self.server.without_digests.store(true, Ordering::Relaxed);
                 }
                 if !is_refusal(response.status()) {
@@ -159,31 +165,45 @@ impl TokenService {
             }
         }
         if kind.became_directory(&response) {
-            return Ok(AfterRefusal::Final(not_an_object()));
+            return Ok(AfterRefusal::Final(answer_without_body(StatusCode::NOT_FOUND)));
         }
-        self.server.pauses.record(asked, response.url(), response.status(), response.headers())?;
-        Ok(AfterRefusal::Final(refused(response, &text, kind.is_read)))
+        let recorded =
+            self.server.pauses.record(asked, response.url(), response.status(), response.headers());
+        recorded.map_err(|wait| HttpError::new(HttpErrorKind::Unknown, wait))?;
+        Ok(AfterRefusal::Final(refused(response, &text, kind.is_read())))
     }
 }
 
 /// What matters of a request for its answer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct RequestKind {
-    is_get: bool,
-    is_read: bool,
+    method: Method,
     names_directory: bool,
 }
 
 impl RequestKind {
-    fn of(method: &Method, url: &Url) -> Self {
-        let is_get = *method == Method::GET;
-        let is_read = is_get || *method == Method::HEAD;
-        Self { is_get, is_read, names_directory: url.path().ends_with('/') }
+    fn of(method: Method, url: &Url) -> Self {
+        Self { method, names_directory: url.path().ends_with('/') }
+    }
+
+    fn is_get(&self) -> bool {
+        self.method == Method::GET
+    }
+
+    fn is_read(&self) -> bool {
+        self.is_get() || self.method == Method::HEAD
     }
 
     /// Whether a server redirected to the name with a `/`, which says that it is a directory (RFC 4918 section 5.2).
-    fn became_directory(self, response: &reqwest::Response) -> bool {
-        self.is_read && !self.names_directory && response.url().path().ends_with('/')
+    fn became_directory(&self, response: &reqwest::Response) -> bool {
+        self.is_read() && !self.names_directory && response.url().path().ends_with('/')
+    }
+
+    /// Whether a directory that was to be made exists already (RFC 4918 section 9.3.1), since another writer of the same
+    /// directory came first. `object_store` takes it for a failure. A server without WebDAV answers the same, and refuses the
+    /// `PUT` again.
+    fn is_directory_made(&self, status: StatusCode) -> bool {
+        self.method.as_str() == "MKCOL" && status == StatusCode::METHOD_NOT_ALLOWED
     }
 }
 
@@ -229,9 +249,9 @@ impl HttpService for TokenService {
     }
 }
 
-fn not_an_object() -> HttpResponse {
+fn answer_without_body(status: StatusCode) -> HttpResponse {
     let mut response = HttpResponse::new(Vec::new().into());
-    *response.status_mut() = StatusCode::NOT_FOUND;
+    *response.status_mut() = status;
     response
 }
 

@@ -82,6 +82,7 @@ impl ScitokenStore {
             let name = url.parse::<FederationUrl>();
             let name = name.map_err(|source| OpenError::Federation { url: url.to_owned(), source })?;
             let federation = Federation::new(session.http_client().clone());
+            let federation = federation.with_token_source(session.token_source().clone());
             return Ok(Self::federation(federation, session.client().clone(), name));
         }
         let parsed = if names_host(url) { url.parse::<Url>() } else { Err(url::ParseError::EmptyHost) };
@@ -94,7 +95,12 @@ impl ScitokenStore {
     /// # Errors
     /// The URL has another scheme than `https`, `http`, `davs` or `dav`.
     pub fn server(client: impl Into<ClientWithMiddleware>, base: &Url) -> Result<Self, OpenError> {
-        Ok(Self(Backend::Server(Arc::new(Directory::new(client.into(), base, Arc::default())?))))
+        Ok(Self(Backend::Server(Arc::new(Directory::new(
+            client.into(),
+            base,
+            RetryConfig::default(),
+            Arc::default(),
+        )?))))
     }
 
     /// Opens the names below one in a federation. Queries go through the [`Federation`], objects are read with the client.
@@ -106,9 +112,10 @@ impl ScitokenStore {
         Self(Backend::Federation(Arc::new(FederationObjects::new(federation, client.into(), base))))
     }
 
-    /// Sets how reads are repeated: by default as `object_store` repeats them, and in a federation once at each server.
+    /// Sets how reads and `put` are repeated: by default as `object_store` repeats them, and reads in a federation once at each
+    /// server. A `put` with a condition is repeated at most twice, and only where the server was busy (429, 503).
     ///
-    /// Changes and listings are repeated by [`RetryPolicy`](scitoken_transfer::RetryPolicy).
+    /// Other changes, and listings, are repeated by [`RetryPolicy`](scitoken_transfer::RetryPolicy).
     ///
     /// ```no_run
     /// use object_store::RetryConfig;

@@ -61,6 +61,8 @@ struct Inner {
     explanation: Option<Explanation>,
     not_attached: Option<NotAttached>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Whether the message has the causes.
+    is_one_line: bool,
 }
 
 impl TransferError {
@@ -121,6 +123,20 @@ impl TransferError {
         self.0.explanation.as_ref().and_then(Explanation::not_attached).or(self.0.not_attached.as_ref())
     }
 
+    /// Returns the failure with a remark and its causes in its message, for callers that show the outermost error only.
+    ///
+    /// The source is the innermost cause, with which the message ends.
+    pub fn in_one_line(mut self, remark: Option<&str>) -> Self {
+        if let Some(remark) = remark {
+            self.0.message.push_str(" (");
+            self.0.message.push_str(remark);
+            self.0.message.push(')');
+        }
+        self.0.message = with_causes(&self);
+        self.0.is_one_line = true;
+        self
+    }
+
     /// Returns the kind for a report without the failure itself: whether a refused request carried a token.
     pub(crate) fn reported_kind(&self) -> FailureKind {
         match (self.kind(), self.not_attached()) {
@@ -159,6 +175,7 @@ impl TransferError {
             explanation: None,
             not_attached: None,
             source: None,
+            is_one_line: false,
         }))
     }
 
@@ -271,6 +288,7 @@ impl TransferError {
             explanation: inner.explanation.take(),
             not_attached: inner.not_attached.take(),
             source: None,
+            is_one_line: false,
         };
         Self(Box::new(outer)).with_source(self)
     }
@@ -305,7 +323,8 @@ impl fmt::Debug for TransferError {
 
 impl StdError for TransferError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as _)
+        let source: &(dyn StdError + 'static) = self.0.source.as_deref()?;
+        if self.0.is_one_line { ErrorChain::new(source).iter().last() } else { Some(source) }
     }
 }
 

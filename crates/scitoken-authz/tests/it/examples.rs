@@ -14,20 +14,19 @@ const AUDIENCE: &str = "https://data.example";
 /// A service that listens, and ends with the test.
 struct Service {
     process: Child,
+    /// Kept open, so that the service can go on writing.
+    _output: BufReader<ChildStdout>,
     base: String,
 }
 
 impl Service {
     async fn start(mut command: Command) -> Self {
-        let start = move || {
-            let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
-            let mut line = String::new();
-            BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-            let base =
-                line.trim_end().strip_prefix("listening on ").unwrap().trim_end_matches('/').to_owned();
-            Self { process, base }
-        };
-        tokio::task::spawn_blocking(start).await.unwrap()
+        let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut output = BufReader::new(process.stdout.take().unwrap());
+        let mut line = String::new();
+        tokio::time::timeout(Duration::from_secs(60), output.read_line(&mut line)).await.unwrap().unwrap();
+        let base = line.trim_end().strip_prefix("listening on ").expect(&line).trim_end_matches('/').to_owned();
+        Self { process, _output: output, base }
     }
 
     async fn status(&self, request: reqwest::RequestBuilder) -> StatusCode {

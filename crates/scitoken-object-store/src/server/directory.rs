@@ -15,8 +15,9 @@ use crate::error::OpenError;
 use crate::location;
 use crate::server_state::ServerState;
 
-/// How often an object or a range that broke off is read again, where `object_store` does not continue it.
-const REREADS: usize = 2;
+/// How often what broke off is read again, where `object_store` does not continue it, and what a busy server refused is stored
+/// again, where `object_store` does not do that.
+const MOST_REPEATS: usize = 2;
 
 /// A directory on a server.
 pub(crate) struct Directory {
@@ -26,8 +27,8 @@ pub(crate) struct Directory {
     pub(super) server: Arc<ServerState>,
     /// Reads with the retries of `object_store`.
     pub(super) http: HttpStore,
-    /// How often data that broke off is read again.
-    pub(super) rereads: usize,
+    /// How often what broke off is read again, and what a busy server refused is stored again.
+    pub(super) repeats: usize,
     /// Lists and changes.
     pub(super) downloader: Downloader,
     pub(super) checksum: Arc<Checksum>,
@@ -37,26 +38,20 @@ impl Directory {
     pub(crate) fn new(
         client: ClientWithMiddleware,
         base: &Url,
+        retry: RetryConfig,
         server: Arc<ServerState>,
     ) -> Result<Self, OpenError> {
         let base = location::base(base)?;
-        let http = http_store(&client, &base, RetryConfig::default(), Arc::clone(&server))?;
+        let repeats = retry.max_retries.min(MOST_REPEATS);
+        let http = http_store(&client, &base, retry, Arc::clone(&server))?;
         let downloader = Downloader::new(client.clone());
         let checksum = Arc::new(Checksum::Auto);
-        Ok(Self { base, client, server, http, rereads: REREADS, downloader, checksum })
+        Ok(Self { base, client, server, http, repeats, downloader, checksum })
     }
 
-    /// Returns the same directory whose reads are repeated in this way.
+    /// Returns the same directory whose requests are repeated in this way.
     pub(crate) fn with_retry(&self, retry: RetryConfig) -> Result<Self, OpenError> {
-        Ok(Self {
-            base: self.base.clone(),
-            client: self.client.clone(),
-            rereads: retry.max_retries.min(REREADS),
-            server: Arc::clone(&self.server),
-            http: http_store(&self.client, &self.base, retry, Arc::clone(&self.server))?,
-            downloader: self.downloader.clone(),
-            checksum: Arc::clone(&self.checksum),
-        })
+        Self::new(self.client.clone(), &self.base, retry, Arc::clone(&self.server))
     }
 
     pub(crate) fn base(&self) -> &Url {

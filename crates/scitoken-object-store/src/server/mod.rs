@@ -3,6 +3,7 @@
 pub(crate) mod directory;
 pub(crate) mod list;
 
+mod conditional_put;
 mod copy;
 mod multipart;
 mod read;

@@ -59,18 +59,25 @@ impl Directory {
             let result = match self.http.get_opts(location, options.clone()).await {
                 Ok(result) => result,
                 // A whole object in chunks. Another request tells its length, and the data must have that.
-                Err(error) if answer::is_without_length(&error) => {
-                    options.extensions.insert(KnownLength(self.stat(location).await?.size));
-                    continue;
-                }
+                Err(error) if answer::is_without_length(&error) => match self.look(location).await {
+                    Ok(Some(meta)) => {
+                        options.extensions.insert(KnownLength(meta.size));
+                        continue;
+                    }
+                    Ok(None) => return Err(is_directory(location)),
+                    // It was there: that it is not seen does not mean that it is absent.
+                    Err(_) => return Err(error),
+                },
                 Err(error) => self.get_once_more(location, &options, error).await?,
             };
             // XRootD ends a connection in the middle of an answer now and then, and `object_store` continues only what has an
             // entity tag.
             let is_continued = result.meta.e_tag.is_some();
             match in_memory_if_short(result).await {
-                Err(object_store::Error::Generic { .. }) if !is_continued && rereads < self.rereads => {
+                Err(object_store::Error::Generic { .. }) if !is_continued && rereads < self.repeats => {
                     rereads += 1;
+                    // It may have another length by now.
+                    options.extensions.remove::<KnownLength>();
                 }
                 read => break read?,
             }
@@ -121,22 +128,29 @@ impl Directory {
 
     /// Describes an object; a directory is none.
     pub(super) async fn stat(&self, location: &Path) -> Result<ObjectMeta> {
+        self.look(location).await?.ok_or_else(|| is_directory(location))
+    }
+
+    /// Describes an object; `None` if it is a directory.
+    async fn look(&self, location: &Path) -> Result<Option<ObjectMeta>> {
         let entry = self.downloader.stat(&location::url_of(&self.base, location)).await;
         match entry.map_err(|failure| of_transfer(failure, location))? {
             RemoteEntry { kind: EntryKind::File, ref length, ref last_modified, ref etag, .. } => {
-                Ok(ObjectMeta {
+                Ok(Some(ObjectMeta {
                     location: location.clone(),
                     last_modified: list::date(last_modified.as_deref()),
                     size: length
                         .ok_or_else(|| unexpected(format!("the server tells no length of `{location}`")))?,
                     e_tag: list::entity_tag(etag.as_deref()),
                     version: None,
-                })
+                }))
             }
-            _ => Err(object_store::Error::NotFound {
-                path: location.to_string(),
-                source: "it is a directory".into(),
-            }),
+            _ => Ok(None),
         }
     }
+}
+
+fn is_directory(location: &Path) -> object_store::Error {
+    let source = "it is a directory".into();
+    object_store::Error::NotFound { path: location.to_string(), source }
 }

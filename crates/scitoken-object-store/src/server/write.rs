@@ -1,27 +1,16 @@
 //! Writing and removing objects on a server.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::StatusCode;
+use http::header::ETAG;
 use object_store::path::Path;
-use object_store::{
-    Attribute, ObjectStore as _, PutMode, PutOptions, PutPayload, PutResult, Result, UpdateVersion,
-};
+use object_store::{ObjectStore as _, PutMode, PutOptions, PutPayload, PutResult, Result, UpdateVersion};
 use reqwest::Response;
-use reqwest_middleware::RequestBuilder;
 use reqwest_scitokens::auth::AuthTrace;
-use url::Url;
 
 use super::directory::Directory;
 use crate::error::{of_status, of_transfer, unexpected};
 use crate::location;
 use crate::refusal::RefusalText;
-use crate::service::send;
-
-/// How long a change waits that a busy server refused, where that tells no time, before it is sent again.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 
 impl Directory {
     pub(crate) async fn put(
@@ -30,57 +19,10 @@ impl Directory {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        let mut headers = HeaderMap::new();
-        match &options.mode {
-            PutMode::Overwrite => return self.overwrite(location, payload, options).await,
-            PutMode::Create => {
-                self.require_absent(location).await?;
-                headers.insert(IF_NONE_MATCH, HeaderValue::from_static("*"));
-            }
-            PutMode::Update(version) => {
-                let tag = self.require_version(location, version).await?;
-                headers.insert(IF_MATCH, HeaderValue::try_from(tag).map_err(unexpected)?);
-            }
+        match options.mode {
+            PutMode::Overwrite => self.overwrite(location, payload, options).await,
+            PutMode::Create | PutMode::Update(_) => self.put_on_condition(location, payload, &options).await,
         }
-        if let Some(kind) = options.attributes.get(&Attribute::ContentType) {
-            headers.insert(CONTENT_TYPE, HeaderValue::try_from(kind.as_ref()).map_err(unexpected)?);
-        }
-        let body = Bytes::from(payload);
-        let url = location::url_of(&self.base, location);
-        let request = || self.client.put(url.clone()).headers(headers.clone()).body(body.clone());
-        let put = || self.unless_busy(&url, request);
-        let mut response = put().await?;
-        if is_without_parent(response.status()) {
-            self.make_parent(location).await?;
-            response = put().await?;
-        }
-        match (response.status(), &options.mode) {
-            (status, _) if status.is_success() => self.put_result(location, response).await,
-            (StatusCode::PRECONDITION_FAILED, PutMode::Create) => Err(already_exists(location)),
-            _ => Err(Answered::read(response).await.into_error(location)),
-        }
-    }
-
-    /// Sends a change that cannot be repeated after just any failure, again where a busy server refused it (429, 503): that
-    /// changed nothing.
-    async fn unless_busy(&self, url: &Url, request: impl Fn() -> RequestBuilder) -> Result<Response> {
-        let mut pause = SHORTEST_PAUSE;
-        for _ in 0..self.rereads {
-            self.server.pauses.wait(url).await;
-            let response = send(request()).await?;
-            let status = response.status();
-            if !is_busy(status) {
-                return Ok(response);
-            }
-            let recorded = self.server.pauses.record(url, response.url(), status, response.headers());
-            if recorded.is_err() {
-                return Ok(response);
-            }
-            tokio::time::sleep(pause).await;
-            pause *= 2;
-        }
-        self.server.pauses.wait(url).await;
-        send(request()).await
     }
 
     /// Writes with the retries of `object_store`, which makes directories below the base only.
@@ -95,12 +37,15 @@ impl Directory {
                 self.make_parent(location).await?;
                 self.http.put_opts(location, payload, options).await
             }
+            Err(error) if is_upload_broken(&error) && self.make_lost_parent(location).await? => {
+                self.http.put_opts(location, payload, options).await
+            }
             result => result,
         }
     }
 
     /// Returns the entity tag of what was written, for the next update. Apache does not tell it in the response.
-    async fn put_result(&self, location: &Path, response: Response) -> Result<PutResult> {
+    pub(super) async fn put_result(&self, location: &Path, response: Response) -> Result<PutResult> {
         let e_tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let e_tag = match e_tag {
             Some(tag) => Some(tag),
@@ -120,7 +65,7 @@ impl Directory {
     }
 
     /// Returns the entity tag that a replaced object must have.
-    async fn require_version(&self, location: &Path, version: &UpdateVersion) -> Result<String> {
+    pub(super) async fn require_version(&self, location: &Path, version: &UpdateVersion) -> Result<String> {
         let precondition = |source: String| {
             let (path, source) = (location.to_string(), source.into());
             object_store::Error::Precondition { path, source }
@@ -150,6 +95,23 @@ impl Directory {
         self.downloader.make_directories(&url).await.map_err(|failure| of_transfer(failure, &parent))
     }
 
+    /// Makes the directory of an object whose upload broke: a server may close the connection while a large body is on its
+    /// way, and its `409` is lost (RFC 9112 section 9.6). Returns whether there is a directory now.
+    pub(super) async fn make_lost_parent(&self, location: &Path) -> Result<bool> {
+        match self.make_parent(location).await {
+            Ok(()) => Ok(true),
+            // This is why the upload was refused, too.
+            Err(
+                refused @ (object_store::Error::PermissionDenied { .. }
+                | object_store::Error::Unauthenticated { .. }),
+            ) => Err(refused),
+            Err(failure) => {
+                tracing::debug!(%failure, "the directory was not made");
+                Ok(false)
+            }
+        }
+    }
+
     /// Removes an object; never a directory.
     pub(crate) async fn delete(&self, location: &Path) -> Result<()> {
         let url = location::url_of(&self.base, location);
@@ -157,13 +119,15 @@ impl Directory {
     }
 }
 
-fn is_busy(status: StatusCode) -> bool {
-    matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
-}
-
 /// Whether the directory of a new object may be missing: `409` (RFC 4918 section 9.7.1), `404` on some servers.
 pub(super) fn is_without_parent(status: StatusCode) -> bool {
     matches!(status, StatusCode::CONFLICT | StatusCode::NOT_FOUND)
+}
+
+/// Whether the connection broke while the body was sent.
+pub(super) fn is_upload_broken(error: &object_store::Error) -> bool {
+    let error = reqwest_scitokens::Error::find(error);
+    error.is_some_and(|error| error.is_upload_broken() || error.is_stale_connection())
 }
 
 pub(super) fn already_exists(location: &Path) -> object_store::Error {

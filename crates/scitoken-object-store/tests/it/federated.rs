@@ -132,6 +132,20 @@ async fn a_protected_namespace_gets_the_token_and_a_missing_one_is_an_error() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_opened_takes_the_tokens_of_its_session() {
+    let data = content(1_000);
+    let federation = FakeFederation::start(&[("/protected/d/f", &data)]).await;
+    let claims = json!({ "iss": ISSUER, "scope": "storage.read:/", "exp": tokens::in_an_hour() });
+    let token = tokens::jwt(&claims);
+    federation.accept(&token);
+    let session = clients::session(Script::new(&[&token])).build().unwrap();
+    let store = ScitokenStore::open(&session, &federation.name("/protected")).unwrap();
+    assert_eq!(store.get_range(&path("d/f"), 1..9).await.unwrap(), data[1..9]);
+    assert_eq!(store.list(None).count().await, 1);
+    assert!(federation.seen(CACHES[0]).iter().all(|asked| asked.headers.contains_key("authorization")));
+}
+
+#[tokio::test]
 async fn objects_are_listed_by_the_server_of_the_namespace() {
     let objects: [(&str, &[u8]); 4] = [
         ("/public/d/a b,c", b"one"),

@@ -95,3 +95,18 @@ async fn a_cache_that_asked_for_a_pause_is_left_alone_while_another_has_the_obje
     assert_eq!((federation.seen(CACHES[0]).len(), federation.seen(CACHES[1]).len()), (1, 3));
     assert_eq!(federation.seen(FederationServer::Director).len(), 2);
 }
+
+#[tokio::test]
+async fn an_object_that_a_cache_sends_in_chunks_has_the_length_that_the_cache_tells_elsewhere() {
+    let data = content(1_000);
+    let federation = FakeFederation::start(&[("/public/f", &data)]).await;
+    let sent = data.clone();
+    federation.change(CACHES[0], move |asked, honest| match asked.method.as_str() {
+        "GET" => Reply::chunked("200 OK", &[], &sent, 3),
+        _ => honest,
+    });
+    let store = store(&federation, "/public", "t");
+    assert_eq!(store.get(&path("f")).await.unwrap().bytes().await.unwrap(), data);
+    assert_eq!(federation.lines(CACHES[0]), ["GET /public/f", "HEAD /public/f", "GET /public/f"]);
+    assert!(federation.lines(CACHES[1]).is_empty());
+}

@@ -118,13 +118,28 @@ async fn a_whole_object_is_no_less_and_no_more() {
 async fn an_object_in_chunks_has_the_length_that_the_server_tells_elsewhere() {
     let server = serving(|_| Reply::chunked("200 OK", &[], &content(100), 3)).await;
     assert_eq!(store(&server).get(&path("f")).await.unwrap().bytes().await.unwrap(), content(100));
-    let nowhere = ChaosServer::start(|asked| match asked.method.as_str() {
-        "GET" => Reply::chunked("200 OK", &[], &content(100), 3),
-        "HEAD" => Reply::new("200 OK", &[("Connection", "close")], ""),
-        _ => Reply::sized("405 Method Not Allowed", &[], ""),
-    });
-    let error = with_causes(&store(&nowhere.await).get(&path("f")).await.unwrap_err());
-    assert!(error.contains("tells no length"), "{error}");
+    // Its length is that of another version, and it broke off there.
+    let whole = Reply::chunked("200 OK", &[], &content(200), 2);
+    let first_chunk = "64\r\n".len() + 100;
+    let cut = serving(move |_| whole.clone().cut_after(first_chunk)).await;
+    assert!(store(&cut).get(&path("f")).await.is_err());
+}
+
+#[tokio::test]
+async fn an_object_in_chunks_of_an_unknown_length_is_not_taken_for_absent() {
+    for (status, length) in [("200 OK", None), ("404 Not Found", Some("0")), ("403 Forbidden", Some("0"))] {
+        let server = ChaosServer::start(move |asked| match asked.method.as_str() {
+            "GET" => Reply::chunked("200 OK", &[], &content(100), 3),
+            "HEAD" => {
+                let length = length.map_or(("Connection", "close"), |length| ("Content-Length", length));
+                Reply::new(status, &[length], "")
+            }
+            _ => Reply::sized("405 Method Not Allowed", &[], ""),
+        });
+        let error = store(&server.await).get(&path("f")).await.unwrap_err();
+        assert!(matches!(error, Error::Generic { .. }), "{status}: {error:?}");
+        assert!(with_causes(&error).contains("tells no length of the object"), "{status}: {error}");
+    }
 }
 
 #[tokio::test]

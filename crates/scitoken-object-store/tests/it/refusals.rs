@@ -3,14 +3,17 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, RetryConfig};
+use reqwest_scitokens::{FileSource, Session};
 use scitoken_object_store::ScitokenStore;
 use scitoken_test_support::chaos_server::{ChaosServer, Reply};
 use scitoken_test_support::{Script, clients, secrecy};
+use scitoken_transfer::{FailureKind, TransferError};
 use scitoken_types::ErrorChain;
 
 use crate::hostile::{serving, store};
-use crate::support::{content, path};
+use crate::support::{Storage, content, path};
 
 #[tokio::test]
 async fn what_a_server_says_is_shown_without_the_token_and_not_without_end() {
@@ -134,38 +137,63 @@ async fn a_server_that_is_told_to_wait_for_is_not_asked_before() {
     assert_eq!(server.seen().len(), 2);
 }
 
-/// Stores an object that must not exist yet, at a server that refuses this often, and counts the requests.
+/// Stores an object that must not exist yet, at a server that refuses this often. Returns the outcome and the number of `PUT`s.
 async fn create(
     refusals: usize,
     status: &'static str,
     headers: &[(&'static str, &'static str)],
-) -> (bool, usize) {
+    appears_after: usize,
+) -> (Result<(), Error>, usize) {
     let (headers, puts) = (headers.to_vec(), AtomicUsize::new(0));
     let server = ChaosServer::start(move |asked| match asked.method.as_str() {
         "PUT" if puts.fetch_add(1, Ordering::Relaxed) < refusals => Reply::sized(status, &headers, "busy"),
         "PUT" => Reply::sized("201 Created", &[("ETag", "\"1\"")], ""),
-        _ => Reply::sized("404 Not Found", &[], ""),
+        "HEAD" if puts.load(Ordering::Relaxed) >= appears_after => {
+            Reply::new("200 OK", &[("Content-Length", "4")], "")
+        }
+        "HEAD" => Reply::new("404 Not Found", &[("Content-Length", "0")], ""),
+        _ => Reply::sized("405 Method Not Allowed", &[], ""),
     })
     .await;
     let session = clients::session(Script::new(&["t"])).build().unwrap();
     let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
     let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
     let stored = store.put_opts(&path("f"), "data".into(), options).await;
-    (stored.is_ok(), server.seen().iter().filter(|asked| asked.method == "PUT").count())
+    (stored.map(drop), server.seen().iter().filter(|asked| asked.method == "PUT").count())
 }
 
 #[tokio::test]
-async fn a_change_with_a_condition_is_sent_again_only_where_a_busy_server_did_nothing() {
-    assert_eq!(create(1, "503 Service Unavailable", &[]).await, (true, 2));
-    assert_eq!(create(2, "429 Too Many Requests", &[]).await, (true, 3));
-    assert_eq!(create(9, "503 Service Unavailable", &[]).await, (false, 3));
-    assert_eq!(create(1, "503 Service Unavailable", &[("Retry-After", "3600")]).await, (false, 1));
-    for status in ["500 Internal Server Error", "502 Bad Gateway", "504 Gateway Timeout", "507 Full"] {
-        assert_eq!(create(1, status, &[]).await, (false, 1), "{status}");
+async fn an_object_on_a_condition_is_stored_again_where_the_server_was_busy() {
+    let never = usize::MAX;
+    for (refusals, status, stored, puts) in [
+        (1, "503 Service Unavailable", true, 2),
+        (2, "429 Too Many Requests", true, 3),
+        (9, "503 Service Unavailable", false, 3),
+        (1, "500 Internal Server Error", false, 1),
+        (1, "502 Bad Gateway", false, 1),
+        (1, "504 Gateway Timeout", false, 1),
+        (1, "507 Full", false, 1),
+    ] {
+        let (outcome, count) = create(refusals, status, &[], never).await;
+        assert_eq!((outcome.is_ok(), count), (stored, puts), "{status}");
     }
     let begun = tokio::time::Instant::now();
-    assert_eq!(create(1, "429 Too Many Requests", &[("Retry-After", "1")]).await, (true, 2));
-    assert!(begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
+    let (outcome, _) = create(1, "429 Too Many Requests", &[("Retry-After", "1")], never).await;
+    assert!(outcome.is_ok() && begun.elapsed() >= Duration::from_millis(950), "{:?}", begun.elapsed());
+    let (outcome, puts) = create(1, "503 Busy", &[("Retry-After", "3600")], never).await;
+    let error = outcome.unwrap_err().to_string();
+    assert!(puts == 1 && error.contains("left alone for 3600 s"), "{error}");
+}
+
+#[tokio::test]
+async fn an_object_that_appeared_since_a_busy_answer_is_not_replaced_and_the_outcome_is_unknown() {
+    let (outcome, puts) = create(1, "503 Service Unavailable", &[], 1).await;
+    let error = outcome.unwrap_err();
+    assert!(matches!(error, Error::Generic { .. }) && error.to_string().contains("503"), "{error:?}");
+    assert_eq!(puts, 1);
+    let (outcome, puts) = create(0, "", &[], 0).await;
+    assert!(matches!(outcome.unwrap_err(), Error::AlreadyExists { .. }));
+    assert_eq!(puts, 0);
 }
 
 #[tokio::test]
@@ -246,6 +274,36 @@ async fn a_connection_that_fails_says_why() {
     assert!(!refused.contains("error sending request"), "{refused}");
     let put = store.put(&path("f"), "x".into()).await.unwrap_err().to_string();
     assert!(put.contains("refused"), "{put}");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_look_or_of_a_listing_says_why_in_its_first_line() {
+    let storage = Storage::start().await;
+    storage.write("d/f", "data");
+    let missing = std::path::Path::new("/nonexistent/token");
+    let without = Session::builder().source(FileSource::new(missing)).http(reqwest::ClientBuilder::no_proxy);
+    let without = ScitokenStore::open(&without.build().unwrap(), &storage.base).unwrap();
+    for (store, reasons) in [
+        (storage.store("storage.read:/other"), ["403 Forbidden", "no scope of the token allows this"]),
+        (
+            without,
+            ["401 Unauthorized", "sent without a token: the source failed: no token in `/nonexistent/token`"],
+        ),
+    ] {
+        let errors = [
+            store.head(&path("d/f")).await.unwrap_err(),
+            store.list(Some(&path("d"))).next().await.unwrap().unwrap_err(),
+            store.list_with_delimiter(Some(&path("d"))).await.unwrap_err(),
+        ];
+        for error in errors {
+            let shown = error.to_string();
+            assert!(reasons.iter().all(|reason| shown.matches(reason).count() == 1), "{shown}");
+            assert_eq!(ErrorChain::new(&error).to_string(), shown);
+            let failure =
+                ErrorChain::new(&error).iter().find_map(|cause| cause.downcast_ref::<TransferError>());
+            assert_eq!(failure.map(TransferError::kind), Some(FailureKind::Refused), "{error:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
 //! What a store writes, and what it must not.
 
+use std::sync::{Arc, Mutex};
+
 use object_store::{
     Error, MultipartUpload as _, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion,
 };
-use scitoken_test_support::{Reply, Server, clients};
+use scitoken_object_store::ScitokenStore;
+use scitoken_test_support::chaos_server::{ChaosServer, Reply as Raw};
+use scitoken_test_support::{Reply, Script, Server, clients};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use crate::support::{Storage, content, path};
 
@@ -34,6 +40,86 @@ async fn creating_and_updating_replace_nothing_else() {
     put(PutMode::Update(version.clone()), "three").await.unwrap();
     assert!(matches!(put(PutMode::Update(version), "four").await, Err(Error::Precondition { .. })));
     assert_eq!(storage.read("a/b/f").as_deref(), Some(&b"three"[..]));
+}
+
+#[tokio::test]
+async fn a_directory_that_another_writer_made_in_between_is_used() {
+    let server = ChaosServer::start(|asked| match (asked.method.as_str(), asked.number) {
+        ("PUT", 0) => Raw::sized("409 Conflict", &[], ""),
+        ("PUT", _) => Raw::sized("201 Created", &[], ""),
+        _ => Raw::sized("405 Method Not Allowed", &[], ""),
+    })
+    .await;
+    let session = clients::session(Script::new(&["t"])).build().unwrap();
+    let store = ScitokenStore::open(&session, server.url("vo").as_str()).unwrap();
+    store.put(&path("new/f"), "data".into()).await.unwrap();
+    let lines: Vec<_> =
+        server.seen().iter().map(|asked| format!("{} {}", asked.method, asked.path)).collect();
+    assert_eq!(lines[..3], ["PUT /vo/new/f", "MKCOL /vo/new", "PUT /vo/new/f"]);
+}
+
+#[tokio::test]
+async fn many_objects_are_written_at_once_into_a_new_directory() {
+    let storage = Storage::start().await;
+    let store = storage.store(ALL);
+    let put = |n: usize| {
+        let store = store.clone();
+        async move { store.put(&path(&format!("new/sub/{n}")), format!("{n}").into()).await }
+    };
+    for result in futures_util::future::join_all((0..32).map(put)).await {
+        result.unwrap();
+    }
+    assert!((0..32).all(|n| storage.read(&format!("new/sub/{n}")) == Some(n.to_string().into_bytes())));
+}
+
+/// Resets the connection of each `PUT` until a directory was made: a `409` that a client does not see, because it still
+/// sends its body.
+async fn resetting() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}/vo", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let shared = Arc::clone(&seen);
+    tokio::spawn(async move {
+        loop {
+            let mut stream = BufReader::new(listener.accept().await.unwrap().0);
+            let (mut line, mut length) = (String::new(), 0);
+            stream.read_line(&mut line).await.unwrap();
+            let method = line.split(' ').next().unwrap().to_owned();
+            while line != "\r\n" {
+                line.clear();
+                stream.read_line(&mut line).await.unwrap();
+                if let Some(text) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = text.trim().parse().unwrap();
+                }
+            }
+            let is_first = !shared.lock().unwrap().contains(&"MKCOL".to_owned());
+            shared.lock().unwrap().push(method.clone());
+            if method == "PUT" && is_first {
+                // What was received and not read makes it a reset.
+                continue;
+            }
+            tokio::io::copy(&mut (&mut stream).take(length), &mut tokio::io::sink()).await.unwrap();
+            let status = if method == "PROPFIND" { "404 Not Found" } else { "201 Created" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.shutdown().await.unwrap();
+        }
+    });
+    (base, seen)
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_lost_while_the_body_is_sent_makes_the_directory() {
+    for mode in [PutMode::Overwrite, PutMode::Create] {
+        let (base, seen) = resetting().await;
+        let session = clients::session(Script::new(&["t"])).build().unwrap();
+        let store = ScitokenStore::open(&session, &base).unwrap();
+        let options = PutOptions { mode: mode.clone(), ..PutOptions::default() };
+        store.put_opts(&path("new/f"), content(16_000_000).into(), options).await.unwrap();
+        let mut seen = seen.lock().unwrap().clone();
+        seen.retain(|method| method != "PROPFIND");
+        assert_eq!(seen, ["PUT", "MKCOL", "PUT"], "{mode:?}");
+    }
 }
 
 #[tokio::test]
@@ -68,8 +154,8 @@ async fn a_body_in_memory_is_sent_again_with_the_next_token() {
         _ => Reply::challenge(r#"Bearer realm="r", error="invalid_token""#),
     })
     .await;
-    let session = clients::session(scitoken_test_support::Script::new(&["old", "new"])).build().unwrap();
-    let store = scitoken_object_store::ScitokenStore::open(&session, server.url("/d").as_str()).unwrap();
+    let session = clients::session(Script::new(&["old", "new"])).build().unwrap();
+    let store = ScitokenStore::open(&session, server.url("/d").as_str()).unwrap();
     store.put(&path("f"), "content".into()).await.unwrap();
     assert_eq!(server.tokens(), ["old", "new"]);
     assert!(server.seen().iter().all(|seen| seen.body == "content"));

@@ -23,9 +23,13 @@ impl ErrorDocument {
     /// Returns what the server says, in one line.
     pub(crate) fn message(&self) -> Option<String> {
         let error = ["msg", "error", "title"].into_iter().find_map(|name| self.text(name));
-        let error = error.or_else(|| self.first_error())?;
+        let error = error.or_else(|| self.first_error());
         let detail = ["detail", "error_description"].into_iter().find_map(|name| self.text(name));
-        let message = detail.map_or_else(|| error.to_owned(), |detail| format!("{error}: {detail}"));
+        let message = match (error, detail) {
+            (Some(error), Some(detail)) => format!("{error}: {detail}"),
+            // Where a request had no token, its answer has no error code (RFC 6750 section 3.1).
+            (error, detail) => error.or(detail)?.to_owned(),
+        };
         Some(message.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect())
     }
 
@@ -113,6 +117,7 @@ mod tests {
             ),
             (r#"{"error":"origin_slow"}"#, Some("origin_slow"), Some(ThrottleReason::OriginSlow)),
             (r#"{"error":"invalid_token","error_description":"old"}"#, Some("invalid_token: old"), None),
+            (r#"{"error_description":"a token is required","scope":"a"}"#, Some("a token is required"), None),
             (r#"{"error":5}"#, None, None),
             (r#"{"msg":" "}"#, None, None),
             ("[]", None, None),

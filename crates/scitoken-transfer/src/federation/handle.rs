@@ -79,6 +79,8 @@ impl Federation {
     }
 
     /// Sets the source of tokens for namespaces that require one; by default [`Discovery`].
+    ///
+    /// [`Session::token_source`](reqwest_scitokens::Session::token_source) is that of a session.
     pub fn with_token_source(mut self, source: impl Into<SharedTokenSource>) -> Self {
         self.tokens = vec![source.into()];
         self
