@@ -15,8 +15,8 @@ impl Verifier {
     ///
     /// The signature is verified to find the key, so that an issuer may replace a key under its `kid` or give several
     /// keys one. With the provider of [`install_default`](scitoken_jwt::bridge::install_default), `decode` does not
-    /// compute it again, for this token and when it comes again: each of the two then costs a SHA-256. With another
-    /// provider, or after `remember_tokens(0)`, `decode` verifies each token as well.
+    /// compute it again for the last 4,096 tokens of the process that were asked about
+    /// ([`verify_once`](scitoken_jwt::bridge::verify_once)). With another provider, `decode` verifies each token as well.
     ///
     /// ```no_run
     /// # async fn run(token: &str, client: reqwest::Client) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,43 +1,40 @@
 //! The storage of the examples, run as a program.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use scitoken_authz::{Issuer, Profile, SciToken, TokenSigner};
 use scitoken_jwt::keys::{JwkSet, KeyKind, SigningKey};
 use scitoken_test_support::example::example;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout};
 
 const AUDIENCE: &str = "https://data.example";
 
 /// A service that listens, and ends with the test.
 struct Service {
-    process: Child,
+    _process: Child,
     /// Kept open, so that the service can go on writing.
     _output: BufReader<ChildStdout>,
     base: String,
 }
 
 impl Service {
-    async fn start(mut command: Command) -> Self {
+    async fn start(command: Command) -> Self {
+        let mut command = tokio::process::Command::from(command);
         let mut process = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut line = String::new();
         tokio::time::timeout(Duration::from_secs(60), output.read_line(&mut line)).await.unwrap().unwrap();
-        let base = line.trim_end().strip_prefix("listening on ").expect(&line).trim_end_matches('/').to_owned();
-        Self { process, _output: output, base }
+        let base =
+            line.trim_end().strip_prefix("listening on ").expect(&line).trim_end_matches('/').to_owned();
+        Self { _process: process, _output: output, base }
     }
 
     async fn status(&self, request: reqwest::RequestBuilder) -> StatusCode {
         request.send().await.unwrap().status()
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 

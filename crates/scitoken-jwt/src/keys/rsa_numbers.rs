@@ -5,7 +5,9 @@ use super::der::{self, Der};
 use super::{KeyError, KeyKind, Weakness};
 
 /// Why the library rejects a private key whose size is right.
-pub(super) const INCONSISTENT: &str = "its numbers are inconsistent";
+pub(super) const INCONSISTENT: &str = "it is cut off, or its numbers are inconsistent";
+/// Why a key has no numbers to check.
+pub(super) const NOT_PKCS1: &str = "it is not PKCS#1";
 const MOST_BITS: usize = 8_192;
 /// As in the library: a longer exponent makes each verification slow.
 const MOST_EXPONENT_BITS: usize = 33;
@@ -37,7 +39,7 @@ pub(super) fn check_private(n: &[u8], e: &[u8]) -> Result<(), KeyError> {
 
 /// Checks a PKCS#1 private key (RFC 8017 appendix A.1.2).
 pub(super) fn check_pkcs1_private(pkcs1: &[u8]) -> Result<(), KeyError> {
-    let malformed = KeyError::malformed(KeyKind::Rsa, "it is not PKCS#1");
+    let malformed = KeyError::malformed(KeyKind::Rsa, NOT_PKCS1);
     let Some(mut numbers) = Der::whole(pkcs1, der::SEQUENCE) else { return Err(malformed) };
     let (_version, n, e) = (numbers.unsigned(), numbers.unsigned(), numbers.unsigned());
     n.zip(e).ok_or(malformed).and_then(|(n, e)| check_private(n, e))

@@ -208,9 +208,9 @@ pub(crate) enum PublicNumbers<'a> {
 
 impl Rsa {
     fn new(pkcs1: &[u8]) -> Result<Self, KeyError> {
-        let mut numbers =
-            Der::whole(pkcs1, der::SEQUENCE).ok_or(KeyError::malformed(KeyKind::Rsa, "it is not PKCS#1"))?;
-        let (n, e) = (numbers.unsigned().unwrap_or_default(), numbers.unsigned().unwrap_or_default());
+        let not_pkcs1 = || KeyError::malformed(KeyKind::Rsa, rsa_numbers::NOT_PKCS1);
+        let mut numbers = Der::whole(pkcs1, der::SEQUENCE).ok_or_else(not_pkcs1)?;
+        let (n, e) = numbers.unsigned().zip(numbers.unsigned()).ok_or_else(not_pkcs1)?;
         let bits = rsa_numbers::check(n, e)?;
         let key = Self { der: pkcs1.into(), bits, parsed: Default::default() };
         key.any()?;
