@@ -7,8 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::value::RawValue;
 
+use super::fields::{FIELDS, InvalidTokenData, Reason, integer_field, optional_text_field, text_field};
 use super::python_json;
-use super::raw_object::{NotJson, ObjectError, RawObject, raw};
+use super::raw_object::{ObjectError, RawObject, raw};
 use scitoken_types::{AccessToken, InvalidToken, LenientObject};
 
 /// The tokens of one resource server; the equal of `globus_sdk.token_storage.TokenStorageData`.
@@ -38,31 +39,6 @@ pub struct TokenStorageData {
     expires_at_seconds: i64,
     token_type: Option<String>,
     extra: RawObject,
-}
-
-/// A JSON text that is not a [`TokenStorageData`]. Does not show the text, which may hold tokens.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(transparent)]
-pub struct InvalidTokenData(#[from] Reason);
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum Reason {
-    #[error("{0}")]
-    NotJson(NotJson),
-    #[error("not a JSON object")]
-    NotAnObject,
-    #[error("`{field}` must be {expected}")]
-    Field { field: &'static str, expected: &'static str },
-}
-
-impl InvalidTokenData {
-    /// Returns the invalid field, if one field is the cause.
-    pub fn field(&self) -> Option<&'static str> {
-        match self.0 {
-            Reason::Field { field, .. } => Some(field),
-            Reason::NotJson(_) | Reason::NotAnObject => None,
-        }
-    }
 }
 
 impl TokenStorageData {
@@ -322,16 +298,6 @@ impl fmt::Debug for TokenStorageData {
 /// The year 10000 in seconds since 1970: such a time is no expiry.
 const NO_EXPIRY: i64 = 253_402_300_800;
 
-const FIELDS: [&str; 7] = [
-    "resource_server",
-    "identity_id",
-    "scope",
-    "access_token",
-    "refresh_token",
-    "expires_at_seconds",
-    "token_type",
-];
-
 #[derive(serde::Serialize)]
 struct Record<'a> {
     resource_server: &'a str,
@@ -344,23 +310,6 @@ struct Record<'a> {
     expires_at_seconds: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'a str>,
-}
-
-fn text_field(fields: &RawObject, field: &'static str) -> Result<String, Reason> {
-    let wrong = Reason::Field { field, expected: "a string" };
-    let value = fields.get(field).ok_or_else(|| wrong.clone())?;
-    serde_json::from_str(value.get()).map_err(|_| wrong)
-}
-
-fn optional_text_field(fields: &RawObject, field: &'static str) -> Result<Option<String>, Reason> {
-    let Some(value) = fields.get(field) else { return Ok(None) };
-    serde_json::from_str(value.get()).map_err(|_| Reason::Field { field, expected: "a string or null" })
-}
-
-fn integer_field(fields: &RawObject, field: &'static str) -> Result<i64, Reason> {
-    let wrong = Reason::Field { field, expected: "an int" };
-    let value = fields.get(field).ok_or_else(|| wrong.clone())?;
-    serde_json::from_str(value.get()).map_err(|_| wrong)
 }
 
 #[cfg(test)]

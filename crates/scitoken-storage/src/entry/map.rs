@@ -2,7 +2,8 @@
 
 use indexmap::IndexMap;
 
-use super::data::{InvalidTokenData, TokenStorageData};
+use super::data::TokenStorageData;
+use super::fields::InvalidTokenData;
 
 /// Token data by resource server, in insertion order.
 ///

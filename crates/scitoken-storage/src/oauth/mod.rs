@@ -33,6 +33,7 @@ mod metadata;
 mod refusal;
 mod registration;
 mod response;
+mod response_members;
 mod revocation;
 
 pub use client::{GrantRequest, OAuthClient, TokenTypeHint};

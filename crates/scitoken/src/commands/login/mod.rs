@@ -3,32 +3,33 @@
 mod audience;
 mod federation;
 mod obtained;
+mod shown_settings;
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use scitoken_storage::login::{LoginTarget, PreparedTarget};
 use scitoken_storage::oauth::GrantRequest;
-use scitoken_storage::{BearerTokenFile, DEFAULT_NAMESPACE, StorageError, TokenDataMap};
+use scitoken_storage::{BearerTokenFile, StorageError, TokenDataMap};
 use scitoken_transfer::federation::FederationHost;
 use scitoken_types::sys::Env;
 use scitoken_types::{Audience, Scope};
 use serde_json::json;
 use url::Url;
 
-use self::audience::origin_pattern;
 use self::federation::{NamespaceIssuer, NamespaceOrder};
 use self::obtained::{Obtained, wait_for_user};
+use self::shown_settings::show_federation_settings;
 use crate::args::{LoginClientArgs, OAuthClientArgs, Operation, OptionalStorageArgs, ScopeList};
 use crate::commands::remote::object_name;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::oauth;
 use crate::output;
 use crate::runtime::block_on;
 use crate::sanitize;
-use crate::storage::{self, StorageAddress, StoragePlace, failure};
-use crate::{oauth, settings};
+use crate::storage::{self, StoragePlace, failure};
 
 /// Log in with a browser, on this machine or another, and store the token
 ///
@@ -244,59 +245,6 @@ impl Login {
         };
         Some(StoragePlace { address, namespace: &self.storage.namespace })
     }
-
-    /// Shows the lines of `scitoken.toml` with which the transfer commands use the stored token. A server has one source, so the
-    /// other tokens of the answer are comments.
-    fn show_settings<'n>(
-        &self,
-        name: &str,
-        others: impl Iterator<Item = &'n str>,
-        issuer: &Url,
-        client_id: &str,
-    ) {
-        let Some(storage) = &self.storage.storage else { return };
-        let host = self.audience.first().and_then(|audience| origin_pattern(audience));
-        let quoted = |text: &str| settings::quote(text);
-        let mut lines = format!("[host.{}]\n", quoted(host.as_deref().unwrap_or("HOST")));
-        let mut add = |key: &str, value: String| lines.extend([key, " = ", &value, "\n"]);
-        let absolute = |path: &Path| quoted(&absolute(path));
-        match storage {
-            StorageAddress::Json(path) => add("json", absolute(path)),
-            StorageAddress::Sqlite(path) => add("sqlite", absolute(path)),
-            StorageAddress::Keyring => add("keyring", "true".to_owned()),
-        }
-        if self.storage.namespace != DEFAULT_NAMESPACE {
-            add("namespace", quoted(&self.storage.namespace));
-        }
-        add("resource-server", quoted(name));
-        add("issuer", quoted(issuer.as_str()));
-        add("client-id", quoted(client_id));
-        if let Some(file) = &self.client.connection.client_secret_file {
-            add("client-secret-file", absolute(file));
-        }
-        for other in others {
-            let server = "# For the server of this token, the same lines with `resource-server = ";
-            lines.extend([server, &quoted(other), "`\n"]);
-        }
-        output::remark(&format!("\nTo use the token, add these lines to `scitoken.toml`:\n\n{lines}"));
-    }
-}
-
-/// Shows the lines of `scitoken.toml` with which commands look for tokens of federations in this storage.
-fn show_federation_settings(context: &Context, storage: &StorageAddress) -> Result<(), Failure> {
-    if context.settings()?.federation_storage()?.as_ref() == Some(storage) {
-        return Ok(());
-    }
-    let address = match storage {
-        StorageAddress::Json(path) => format!("json:{}", absolute(path)),
-        StorageAddress::Sqlite(path) => format!("sqlite:{}", absolute(path)),
-        StorageAddress::Keyring => "keyring".to_owned(),
-    };
-    output::remark(&format!(
-        "\nTo use the token, add these lines to `scitoken.toml`:\n\n[federation]\nstorage = {}\n",
-        settings::quote(&address)
-    ));
-    Ok(())
 }
 
 /// Returns the variable whose token or file is found before a token file, if there is one.
