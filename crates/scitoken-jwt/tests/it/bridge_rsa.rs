@@ -1,27 +1,11 @@
 //! RSA keys of unusual numbers through the bridge: one verdict with our own verification, and errors that say what is
 //! wrong.
 
-use std::time::{Duration, Instant};
-
 use base64::prelude::*;
 use jsonwebtoken::{Algorithm as Theirs, DecodingKey, EncodingKey};
 use scitoken_jwt::bridge::{BridgeError, PROVIDER, verify_once};
 use scitoken_jwt::keys::{Algorithm, Jwk, KeyError, KeyKind, SigningKey, VerifyingKey, Weakness, sha256};
 use serde_json::{Map, Value, json};
-
-const RSA: [Algorithm; 6] = [
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-    Algorithm::Ps384,
-    Algorithm::Ps512,
-];
-
-#[expect(clippy::disallowed_methods, reason = "the time that a key takes is what is tested")]
-fn now() -> Instant {
-    Instant::now()
-}
 
 fn number(key: &Value, name: &str) -> Vec<u8> {
     BASE64_URL_SAFE_NO_PAD.decode(key[name].as_str().unwrap()).unwrap()
@@ -75,7 +59,6 @@ fn own(n: &[u8], e: &[u8]) -> [Result<VerifyingKey, KeyError>; 2] {
 
 /// What both say about a signature of `message`: `Ok`, or why not.
 fn verdict(n: &[u8], e: &[u8], algorithm: Algorithm, signature: &[u8]) -> Result<(), KeyError> {
-    let begin = now();
     let verdicts = own(n, e).map(|key| key.and_then(|key| key.verify(algorithm, b"message", signature)));
     assert_eq!(verdicts[0], verdicts[1], "from a JWK and from DER");
     let theirs = Theirs::try_from(algorithm).unwrap();
@@ -93,7 +76,6 @@ fn verdict(n: &[u8], e: &[u8], algorithm: Algorithm, signature: &[u8]) -> Result
             (Err(other), _) => panic!("{form}: {other}"),
         }
     }
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     let [verdict, _] = verdicts;
     verdict
 }
@@ -136,7 +118,6 @@ fn each_size_has_one_verdict_and_says_why_it_is_refused() {
 fn each_size_signs_or_says_why_not() {
     for (name, key) in sizes() {
         let pkcs8 = number(&key, "pkcs8");
-        let begin = now();
         let signer = SigningKey::from_der(&pkcs8);
         let expected = match name.as_str() {
             "1024" | "2047" => {
@@ -149,7 +130,7 @@ fn each_size_signs_or_says_why_not() {
         };
         let told = signer.as_ref().map_or_else(ToString::to_string, |_| String::new());
         assert_eq!(told, expected, "{name}");
-        for algorithm in RSA {
+        for algorithm in KeyKind::Rsa.algorithms().iter().copied() {
             let theirs = Theirs::try_from(algorithm).unwrap();
             let key = EncodingKey::from_rsa_der(&pkcs8);
             match (PROVIDER.signer_factory)(&theirs, &key) {
@@ -167,7 +148,6 @@ fn each_size_signs_or_says_why_not() {
                 }
             }
         }
-        assert!(begin.elapsed() < Duration::from_secs(60), "{name}: {:?}", begin.elapsed());
     }
 }
 
@@ -195,7 +175,7 @@ fn numbers_that_are_no_key_are_named() {
         (&n, &n, "more than 33 bits"),
         (&n, &huge, "more than 33 bits"),
     ] {
-        for algorithm in RSA {
+        for algorithm in KeyKind::Rsa.algorithms().iter().copied() {
             let error = verdict(n, e, algorithm, &[0x5a; 256]).unwrap_err();
             assert!(error.to_string().contains(told), "{told}: {error}");
         }
