@@ -149,7 +149,7 @@ impl ObjectServers {
     async fn first(&mut self, options: &GetOptions) -> Result<GetResult> {
         let mut failure = None;
         while let Some(url) = self.rest.next() {
-            match self.ask(&url, options.clone()).await {
+            match self.ask(&url, options).await {
                 Ok(mut result) => {
                     result.meta.location = self.location.clone();
                     if let Ok(origin) = Origin::try_from(&url) {
@@ -170,13 +170,14 @@ impl ObjectServers {
         Err(failure.unwrap_or_else(|| unexpected("the federation names no server for the object")))
     }
 
-    async fn ask(&self, url: &Url, mut options: GetOptions) -> Result<GetResult> {
+    async fn ask(&self, url: &Url, options: &GetOptions) -> Result<GetResult> {
         let (is_range, object) = (options.range.is_some(), Path::default());
         let store = http_store(&self.client, url, self.retry.clone(), self.states.of(url))?;
         let mut result = match store.get_opts(&object, options.clone()).await {
             // An answer in chunks. Another request tells its length, and the data must have that.
             Err(error) if answer::is_without_length(&error) => {
                 let Ok(meta) = store.head(&object).await else { return Err(error) };
+                let mut options = options.clone();
                 options.extensions.insert(KnownLength(meta.size));
                 store.get_opts(&object, options).await?
             }
