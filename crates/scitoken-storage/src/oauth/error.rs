@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use super::response::{InvalidTokenResponse, TokenResponse};
+use super::invalid_token_response::InvalidTokenResponse;
+use super::response::TokenResponse;
 
 /// A request to an OAuth server failed. Shows neither the request nor the answer, which may hold secrets.
 pub struct OAuthError {

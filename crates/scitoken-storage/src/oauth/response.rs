@@ -7,10 +7,11 @@ use std::time::SystemTime;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::answer_secrets::secrets_of;
+use super::invalid_token_response::InvalidTokenResponse;
 use super::response_members::{access_token, expiry, noted, other_tokens, refresh_token};
 use crate::entry::{TokenDataMap, TokenStorageData};
 use scitoken_types::redact::{self, Redactor};
-use scitoken_types::{AccessToken, InvalidToken, LenientObject};
+use scitoken_types::{AccessToken, LenientObject};
 
 /// The type of a refresh token (RFC 8693 section 3).
 pub(super) const REFRESH_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:refresh_token";
@@ -61,24 +62,6 @@ struct IssuedToken {
     refresh_token: Option<SecretString>,
     token_type: Option<String>,
     expires_at_seconds: i64,
-}
-
-/// An answer of a token endpoint that is not valid. Does not show the answer, which may hold tokens.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidTokenResponse {
-    /// The answer is not a JSON object with the fields of RFC 6749 section 5.1.
-    #[error("token answer is invalid (RFC 6749 section 5.1): {0}")]
-    Malformed(&'static str),
-    /// The token is of a type that needs more than an `Authorization: Bearer` header.
-    #[error("token type is `{0}`, but only `Bearer` is supported")]
-    TokenType(String),
-    /// `access_token` is not a bearer token.
-    #[error("`access_token` is not a bearer token (RFC 6750 section 2.1): {0}")]
-    NotAToken(InvalidToken),
-    /// Neither the answer nor the caller names a resource server.
-    #[error("token answer has no `resource_server`, and none was set")]
-    NoResourceServer,
 }
 
 impl TokenResponse {

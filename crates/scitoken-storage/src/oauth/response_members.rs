@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::value::RawValue;
 
-use super::response::InvalidTokenResponse;
+use super::invalid_token_response::InvalidTokenResponse;
 use scitoken_types::{AccessToken, LenientObject, UnreadableMember};
 
 /// The lifetime of a token when neither the answer nor the token names one.

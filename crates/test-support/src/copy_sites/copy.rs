@@ -1,6 +1,6 @@
 //! The answer to a `COPY`.
 
-use super::{Manners, World, chunked, marker, permits, refusal, server_name, text};
+use super::site::{Manners, World, chunked, marker, permits, refusal, server_name, text};
 use crate::chaos_server::{Asked, Reply};
 use crate::federation::decode;
 

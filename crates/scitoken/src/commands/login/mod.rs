@@ -19,7 +19,7 @@ use url::Url;
 
 use self::federation::{NamespaceIssuer, NamespaceOrder};
 use self::obtained::{Obtained, wait_for_user};
-use self::shown_settings::show_federation_settings;
+use self::shown_settings::{absolute, show_federation_settings, show_settings};
 use crate::args::{LoginClientArgs, OAuthClientArgs, Operation, OptionalStorageArgs, ScopeList};
 use crate::commands::remote::object_name;
 use crate::context::Context;
@@ -228,7 +228,9 @@ impl Login {
         if let (None, Some(issuer), Some(id)) = (&self.name, &self.client.issuer, &self.client.client_id) {
             let mut entries = named.iter().map(|(name, _)| name);
             if let Some(first) = entries.next() {
-                self.show_settings(first, entries, issuer, id);
+                let secret = self.client.connection.client_secret_file.as_deref();
+                let audience = self.audience.first().map(String::as_str);
+                show_settings(&self.storage, first, entries, issuer, id, secret, audience);
             }
         }
         Ok(Exit::Ok)
@@ -273,10 +275,6 @@ fn target_failure(error: &StorageError) -> Failure {
         return failed;
     }
     failed.with_hint("name another place with `--bearer-file FILE` or `--storage json:FILE`")
-}
-
-fn absolute(path: &Path) -> String {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().into_owned()
 }
 
 /// Masks tokens in every further output: an issuer may repeat them in a name.
